@@ -1,0 +1,247 @@
+//! Ordered, versioned key-value storage.
+//!
+//! The engine knows keyspaces, keys and versions; it doesn't know etcd. A record is immutable: one
+//! (keyspace, key, [`Version`]) is written at most once with one content, so replaying a write is
+//! harmless and a merge may take any set of sorted runs. There is no log in here: what isn't flushed
+//! is rebuilt by its user, who applies everything after [`Engine::flushed`] again.
+//!
+//! One thread writes ([`Engine::write`], [`Engine::commit`]); any thread reads through a [`View`].
+//! No thread is owned: flushes and merges happen in [`Engine::step`], called by whoever drives.
+
+use bytes::Bytes;
+
+mod error;
+
+pub use error::{Error, Result};
+
+/// Longest record header, in bytes.
+pub const HEADER_BYTES_MAX: usize = 31;
+
+/// Which ordered space a record lives in. The discriminants are on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Keyspace {
+    /// User keys, all versions; superseded ones vanish in merges at or below the watermark.
+    Kv = 0,
+    /// One record per version, in version order. Runs are never merged, but unlinked when they lie
+    /// wholly below the watermark.
+    Rev = 1,
+    /// Keys attached to leases; only the newest version of a key counts.
+    Lease = 2,
+    /// Named state; only the newest version of a name counts.
+    Meta = 3,
+}
+
+/// A record's version: main, then sub, compared as fields. Larger is newer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Version {
+    /// Revision (`Kv`, `Rev`) or raft index (`Lease`, `Meta`).
+    pub main: u64,
+    /// Position within `main`.
+    pub sub: u64,
+}
+
+impl Version {
+    /// The newest version there can be.
+    pub const MAX: Version = Version {
+        main: u64::MAX,
+        sub: u64::MAX,
+    };
+
+    /// The newest version of `main`: reading at it sees everything up to and with `main`.
+    pub const fn end_of(main: u64) -> Version {
+        Version {
+            main,
+            sub: u64::MAX,
+        }
+    }
+}
+
+/// Opaque bytes kept beside a key, readable without its value. At most [`HEADER_BYTES_MAX`].
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Header {
+    len: u8,
+    bytes: [u8; HEADER_BYTES_MAX],
+}
+
+impl Header {
+    /// Copies `bytes`; `None` if they are too many.
+    pub fn new(bytes: &[u8]) -> Option<Header> {
+        let mut header = Header {
+            len: u8::try_from(bytes.len()).ok()?,
+            ..Header::default()
+        };
+        header.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        Some(header)
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl std::fmt::Debug for Header {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Header({:02x?})", self.as_slice())
+    }
+}
+
+/// One immutable version of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// User key, lease attachment, name, or (main, sub) big-endian in [`Keyspace::Rev`].
+    pub key: Bytes,
+    /// Its version.
+    pub version: Version,
+    /// Whether this version says that the key is gone. A tombstone has no value.
+    pub tombstone: bool,
+    /// Opaque bytes of the layer above.
+    pub header: Header,
+    /// The value; empty in a [`Projection::Keys`] scan.
+    pub value: Bytes,
+}
+
+/// What one flush makes durable together with the data.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Applied {
+    /// Raft index of the last entry whose writes are all in.
+    pub index: u64,
+    /// Its term.
+    pub term: u64,
+    /// Compacted revision: at or below it, superseded `Kv` versions may vanish.
+    pub watermark: u64,
+    /// State of the layer above (revision, members' ConfState, key count), opaque here.
+    pub state: Bytes,
+}
+
+/// A range of keys: `start` inclusive, `end` exclusive, `None` for open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyRange<'a> {
+    /// First key.
+    pub start: &'a [u8],
+    /// Key after the last one.
+    pub end: Option<&'a [u8]>,
+}
+
+/// The order in which a scan yields keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Smallest key first.
+    Forward,
+    /// Largest key first.
+    Reverse,
+}
+
+/// How much of a record a scan reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Projection {
+    /// Keys, versions and headers: value blocks are not touched.
+    Keys,
+    /// Everything.
+    Full,
+}
+
+/// What a call of [`Engine::step`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Nothing was due.
+    Idle,
+    /// Something was done, and there may be more.
+    Worked,
+}
+
+/// Sizes and counts, for metrics, quota and back-pressure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Bytes of all files that the current version names.
+    pub file_bytes: u64,
+    /// Of these, bytes that a complete merge would keep (an estimate from table properties).
+    pub live_bytes: u64,
+    /// Bytes in the mutable and the frozen memtables.
+    pub memtable_bytes: u64,
+    /// Frozen memtables that wait for a flush.
+    pub frozen_memtables: u64,
+    /// Sorted runs on disk.
+    pub runs: u64,
+    /// Flushes since open.
+    pub flushes: u64,
+    /// Merges since open.
+    pub merges: u64,
+    /// Bytes written to tables and manifests since open.
+    pub bytes_written: u64,
+}
+
+/// A storage engine. Object-safe: the member chooses one at start.
+pub trait Engine: Send + Sync {
+    /// Inserts records that no reader has been told of yet. Readers that ask for versions at or
+    /// below what was published before don't see them. Called by the one writing thread.
+    ///
+    /// A tombstone hides older versions of its key. Within one call, records of one key have
+    /// different versions.
+    fn write(&self, keyspace: Keyspace, records: &mut Vec<Record>) -> Result<()>;
+
+    /// Says that everything up to `applied` is in. Only here may a memtable rotate.
+    fn commit(&self, applied: Applied) -> Result<()>;
+
+    /// A consistent picture of everything written so far; stays readable until dropped.
+    fn view(&self) -> Box<dyn View>;
+
+    /// What the last `commit` said, or what open found.
+    fn applied(&self) -> Applied;
+
+    /// What the last durable flush covers: after a crash, open finds this or something later.
+    fn flushed(&self) -> Applied;
+
+    /// Asks that everything committed so far be flushed by the next steps.
+    fn request_flush(&self) -> Result<()>;
+
+    /// Asks that everything be merged into its last form by the next steps (defragmentation).
+    fn request_merge(&self) -> Result<()>;
+
+    /// Does one bounded piece of due work: a flush, a slice of a merge, an unlink. Callable from
+    /// several threads. After an error the engine is poisoned and every call fails.
+    fn step(&self) -> Result<Step>;
+
+    /// Sizes and counts.
+    fn stats(&self) -> Stats;
+}
+
+/// A consistent picture of the engine. Cheap to make, keeps alive the files that it needs.
+pub trait View: Send + Sync {
+    /// The newest record of `key` at or below `at`, tombstones included.
+    fn get(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        at: Version,
+        projection: Projection,
+    ) -> Result<Option<Record>>;
+
+    /// The newest record at or below `at` of each key in `range`, without keys that are gone.
+    fn scan<'a>(
+        &'a self,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+        at: Version,
+        direction: Direction,
+        projection: Projection,
+    ) -> Result<Box<dyn Cursor + 'a>>;
+
+    /// Every record in `range`: keys ascending, versions of one key descending, tombstones too.
+    fn versions<'a>(
+        &'a self,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+        projection: Projection,
+    ) -> Result<Box<dyn Cursor + 'a>>;
+
+    /// How many keys `scan` would yield.
+    fn count(&self, keyspace: Keyspace, range: KeyRange<'_>, at: Version) -> Result<u64>;
+}
+
+/// A running scan.
+pub trait Cursor: Send {
+    /// The next record, or `None` at the end. After an error the cursor ends.
+    fn next(&mut self) -> Result<Option<Record>>;
+}
