@@ -1,1 +1,13 @@
-//! Being built.
+//! The replicated state and its rules: what etcd's entries mean.
+//!
+//! Two halves share one [`retcd_engine::Engine`]:
+//!
+//! * the *applier* is owned by the one thread that executes committed entries in order. It writes
+//!   records, then publishes a batch: engine commit, current revision, watch events, in this order;
+//! * the *store* is shared by all readers: ranges, hashes, watch streams, leases, alarms, members.
+//!
+//! Nothing in here reads a clock, draws a random number or starts a thread; time is passed in as a
+//! [`std::time::Duration`] since some fixed start. Given the same entries, every member gets to the
+//! same state, whatever it was asked in between.
+//!
+//! How things lie in the engine's keyspaces is in `docs/format.md`.
