@@ -1,0 +1,15 @@
+//! Runs a server program as a black box, for the tests of `server/` and the load program of
+//! `benches/`.
+//!
+//! A [`Server`] is one process on a data directory of the caller's: ports of its own on the
+//! loopback, its JSON log lines captured, waited for by condition and never by time alone, and
+//! killed when the value is dropped. It works the same for our program and for etcd's, so that a
+//! test can be checked against the original. [`scrape`] asks its HTTP endpoints and [`procfs`] asks
+//! the kernel what the process has used.
+
+pub mod log;
+pub mod procfs;
+pub mod scrape;
+pub mod server;
+
+pub use server::{Server, ServerOptions, StartError};

@@ -1,0 +1,234 @@
+//! One server process: start, wait until it serves, kill, stop cleanly.
+
+use std::fmt;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use crate::log::Log;
+
+/// The line that says that requests are answered.
+const READY: &str = "ready to serve client requests";
+
+/// A free port can be taken by somebody else before the server binds it; then others are tried.
+const PORT_ATTEMPTS_MAX: u32 = 5;
+
+/// What to start.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// The program.
+    pub binary: PathBuf,
+    /// Its data directory, which must outlive the server.
+    pub data_dir: PathBuf,
+    /// Further arguments.
+    pub arguments: Vec<String>,
+    /// How long it may take until it serves.
+    pub patience: Duration,
+}
+
+impl ServerOptions {
+    /// A server with all settings at their defaults.
+    pub fn new(binary: impl Into<PathBuf>, data_dir: &Path) -> Self {
+        Self {
+            binary: binary.into(),
+            data_dir: data_dir.to_path_buf(),
+            arguments: Vec::new(),
+            patience: Duration::from_secs(60),
+        }
+    }
+
+    /// The same with one more argument.
+    pub fn argument(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    /// The same with another limit for the time until it serves.
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+}
+
+/// Why a server doesn't serve.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The program can't be run.
+    Spawn(PathBuf, io::Error),
+    /// It ended, or let the limit pass, before it served. Holds its log.
+    NotReady(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Spawn(binary, error) => write!(formatter, "{}: {error}", binary.display()),
+            Self::NotReady(log) => write!(formatter, "the server doesn't serve; its log:\n{log}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// A running server. Dropping it kills the process.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    log: Log,
+    client_address: SocketAddr,
+    peer_address: SocketAddr,
+    start_time: Duration,
+}
+
+impl Server {
+    /// Starts the program and waits until it serves.
+    pub fn start(options: &ServerOptions) -> Result<Self, StartError> {
+        let mut attempt = 1;
+        loop {
+            match Self::start_once(options) {
+                Err(StartError::NotReady(log))
+                    if log.contains("address already in use") && attempt < PORT_ATTEMPTS_MAX =>
+                {
+                    attempt += 1;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn start_once(options: &ServerOptions) -> Result<Self, StartError> {
+        let spawn_error = |error| StartError::Spawn(options.binary.clone(), error);
+        let [client_address, peer_address] = free_addresses().map_err(spawn_error)?;
+        let client_url = format!("http://{client_address}");
+        let peer_url = format!("http://{peer_address}");
+        let started_at = Instant::now();
+        let mut child = Command::new(&options.binary)
+            .arg("--data-dir")
+            .arg(&options.data_dir)
+            .args([
+                "--listen-client-urls",
+                &client_url,
+                "--advertise-client-urls",
+                &client_url,
+            ])
+            .args([
+                "--listen-peer-urls",
+                &peer_url,
+                "--initial-advertise-peer-urls",
+                &peer_url,
+            ])
+            .args(["--initial-cluster", &format!("default={peer_url}")])
+            .args(&options.arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(spawn_error)?;
+        let log = Log::collect(child.stderr.take().expect("standard error is piped"));
+        let mut server = Self {
+            child,
+            log,
+            client_address,
+            peer_address,
+            start_time: Duration::ZERO,
+        };
+        match server.log.wait_for(READY, options.patience) {
+            Ok(_) => {
+                server.start_time = started_at.elapsed();
+                Ok(server)
+            }
+            Err(log) => Err(StartError::NotReady(log)),
+        }
+    }
+
+    /// `host:port` for clients.
+    pub fn client_address(&self) -> SocketAddr {
+        self.client_address
+    }
+
+    /// `host:port` for peers.
+    pub fn peer_address(&self) -> SocketAddr {
+        self.peer_address
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// From the start of the process to the line that says that it serves.
+    pub fn start_time(&self) -> Duration {
+        self.start_time
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Sends SIGKILL and waits for the end. Unlike a drop it says whether the process had ended
+    /// before.
+    pub fn kill(mut self) -> io::Result<ExitStatus> {
+        if let Some(status) = self.child.try_wait()? {
+            return Err(io::Error::other(format!(
+                "had ended: {status}\n{}",
+                self.log.text()
+            )));
+        }
+        self.child.kill()?;
+        self.child.wait()
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn terminate(mut self) -> io::Result<ExitStatus> {
+        let pid = Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, Signal::TERM)?;
+        self.child.wait()
+    }
+
+    /// Waits for a process that is expected to end by itself.
+    pub fn wait(mut self) -> io::Result<ExitStatus> {
+        self.child.wait()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only when the process is gone already, which is what is wanted.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Two loopback addresses that nobody uses at the moment of asking.
+pub fn free_addresses() -> io::Result<[SocketAddr; 2]> {
+    let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let second = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok([first.local_addr()?, second.local_addr()?])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_ends_is_reported_with_its_words() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let options = ServerOptions::new("sh", dir.path());
+        let error = Server::start(&options).expect_err("a shell is no server");
+        assert!(matches!(error, StartError::NotReady(log) if log.contains("sh:")));
+    }
+
+    #[test]
+    fn a_program_that_is_missing_is_named() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let missing = dir.path().join("nothing-here");
+        let error = Server::start(&ServerOptions::new(&missing, dir.path())).expect_err("missing");
+        assert!(error.to_string().contains("nothing-here"));
+    }
+}
