@@ -11,8 +11,10 @@
 use bytes::Bytes;
 
 mod error;
+pub mod oracle;
 
 pub use error::{Error, Result};
+pub use oracle::Oracle;
 
 /// Longest record header, in bytes.
 pub const HEADER_BYTES_MAX: usize = 31;
