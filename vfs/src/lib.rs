@@ -9,8 +9,11 @@
 //! * [`AppendFile`]: written once from start to end, then synced (tables, manifests);
 //! * [`LogFile`]: preallocated, written at aligned offsets, each write made durable before it counts.
 //!
+//! Three implementations: [`RealVfs`], [`MemVfs`] for tests that only need speed, and [`CrashVfs`],
+//! which remembers what was synced, fails calls on request, and yields what a crash could leave.
+//!
 //! Durability follows POSIX: the content of a file is durable after its `sync`, its name only after
-//! [`Vfs::sync_dir`] on the folder. What this crate doesn't do: retry, cache, or interpret bytes.
+//! [`Vfs::sync_dir`] on the folder, a folder's own name only after a sync of its parent. What this crate doesn't do: retry, cache, or interpret bytes.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,11 +50,14 @@ pub trait Vfs: Send + Sync + 'static {
     /// Creates a folder and its missing parents, readable by the owner only.
     fn create_dir_all(&self, path: &Path) -> io::Result<()>;
 
-    /// Names in a folder, sorted.
+    /// Names in a folder, sorted; bare names, without the folder.
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>>;
 
     /// Whether the name exists.
     fn exists(&self, path: &Path) -> io::Result<bool>;
+
+    /// Makes the content of an existing file durable, whoever wrote it and however.
+    fn sync_file(&self, path: &Path) -> io::Result<()>;
 
     /// Makes the names in a folder durable.
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
@@ -127,5 +133,14 @@ pub trait LogFile: Send {
 pub trait FileLock: Send + Sync {}
 
 mod aligned;
+mod content;
+mod crash;
+mod memory;
+mod random;
+mod real;
+mod tree;
 
 pub use aligned::AlignedBuf;
+pub use crash::{CrashVfs, Fault};
+pub use memory::MemVfs;
+pub use real::RealVfs;

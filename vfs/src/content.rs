@@ -1,0 +1,171 @@
+//! A file's bytes in memory: what a reader sees, what is durable, and what is on its way.
+//!
+//! Durability is kept per sector of 512 bytes, the unit that a disk writes as a whole. Every write
+//! since the last sync leaves one version of each sector it touches, and a crash may leave any one
+//! of them, or the durable one. A length that grew unsynced ends up anywhere between the old and
+//! the new one; what lies between and didn't reach the disk reads as zeros.
+
+use crate::random::Random;
+use std::collections::BTreeMap;
+
+const SECTOR: usize = 512;
+
+/// Whether unsynced writes are remembered one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tracking {
+    /// Only the newest bytes are kept: nothing will crash.
+    Off,
+    /// Every version of every unsynced sector is kept.
+    On,
+}
+
+#[derive(Default)]
+pub(crate) struct Content {
+    bytes: Vec<u8>,
+    durable: Vec<u8>,
+    pending: BTreeMap<usize, Vec<[u8; SECTOR]>>,
+}
+
+impl Content {
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Copies from `offset` into `buf`; returns how many bytes there were.
+    pub(crate) fn read(&self, offset: u64, buf: &mut [u8]) -> usize {
+        let from = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(self.bytes.len());
+        let rest = &self.bytes[from..];
+        let taken = rest.len().min(buf.len());
+        buf[..taken].copy_from_slice(&rest[..taken]);
+        taken
+    }
+
+    /// Writes at `offset`, growing the file if needed.
+    pub(crate) fn write(&mut self, offset: usize, data: &[u8], tracking: Tracking) {
+        let end = offset + data.len();
+        if self.bytes.len() < end {
+            self.bytes.resize(end, 0);
+        }
+        self.bytes[offset..end].copy_from_slice(data);
+        if tracking == Tracking::Off || data.is_empty() {
+            return;
+        }
+        for sector in offset / SECTOR..end.div_ceil(SECTOR) {
+            let version = sector_of(&self.bytes, sector);
+            self.pending.entry(sector).or_default().push(version);
+        }
+    }
+
+    /// Makes everything durable.
+    pub(crate) fn sync(&mut self) {
+        self.durable.resize(self.bytes.len(), 0);
+        for sector in std::mem::take(&mut self.pending).into_keys() {
+            copy_sector(&self.bytes, &mut self.durable, sector);
+        }
+    }
+
+    /// Makes one range of a file durable whose length is durable already.
+    pub(crate) fn sync_range(&mut self, offset: usize, len: usize) {
+        if self.durable.len() < self.bytes.len() {
+            self.durable.resize(self.bytes.len(), 0);
+        }
+        for sector in offset / SECTOR..(offset + len).div_ceil(SECTOR) {
+            if self.pending.remove(&sector).is_some() {
+                copy_sector(&self.bytes, &mut self.durable, sector);
+            }
+        }
+    }
+
+    /// What a crash leaves of this file.
+    pub(crate) fn crashed(&self, random: &mut Random) -> Content {
+        let grown = self.bytes.len().saturating_sub(self.durable.len());
+        let mut left = self.durable.clone();
+        left.resize(self.durable.len() + random.up_to(grown), 0);
+        for (&sector, versions) in &self.pending {
+            let survivor = random.up_to(versions.len());
+            if survivor > 0 {
+                let start = (sector * SECTOR).min(left.len());
+                let end = (start + SECTOR).min(left.len());
+                left[start..end].copy_from_slice(&versions[survivor - 1][..end - start]);
+            }
+        }
+        Content {
+            durable: left.clone(),
+            bytes: left,
+            pending: BTreeMap::new(),
+        }
+    }
+}
+
+/// The sector's bytes, padded with zeros past the end.
+fn sector_of(bytes: &[u8], sector: usize) -> [u8; SECTOR] {
+    let mut version = [0; SECTOR];
+    let start = sector * SECTOR;
+    let end = (start + SECTOR).min(bytes.len());
+    version[..end - start].copy_from_slice(&bytes[start..end]);
+    version
+}
+
+fn copy_sector(from: &[u8], to: &mut [u8], sector: usize) {
+    let start = sector * SECTOR;
+    let end = (start + SECTOR).min(from.len());
+    to[start..end].copy_from_slice(&from[start..end]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crash_keeps_what_was_synced_and_mixes_the_rest_by_sector() {
+        let mut content = Content::default();
+        content.write(0, &[1; 2 * SECTOR], Tracking::On);
+        content.sync();
+        content.write(SECTOR, &[2; 3 * SECTOR], Tracking::On);
+        let mut lengths = std::collections::BTreeSet::new();
+        let mut mixed = false;
+        for seed in 0..64 {
+            let left = content.crashed(&mut Random::new(seed));
+            assert_eq!(&left.bytes[..SECTOR], &[1; SECTOR]);
+            assert!((2 * SECTOR..=4 * SECTOR).contains(&left.len()));
+            lengths.insert(left.len());
+            mixed |= left.bytes.len() == 4 * SECTOR
+                || left.bytes[SECTOR] == 1 && left.bytes[2 * SECTOR..].contains(&2);
+            for sector in left.bytes[SECTOR..].chunks(SECTOR) {
+                assert!(sector.iter().all(|&b| b == sector[0]), "a sector is torn");
+            }
+        }
+        assert!(lengths.len() > 8 && mixed);
+    }
+
+    #[test]
+    fn an_older_unsynced_version_of_a_sector_may_be_what_survives() {
+        let mut content = Content::default();
+        content.write(0, &[0; SECTOR], Tracking::On);
+        content.sync();
+        content.write(0, &[1; SECTOR], Tracking::On);
+        content.write(0, &[2; SECTOR], Tracking::On);
+        let seen: std::collections::BTreeSet<u8> = (0..64)
+            .map(|seed| content.crashed(&mut Random::new(seed)).bytes[0])
+            .collect();
+        assert_eq!(seen.into_iter().collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_range_sync_covers_only_its_range() {
+        let mut content = Content::default();
+        content.write(0, &[0; 4 * SECTOR], Tracking::On);
+        content.sync();
+        content.write(0, &[7; 4 * SECTOR], Tracking::On);
+        content.sync_range(SECTOR, SECTOR);
+        let mut lost = false;
+        for seed in 0..32 {
+            let left = content.crashed(&mut Random::new(seed));
+            assert_eq!(left.bytes[SECTOR], 7);
+            lost |= left.bytes[0] == 0;
+        }
+        assert!(lost);
+    }
+}

@@ -1,0 +1,358 @@
+//! Files in memory, shared by [`MemVfs`] and the crash simulation.
+//!
+//! Every call passes a gate that counts it and, in the crash simulation, may fail it or stop the
+//! machine at it. A call that the machine stops at has its effect, but none of its durability, so
+//! that the crash decides what is left of it.
+
+use crate::content::{Content, Tracking};
+use crate::crash::Fault;
+use crate::tree::{Inode, Tree};
+use crate::{AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, ReadFile, Vfs};
+use parking_lot::Mutex;
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A file system in memory. Clones share it.
+#[derive(Clone)]
+pub struct MemVfs {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) tree: Mutex<Tree>,
+    pub(crate) gate: Mutex<Gate>,
+    locks: Mutex<BTreeSet<PathBuf>>,
+    pub(crate) setup: Setup,
+}
+
+/// What is fixed when a file system is made.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) tracking: Tracking,
+    pub(crate) log_depth: usize,
+    pub(crate) direct: bool,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Planned {
+    Fail(Fault),
+    Stop,
+}
+
+#[derive(Default)]
+pub(crate) struct Gate {
+    pub(crate) operations: u64,
+    pub(crate) syncs: u64,
+    pub(crate) planned: Option<(u64, Planned)>,
+    stopped: bool,
+}
+
+enum Pass {
+    Whole,
+    /// A part of what is to be written, then an error.
+    Short,
+    /// The effect, without durability; nothing works after it.
+    Last,
+}
+
+fn stopped() -> io::Error {
+    io::Error::other("the machine has stopped")
+}
+
+fn short_write() -> io::Error {
+    io::Error::new(io::ErrorKind::WriteZero, "only a part was written")
+}
+
+impl Default for MemVfs {
+    fn default() -> MemVfs {
+        MemVfs::new()
+    }
+}
+
+impl MemVfs {
+    /// An empty file system.
+    pub fn new() -> MemVfs {
+        MemVfs::from_tree(
+            Tree::default(),
+            Setup {
+                tracking: Tracking::Off,
+                log_depth: 1,
+                direct: true,
+            },
+        )
+    }
+
+    pub(crate) fn from_tree(tree: Tree, setup: Setup) -> MemVfs {
+        MemVfs {
+            shared: Arc::new(Shared {
+                tree: Mutex::new(tree),
+                gate: Mutex::new(Gate::default()),
+                locks: Mutex::new(BTreeSet::new()),
+                setup,
+            }),
+        }
+    }
+
+    fn names<T>(&self, change: impl FnOnce(&mut Tree) -> io::Result<T>) -> io::Result<T> {
+        let pass = self.shared.pass()?;
+        let mut tree = self.shared.tree.lock();
+        let result = match pass {
+            Pass::Whole => change(&mut tree),
+            Pass::Short => Err(Fault::Io.error()),
+            Pass::Last => change(&mut tree).and(Err(stopped())),
+        };
+        if self.shared.setup.tracking == Tracking::Off {
+            tree.forget_pending();
+        }
+        result
+    }
+
+    fn handle(&self, inode: Inode) -> Handle {
+        Handle {
+            shared: self.shared.clone(),
+            inode,
+        }
+    }
+}
+
+impl Shared {
+    /// Counts the call and says how far it gets.
+    fn pass(&self) -> io::Result<Pass> {
+        let mut gate = self.gate.lock();
+        if gate.stopped {
+            return Err(stopped());
+        }
+        gate.operations += 1;
+        match gate.planned {
+            Some((at, Planned::Stop)) if at == gate.operations => {
+                gate.stopped = true;
+                Ok(Pass::Last)
+            }
+            Some((at, Planned::Fail(fault))) if at == gate.operations => match fault {
+                Fault::ShortWrite => Ok(Pass::Short),
+                fault => Err(fault.error()),
+            },
+            _ => Ok(Pass::Whole),
+        }
+    }
+
+    /// For calls that have no effect to lose: they succeed or fail.
+    fn pass_whole(&self) -> io::Result<()> {
+        match self.pass()? {
+            Pass::Whole => Ok(()),
+            Pass::Short => Err(Fault::Io.error()),
+            Pass::Last => Err(stopped()),
+        }
+    }
+
+    fn count_sync(&self) {
+        self.gate.lock().syncs += 1;
+    }
+}
+
+impl Vfs for MemVfs {
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        let inode = self.names(|tree| tree.file(path))?;
+        Ok(Arc::new(self.handle(inode)))
+    }
+
+    fn create_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
+        let inode = self.names(|tree| tree.create(path))?;
+        Ok(Box::new(self.handle(inode)))
+    }
+
+    fn open_log(&self, path: &Path, mode: LogMode) -> io::Result<Box<dyn LogFile>> {
+        let inode = self.names(|tree| tree.file(path))?;
+        if mode == LogMode::Direct && !self.shared.setup.direct {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        Ok(Box::new(MemLog {
+            file: self.handle(inode),
+            mode,
+            under_way: VecDeque::new(),
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.names(|tree| tree.rename(from, to))
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.names(|tree| tree.hard_link(from, to))
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.names(|tree| tree.remove_file(path))
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.names(|tree| tree.remove_dir(path))
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.names(|tree| tree.create_dir_all(path))
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        self.names(|tree| tree.list(path))
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.names(|tree| Ok(tree.exists(path)))
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        self.shared.pass_whole()?;
+        let inode = self.shared.tree.lock().file(path)?;
+        inode.lock().sync();
+        self.shared.count_sync();
+        Ok(())
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.shared.pass_whole()?;
+        self.shared.tree.lock().sync_dir(path)?;
+        self.shared.count_sync();
+        Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
+        self.names(|tree| match tree.exists(path) {
+            true => tree.file(path),
+            false => tree.create(path),
+        })?;
+        if !self.shared.locks.lock().insert(path.to_owned()) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(Box::new(MemLock {
+            shared: self.shared.clone(),
+            path: path.to_owned(),
+        }))
+    }
+}
+
+struct MemLock {
+    shared: Arc<Shared>,
+    path: PathBuf,
+}
+
+impl FileLock for MemLock {}
+
+impl Drop for MemLock {
+    fn drop(&mut self) {
+        self.shared.locks.lock().remove(&self.path);
+    }
+}
+
+/// An open file.
+struct Handle {
+    shared: Arc<Shared>,
+    inode: Inode,
+}
+
+impl Handle {
+    /// Writes as far as the gate lets it; `at` chooses the offset.
+    fn write(&self, at: impl FnOnce(&Content) -> usize, bytes: &[u8]) -> io::Result<()> {
+        let pass = self.shared.pass()?;
+        let mut content = self.inode.lock();
+        let offset = at(&content);
+        let tracking = self.shared.setup.tracking;
+        match pass {
+            Pass::Whole => content.write(offset, bytes, tracking),
+            Pass::Short => {
+                content.write(offset, &bytes[..bytes.len() / 2], tracking);
+                return Err(short_write());
+            }
+            Pass::Last => {
+                content.write(offset, bytes, tracking);
+                return Err(stopped());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ReadFile for Handle {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        self.shared.pass_whole()?;
+        Ok(self.inode.lock().read(offset, buf))
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.shared.pass_whole()?;
+        Ok(self.inode.lock().len() as u64)
+    }
+}
+
+impl AppendFile for Handle {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.write(Content::len, bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.shared.pass_whole()?;
+        self.inode.lock().sync();
+        self.shared.count_sync();
+        Ok(())
+    }
+}
+
+struct MemLog {
+    file: Handle,
+    mode: LogMode,
+    under_way: VecDeque<(usize, AlignedBuf)>,
+}
+
+impl MemLog {
+    fn make_durable(&self, offset: usize, len: usize) {
+        let mut content = self.file.inode.lock();
+        match self.mode {
+            LogMode::Direct => content.sync_range(offset, len),
+            LogMode::Buffered => content.sync(),
+            LogMode::Unsynced => return,
+        }
+        self.file.shared.count_sync();
+    }
+}
+
+impl LogFile for MemLog {
+    fn submit(&mut self, offset: u64, buf: AlignedBuf) -> io::Result<()> {
+        assert!(
+            self.under_way.len() < self.depth(),
+            "too many writes under way"
+        );
+        assert!(
+            offset.is_multiple_of(LOG_ALIGNMENT as u64),
+            "offset {offset} isn't aligned"
+        );
+        let offset = usize::try_from(offset).expect("a file in memory is addressable");
+        let end = offset + buf.len();
+        assert!(
+            end <= self.file.inode.lock().len(),
+            "a log file isn't extended"
+        );
+        self.file.write(|_| offset, &buf)?;
+        if self.depth() == 1 {
+            self.make_durable(offset, buf.len());
+        }
+        self.under_way.push_back((offset, buf));
+        Ok(())
+    }
+
+    fn complete(&mut self) -> io::Result<Option<AlignedBuf>> {
+        let Some((offset, buf)) = self.under_way.pop_front() else {
+            return Ok(None);
+        };
+        if self.depth() > 1 {
+            self.file.shared.pass_whole()?;
+            self.make_durable(offset, buf.len());
+        }
+        Ok(Some(buf))
+    }
+
+    fn depth(&self) -> usize {
+        self.file.shared.setup.log_depth
+    }
+}

@@ -1,0 +1,207 @@
+//! The operating system's files.
+//!
+//! Folders are made for the owner only (0700), files too (0600). Directly written log files use
+//! `O_DIRECT` and `RWF_DSYNC`: one system call per durable write. Nothing is retried after an error;
+//! an interrupted call that did nothing is repeated, and a partial write is continued.
+
+use crate::{AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, ReadFile, Vfs};
+use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::{ReadWriteFlags, pwritev2, retry_on_intr};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, IoSlice, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const FILE_MODE: u32 = 0o600;
+const DIR_MODE: u32 = 0o700;
+
+/// The operating system's file system.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RealVfs;
+
+impl Vfs for RealVfs {
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        Ok(Arc::new(RealRead(File::open(path)?)))
+    }
+
+    fn create_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(FILE_MODE)
+            .open(path)?;
+        Ok(Box::new(RealAppend(file)))
+    }
+
+    fn open_log(&self, path: &Path, mode: LogMode) -> io::Result<Box<dyn LogFile>> {
+        let mut options = OpenOptions::new();
+        options.write(true);
+        if mode == LogMode::Direct {
+            // The type of open flags differs from the system's only in sign.
+            options.custom_flags(OFlags::DIRECT.bits().cast_signed());
+        }
+        let file = options.open(path)?;
+        let length = file.metadata()?.len();
+        Ok(Box::new(RealLog {
+            file,
+            length,
+            mode,
+            done: None,
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_dir(path)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(DIR_MODE)
+            .create(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        let mut names = std::fs::read_dir(path)?
+            .map(|entry| Ok(PathBuf::from(entry?.file_name())))
+            .collect::<io::Result<Vec<_>>>()?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        path.try_exists()
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_data()
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        // The parent of a bare name is the empty path, which means the working directory.
+        let path = match path.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => path,
+        };
+        File::open(path)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(FILE_MODE)
+            .open(path)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(Box::new(RealLock { _file: file }))
+    }
+}
+
+struct RealRead(File);
+
+impl ReadFile for RealRead {
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
+        let mut done = 0;
+        while done < buf.len() {
+            match self.0.read_at(&mut buf[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(n) => done += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(done)
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.metadata()?.len())
+    }
+}
+
+struct RealAppend(File);
+
+impl AppendFile for RealAppend {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync_data()
+    }
+}
+
+/// The lock goes with the open file.
+struct RealLock {
+    _file: File,
+}
+
+impl FileLock for RealLock {}
+
+struct RealLog {
+    file: File,
+    length: u64,
+    mode: LogMode,
+    done: Option<AlignedBuf>,
+}
+
+impl RealLog {
+    fn write(&self, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let slices = [IoSlice::new(bytes)];
+            let flags = match self.mode {
+                LogMode::Direct => ReadWriteFlags::DSYNC,
+                LogMode::Buffered | LogMode::Unsynced => ReadWriteFlags::empty(),
+            };
+            let n = retry_on_intr(|| pwritev2(&self.file, &slices, offset, flags))?;
+            // What is left of a directly written buffer must still be aligned.
+            if n == 0 || self.mode == LogMode::Direct && !n.is_multiple_of(LOG_ALIGNMENT) {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            bytes = &bytes[n..];
+            offset += n as u64;
+        }
+        Ok(())
+    }
+}
+
+impl LogFile for RealLog {
+    fn submit(&mut self, offset: u64, buf: AlignedBuf) -> io::Result<()> {
+        assert!(self.done.is_none(), "too many writes under way");
+        assert!(
+            offset.is_multiple_of(LOG_ALIGNMENT as u64),
+            "offset {offset} isn't aligned"
+        );
+        assert!(
+            offset + buf.len() as u64 <= self.length,
+            "a log file isn't extended"
+        );
+        self.write(offset, &buf)?;
+        if self.mode == LogMode::Buffered {
+            self.file.sync_data()?;
+        }
+        self.done = Some(buf);
+        Ok(())
+    }
+
+    fn complete(&mut self) -> io::Result<Option<AlignedBuf>> {
+        Ok(self.done.take())
+    }
+
+    fn depth(&self) -> usize {
+        1
+    }
+}

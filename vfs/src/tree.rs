@@ -1,0 +1,281 @@
+//! Names in memory: what a process sees, what is durable, and the operations between the two.
+//!
+//! An operation is a list of changes to names (a rename is two). A sync of a folder makes durable
+//! what the pending operations did to names in that folder; a crash keeps or drops, as a whole,
+//! what is left of each operation. A name whose folder is lost is lost with it.
+
+use crate::content::Content;
+use crate::random::Random;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(crate) type Inode = Arc<Mutex<Content>>;
+
+#[derive(Clone)]
+pub(crate) enum Node {
+    Dir,
+    File(Inode),
+}
+
+struct Change {
+    path: PathBuf,
+    node: Option<Node>,
+}
+
+type Operation = Vec<Change>;
+
+#[derive(Default)]
+pub(crate) struct Tree {
+    names: BTreeMap<PathBuf, Node>,
+    durable: BTreeMap<PathBuf, Node>,
+    pending: Vec<Operation>,
+}
+
+fn error(kind: io::ErrorKind, path: &Path) -> io::Error {
+    io::Error::new(kind, format!("{}", path.display()))
+}
+
+/// The root and the working directory exist without having been made.
+fn is_root(path: &Path) -> bool {
+    path.as_os_str().is_empty() || path.parent().is_none() || path == Path::new(".")
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
+}
+
+impl Tree {
+    pub(crate) fn file(&self, path: &Path) -> io::Result<Inode> {
+        match self.names.get(path) {
+            Some(Node::File(inode)) => Ok(inode.clone()),
+            Some(Node::Dir) => Err(error(io::ErrorKind::IsADirectory, path)),
+            None => Err(error(io::ErrorKind::NotFound, path)),
+        }
+    }
+
+    pub(crate) fn exists(&self, path: &Path) -> bool {
+        is_root(path) || self.names.contains_key(path)
+    }
+
+    fn is_dir(&self, path: &Path) -> bool {
+        is_root(path) || matches!(self.names.get(path), Some(Node::Dir))
+    }
+
+    fn need_dir(&self, path: &Path) -> io::Result<()> {
+        match self.is_dir(path) {
+            true => Ok(()),
+            false => Err(error(io::ErrorKind::NotFound, path)),
+        }
+    }
+
+    pub(crate) fn create(&mut self, path: &Path) -> io::Result<Inode> {
+        self.need_dir(folder_of(path))?;
+        if self.exists(path) {
+            return Err(error(io::ErrorKind::AlreadyExists, path));
+        }
+        let inode = Inode::default();
+        self.apply(vec![(path, Some(Node::File(inode.clone())))]);
+        Ok(inode)
+    }
+
+    pub(crate) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let inode = self.file(from)?;
+        self.need_dir(folder_of(to))?;
+        if self.is_dir(to) {
+            return Err(error(io::ErrorKind::IsADirectory, to));
+        }
+        if from != to {
+            self.apply(vec![(from, None), (to, Some(Node::File(inode)))]);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn hard_link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let inode = self.file(from)?;
+        self.need_dir(folder_of(to))?;
+        if self.exists(to) {
+            return Err(error(io::ErrorKind::AlreadyExists, to));
+        }
+        self.apply(vec![(to, Some(Node::File(inode)))]);
+        Ok(())
+    }
+
+    pub(crate) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
+        self.file(path)?;
+        self.apply(vec![(path, None)]);
+        Ok(())
+    }
+
+    pub(crate) fn remove_dir(&mut self, path: &Path) -> io::Result<()> {
+        if !self.list(path)?.is_empty() {
+            return Err(error(io::ErrorKind::DirectoryNotEmpty, path));
+        }
+        self.apply(vec![(path, None)]);
+        Ok(())
+    }
+
+    pub(crate) fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
+        if is_root(path) {
+            return Ok(());
+        }
+        match self.names.get(path) {
+            Some(Node::Dir) => Ok(()),
+            Some(Node::File(_)) => Err(error(io::ErrorKind::AlreadyExists, path)),
+            None => {
+                self.create_dir_all(folder_of(path))?;
+                self.apply(vec![(path, Some(Node::Dir))]);
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        self.need_dir(path)?;
+        Ok(self
+            .names
+            .keys()
+            .filter(|name| name.parent() == Some(path))
+            .filter_map(|name| name.file_name().map(PathBuf::from))
+            .collect())
+    }
+
+    fn apply(&mut self, changes: Vec<(&Path, Option<Node>)>) {
+        let operation: Operation = changes
+            .into_iter()
+            .map(|(path, node)| Change {
+                path: path.to_owned(),
+                node,
+            })
+            .collect();
+        for change in &operation {
+            set(&mut self.names, change);
+        }
+        self.pending.push(operation);
+    }
+
+    pub(crate) fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
+        self.need_dir(dir)?;
+        for operation in &mut self.pending {
+            operation.retain(|change| {
+                let here = folder_of(&change.path) == dir;
+                if here {
+                    set(&mut self.durable, change);
+                }
+                !here
+            });
+        }
+        self.pending.retain(|operation| !operation.is_empty());
+        Ok(())
+    }
+
+    /// Makes every name and all content durable.
+    pub(crate) fn settle(&mut self) {
+        self.pending.clear();
+        self.durable = self.names.clone();
+        for node in self.names.values() {
+            if let Node::File(inode) = node {
+                inode.lock().sync();
+            }
+        }
+    }
+
+    /// Forgets what a crash would need: called where nothing crashes.
+    pub(crate) fn forget_pending(&mut self) {
+        self.pending.clear();
+    }
+
+    /// What a crash leaves: the durable names, with each pending operation kept or dropped, and of
+    /// each file what [`Content::crashed`] leaves.
+    pub(crate) fn crashed(&self, random: &mut Random) -> Tree {
+        let mut left = self.durable.clone();
+        for operation in &self.pending {
+            if random.coin() {
+                operation.iter().for_each(|change| set(&mut left, change));
+            }
+        }
+        let mut copies: HashMap<*const Mutex<Content>, Inode> = HashMap::new();
+        let mut names: BTreeMap<PathBuf, Node> = BTreeMap::new();
+        // Ascending order meets a folder before the names in it.
+        for (path, node) in left {
+            let folder = folder_of(&path);
+            if !is_root(folder) && !matches!(names.get(folder), Some(Node::Dir)) {
+                continue;
+            }
+            let copy = match node {
+                Node::Dir => Node::Dir,
+                Node::File(inode) => Node::File(
+                    copies
+                        .entry(Arc::as_ptr(&inode))
+                        .or_insert_with(|| Arc::new(Mutex::new(inode.lock().crashed(random))))
+                        .clone(),
+                ),
+            };
+            names.insert(path, copy);
+        }
+        Tree {
+            durable: names.clone(),
+            names,
+            pending: Vec::new(),
+        }
+    }
+}
+
+fn set(names: &mut BTreeMap<PathBuf, Node>, change: &Change) {
+    match &change.node {
+        Some(node) => names.insert(change.path.clone(), node.clone()),
+        None => names.remove(&change.path),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn survivors(tree: &Tree, path: &str) -> usize {
+        (0..64)
+            .filter(|&seed| tree.crashed(&mut Random::new(seed)).exists(Path::new(path)))
+            .count()
+    }
+
+    #[test]
+    fn a_name_is_certain_only_after_its_folder_is_synced() {
+        let mut tree = Tree::default();
+        tree.create_dir_all(Path::new("/d")).unwrap();
+        tree.create(Path::new("/d/f")).unwrap();
+        assert!((1..64).contains(&survivors(&tree, "/d/f")));
+        tree.sync_dir(Path::new("/d")).unwrap();
+        assert!(
+            (1..64).contains(&survivors(&tree, "/d/f")),
+            "the folder itself may be lost"
+        );
+        tree.sync_dir(Path::new("/")).unwrap();
+        assert_eq!(survivors(&tree, "/d/f"), 64);
+    }
+
+    #[test]
+    fn a_rename_in_one_folder_is_kept_or_dropped_as_a_whole() {
+        let mut tree = Tree::default();
+        tree.create(Path::new("/a")).unwrap();
+        tree.sync_dir(Path::new("/")).unwrap();
+        tree.rename(Path::new("/a"), Path::new("/b")).unwrap();
+        for seed in 0..64 {
+            let left = tree.crashed(&mut Random::new(seed));
+            assert!(left.exists(Path::new("/a")) != left.exists(Path::new("/b")));
+        }
+        assert!((1..64).contains(&survivors(&tree, "/b")));
+    }
+
+    #[test]
+    fn two_names_of_one_file_stay_one_file() {
+        let mut tree = Tree::default();
+        tree.create(Path::new("/a")).unwrap();
+        tree.hard_link(Path::new("/a"), Path::new("/b")).unwrap();
+        tree.sync_dir(Path::new("/")).unwrap();
+        let left = tree.crashed(&mut Random::new(1));
+        let (a, b) = (left.file(Path::new("/a")), left.file(Path::new("/b")));
+        assert!(Arc::ptr_eq(&a.unwrap(), &b.unwrap()));
+    }
+}

@@ -1,0 +1,153 @@
+//! Every implementation of the trait is walked through the same calls: what one of them accepts,
+//! refuses, and shows afterwards, the others must too.
+
+use retcd_vfs::{AlignedBuf, CrashVfs, LOG_ALIGNMENT, LogMode, MemVfs, RealVfs, Vfs};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+fn each(check: impl Fn(&dyn Vfs, &Path)) {
+    let folder = tempfile::tempdir().unwrap();
+    check(&RealVfs, &folder.path().join("root"));
+    check(&MemVfs::new(), Path::new("/root"));
+    check(&CrashVfs::new(), Path::new("/root"));
+    check(&MemVfs::new(), Path::new("relative"));
+}
+
+#[test]
+fn names_come_and_go() {
+    each(|vfs, root| {
+        let dir = root.join("a/b");
+        vfs.create_dir_all(&dir).unwrap();
+        vfs.create_dir_all(&dir).unwrap();
+        let file = dir.join("x");
+        vfs.create_append(&file).unwrap().append(b"hello").unwrap();
+        let taken = vfs.create_append(&file).err().unwrap();
+        assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+        vfs.hard_link(&file, &dir.join("y")).unwrap();
+        vfs.rename(&file, &dir.join("w")).unwrap();
+        assert_eq!(
+            vfs.list(&dir).unwrap(),
+            [PathBuf::from("w"), PathBuf::from("y")]
+        );
+        assert_eq!(vfs.list(root).unwrap(), [PathBuf::from("a")]);
+        assert!(!vfs.exists(&file).unwrap());
+        assert_eq!(
+            vfs.open_read(&file).err().unwrap().kind(),
+            ErrorKind::NotFound
+        );
+        assert!(vfs.remove_dir(&dir).is_err(), "not empty");
+        vfs.remove_file(&dir.join("w")).unwrap();
+        vfs.sync_file(&dir.join("y")).unwrap();
+        vfs.remove_file(&dir.join("y")).unwrap();
+        vfs.sync_dir(&dir).unwrap();
+        vfs.remove_dir(&dir).unwrap();
+        assert!(!vfs.exists(&dir).unwrap());
+    });
+}
+
+#[test]
+fn bytes_are_read_back() {
+    each(|vfs, root| {
+        vfs.create_dir_all(root).unwrap();
+        let path = root.join("f");
+        let mut file = vfs.create_append(&path).unwrap();
+        file.append(b"one ").unwrap();
+        file.append(b"two").unwrap();
+        file.sync().unwrap();
+        let reader = vfs.open_read(&path).unwrap();
+        assert_eq!(reader.len().unwrap(), 7);
+        let mut buf = [0; 16];
+        assert_eq!(reader.read_at(4, &mut buf).unwrap(), 3);
+        assert_eq!(&buf[..3], b"two");
+        assert_eq!(reader.read_at(99, &mut buf).unwrap(), 0);
+        let eof = reader.read_exact_at(4, &mut buf).unwrap_err();
+        assert_eq!(eof.kind(), ErrorKind::UnexpectedEof);
+    });
+}
+
+#[test]
+fn log_files_are_written_in_place() {
+    each(|vfs, root| {
+        vfs.create_dir_all(root).unwrap();
+        let path = root.join("log");
+        assert!(
+            vfs.open_log(&path, LogMode::Buffered).is_err(),
+            "isn't created"
+        );
+        let zeros = vec![0; 4 * LOG_ALIGNMENT];
+        let mut file = vfs.create_append(&path).unwrap();
+        file.append(&zeros).unwrap();
+        file.sync().unwrap();
+        for (mode, value) in [
+            (LogMode::Direct, 1),
+            (LogMode::Buffered, 2),
+            (LogMode::Unsynced, 3),
+        ] {
+            let mut log = match vfs.open_log(&path, mode) {
+                Ok(log) => log,
+                Err(e) if mode == LogMode::Direct => {
+                    assert!(matches!(
+                        e.kind(),
+                        ErrorKind::InvalidInput | ErrorKind::Unsupported
+                    ));
+                    continue;
+                }
+                Err(e) => panic!("{e}"),
+            };
+            assert!(log.complete().unwrap().is_none());
+            let mut buf = AlignedBuf::new(LOG_ALIGNMENT);
+            buf.fill(value);
+            log.submit(LOG_ALIGNMENT as u64, buf).unwrap();
+            assert_eq!(log.complete().unwrap().unwrap().len(), LOG_ALIGNMENT);
+            let mut seen = vec![0; 4 * LOG_ALIGNMENT];
+            vfs.open_read(&path)
+                .unwrap()
+                .read_exact_at(0, &mut seen)
+                .unwrap();
+            assert_eq!(seen[LOG_ALIGNMENT - 1], 0);
+            assert!(
+                seen[LOG_ALIGNMENT..2 * LOG_ALIGNMENT]
+                    .iter()
+                    .all(|&b| b == value)
+            );
+            assert_eq!(seen[2 * LOG_ALIGNMENT], 0);
+        }
+    });
+}
+
+#[test]
+fn a_lock_has_one_holder() {
+    each(|vfs, root| {
+        vfs.create_dir_all(root).unwrap();
+        let path = root.join("lock");
+        let held = vfs.lock(&path).unwrap();
+        assert_eq!(vfs.lock(&path).err().unwrap().kind(), ErrorKind::WouldBlock);
+        drop(held);
+        vfs.lock(&path).unwrap();
+    });
+}
+
+#[test]
+fn real_files_are_for_the_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("d");
+    RealVfs.create_dir_all(&dir).unwrap();
+    RealVfs.create_append(&dir.join("f")).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&dir), 0o700);
+    assert_eq!(mode(&dir.join("f")), 0o600);
+}
+
+#[test]
+fn a_file_system_without_direct_io_says_so_in_a_way_that_allows_to_fall_back() {
+    let vfs = CrashVfs::without_direct_io();
+    vfs.create_append(Path::new("f")).unwrap();
+    let refused = vfs.open_log(Path::new("f"), LogMode::Direct).err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::InvalidInput);
+    assert!(vfs.open_log(Path::new("f"), LogMode::Buffered).is_ok());
+    // What the system calls EOPNOTSUPP and EINVAL arrives as these kinds.
+    let kind = |errno: rustix::io::Errno| std::io::Error::from(errno).kind();
+    assert_eq!(kind(rustix::io::Errno::OPNOTSUPP), ErrorKind::Unsupported);
+    assert_eq!(kind(rustix::io::Errno::INVAL), ErrorKind::InvalidInput);
+}
