@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 fn each(check: impl Fn(&dyn Vfs, &Path)) {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = tempfile::tempdir().expect("a temporary folder");
     check(&RealVfs, &folder.path().join("root"));
     check(&MemVfs::new(), Path::new("/root"));
     check(&CrashVfs::new(), Path::new("/root"));
