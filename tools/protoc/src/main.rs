@@ -1,13 +1,17 @@
 //! The part of `protoc` that build scripts use: files in, a descriptor set out.
 //!
-//! Understands exactly the arguments that `prost-build` passes
-//! (`--include_imports --include_source_info -o FILE -I DIR… FILE…`); anything else is refused, so
-//! that a caller which needs more of the real compiler learns it at once.
+//! Understands exactly the arguments that `prost-build` and `protobuf-build` pass
+//! (`--include_imports --include_source_info -o FILE -I DIR… FILE…`, and `--version` alone);
+//! anything else is refused, so that a caller which needs more of the real compiler learns it at
+//! once.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use protox::Compiler;
+
+/// The version told to callers that insist on one: `protobuf-build` takes 3.1 and later.
+const VERSION: &str = "libprotoc 3.21.0";
 
 /// What one invocation asks for.
 #[derive(Default)]
@@ -20,6 +24,10 @@ struct Request {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().skip(1).eq(["--version"]) {
+        println!("{VERSION}");
+        return ExitCode::SUCCESS;
+    }
     match parse(std::env::args().skip(1)).and_then(|request| compile(&request)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
