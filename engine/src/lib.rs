@@ -11,9 +11,12 @@
 use bytes::Bytes;
 
 mod error;
+pub mod lsm;
 pub mod oracle;
+pub mod table;
 
 pub use error::{Error, Result};
+pub use lsm::{Lsm, Options};
 pub use oracle::Oracle;
 
 /// Longest record header, in bytes.
@@ -45,17 +48,11 @@ pub struct Version {
 
 impl Version {
     /// The newest version there can be.
-    pub const MAX: Version = Version {
-        main: u64::MAX,
-        sub: u64::MAX,
-    };
+    pub const MAX: Version = Version { main: u64::MAX, sub: u64::MAX };
 
     /// The newest version of `main`: reading at it sees everything up to and with `main`.
     pub const fn end_of(main: u64) -> Version {
-        Version {
-            main,
-            sub: u64::MAX,
-        }
+        Version { main, sub: u64::MAX }
     }
 }
 
@@ -69,10 +66,7 @@ pub struct Header {
 impl Header {
     /// Copies `bytes`; `None` if they are too many.
     pub fn new(bytes: &[u8]) -> Option<Header> {
-        let mut header = Header {
-            len: u8::try_from(bytes.len()).ok()?,
-            ..Header::default()
-        };
+        let mut header = Header { len: u8::try_from(bytes.len()).ok()?, ..Header::default() };
         header.bytes.get_mut(..bytes.len())?.copy_from_slice(bytes);
         Some(header)
     }
@@ -151,6 +145,9 @@ pub enum Step {
     Idle,
     /// Something was done, and there may be more.
     Worked,
+    /// A merge found no room on the disk and was given up. Nothing is lost; the next step tries
+    /// again, so wait before it.
+    OutOfSpace,
 }
 
 /// Sizes and counts, for metrics, quota and back-pressure.
@@ -172,6 +169,8 @@ pub struct Stats {
     pub merges: u64,
     /// Bytes written to tables and manifests since open.
     pub bytes_written: u64,
+    /// Whether the last merge was given up because the disk was full.
+    pub out_of_space: bool,
 }
 
 /// A storage engine. Object-safe: the member chooses one at start.

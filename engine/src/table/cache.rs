@@ -1,0 +1,243 @@
+//! Decoded blocks in memory, shared by all tables, within a budget of bytes.
+//!
+//! The cache is split by hash into shards with a lock and an equal part of the budget each. A shard
+//! evicts by the clock rule: its hand goes round the slots, a block that was asked for since the
+//! last round stays, another one goes. A block enters as not yet asked for, so blocks of a long scan
+//! are the first to leave.
+//!
+//! Blocks are immutable and file numbers are never used twice, so nothing is ever invalidated:
+//! blocks of unlinked files age out.
+
+use super::FileNumber;
+use super::frame::Opener;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+const SHARDS_LOG2: u32 = 4;
+
+/// What a slot costs besides its content, about.
+const SLOT_BYTES: usize = 96;
+
+/// Which block: its file and where it starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct BlockId {
+    pub(super) number: FileNumber,
+    pub(super) offset: u64,
+}
+
+impl BlockId {
+    fn hash(self) -> u64 {
+        let mut hasher = IdHasher::default();
+        std::hash::Hash::hash(&self, &mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Mixes two integers. Ids come from our own files: no defence against chosen ones is needed.
+#[derive(Default)]
+struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn write_u64(&mut self, field: u64) {
+        let product = u128::from(self.0.rotate_left(32) ^ field ^ 0x51a7_e3c8_0d2f_946b)
+            * u128::from(0x9fb2_1c65_1e98_df25_u64);
+        self.0 = product as u64 ^ (product >> 64) as u64;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+struct Slot {
+    id: BlockId,
+    content: Bytes,
+    asked: bool,
+}
+
+impl Slot {
+    fn cost(&self) -> usize {
+        self.content.len() + SLOT_BYTES
+    }
+}
+
+#[derive(Default)]
+struct Shard {
+    places: HashMap<BlockId, usize, BuildHasherDefault<IdHasher>>,
+    slots: Vec<Option<Slot>>,
+    free: Vec<usize>,
+    hand: usize,
+    bytes: usize,
+    hits: u64,
+    misses: u64,
+}
+
+impl Shard {
+    fn get(&mut self, id: BlockId) -> Option<Bytes> {
+        let slot = self.places.get(&id).and_then(|&place| self.slots[place].as_mut());
+        let Some(slot) = slot else {
+            self.misses += 1;
+            return None;
+        };
+        self.hits += 1;
+        slot.asked = true;
+        Some(slot.content.clone())
+    }
+
+    fn insert(&mut self, slot: Slot, bytes_max: usize) {
+        let cost = slot.cost();
+        // One block must not sweep out a shard.
+        if cost > bytes_max / 4 || self.places.contains_key(&slot.id) {
+            return;
+        }
+        while self.bytes + cost > bytes_max {
+            self.evict_one();
+        }
+        self.bytes += cost;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.slots.len() - 1
+        });
+        self.places.insert(slot.id, place);
+        self.slots[place] = Some(slot);
+    }
+
+    /// Turns the hand until a block has gone. There is one: the shard holds bytes.
+    fn evict_one(&mut self) {
+        loop {
+            let place = self.hand;
+            self.hand = (self.hand + 1) % self.slots.len();
+            match &mut self.slots[place] {
+                Some(slot) if slot.asked => slot.asked = false,
+                Some(slot) => {
+                    self.bytes -= slot.cost();
+                    self.places.remove(&slot.id);
+                    self.slots[place] = None;
+                    self.free.push(place);
+                    return;
+                }
+                None => {}
+            }
+        }
+    }
+}
+
+/// What a cache holds and how it fares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Bytes of blocks held, with what it costs to hold them.
+    pub bytes: u64,
+    /// Blocks held.
+    pub blocks: u64,
+    /// Lookups that found their block.
+    pub hits: u64,
+    /// Lookups that didn't.
+    pub misses: u64,
+}
+
+/// A cache of decoded blocks, shared by all tables of an engine.
+pub struct BlockCache {
+    shards: Vec<Mutex<Shard>>,
+    shard_bytes_max: usize,
+    opener: Opener,
+}
+
+impl BlockCache {
+    /// A cache that holds at most `bytes_max` bytes; 0 for none.
+    pub fn new(bytes_max: usize) -> BlockCache {
+        let shards = 1usize << SHARDS_LOG2;
+        BlockCache {
+            shards: (0..shards).map(|_| Mutex::default()).collect(),
+            shard_bytes_max: bytes_max / shards,
+            opener: Opener::default(),
+        }
+    }
+
+    /// Sums over all shards.
+    pub fn stats(&self) -> CacheStats {
+        let mut stats = CacheStats::default();
+        for shard in &self.shards {
+            let shard = shard.lock();
+            stats.bytes += shard.bytes as u64;
+            stats.blocks += shard.places.len() as u64;
+            stats.hits += shard.hits;
+            stats.misses += shard.misses;
+        }
+        stats
+    }
+
+    pub(super) fn get(&self, id: BlockId) -> Option<Bytes> {
+        self.shard(id).lock().get(id)
+    }
+
+    pub(super) fn insert(&self, id: BlockId, content: Bytes) {
+        let slot = Slot { id, content, asked: false };
+        self.shard(id).lock().insert(slot, self.shard_bytes_max);
+    }
+
+    /// Decodes blocks for all tables, so that they share its contexts.
+    pub(super) fn opener(&self) -> &Opener {
+        &self.opener
+    }
+
+    fn shard(&self, id: BlockId) -> &Mutex<Shard> {
+        // The map inside of the shard uses the other bits.
+        &self.shards[(id.hash() >> 32) as usize % self.shards.len()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(offset: u64) -> BlockId {
+        BlockId { number: FileNumber(1), offset }
+    }
+
+    #[test]
+    fn keeps_within_its_budget_and_counts() {
+        let cache = BlockCache::new(1 << 20);
+        for offset in 0..1000 {
+            cache.insert(id(offset), Bytes::from(vec![1; 4000]));
+        }
+        let stats = cache.stats();
+        assert!(stats.bytes <= 1 << 20);
+        assert!(stats.blocks >= 200, "{stats:?}");
+        let found = (0..1000).filter(|&offset| cache.get(id(offset)).is_some()).count();
+        assert_eq!(found as u64, stats.blocks);
+        assert_eq!(cache.stats().hits, stats.blocks);
+        assert_eq!(cache.stats().misses, 1000 - stats.blocks);
+    }
+
+    #[test]
+    fn blocks_that_are_asked_for_outlive_a_scan() {
+        let cache = BlockCache::new(1 << 20);
+        for offset in 0..20 {
+            cache.insert(id(offset), Bytes::from(vec![1; 4000]));
+        }
+        for scanned in 1000..3000 {
+            for offset in 0..20 {
+                cache.get(id(offset));
+            }
+            cache.insert(id(scanned), Bytes::from(vec![1; 4000]));
+        }
+        let kept = (0..20).filter(|&offset| cache.get(id(offset)).is_some()).count();
+        assert_eq!(kept, 20);
+    }
+
+    #[test]
+    fn a_block_above_a_quarter_of_a_shard_is_not_kept() {
+        let cache = BlockCache::new(1 << 20);
+        cache.insert(id(1), Bytes::from(vec![1; 20 << 10]));
+        assert_eq!(cache.get(id(1)), None);
+        assert_eq!(BlockCache::new(0).get(id(1)), None);
+    }
+}

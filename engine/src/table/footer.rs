@@ -1,0 +1,217 @@
+//! The first and the last bytes of a table: what it is, and where everything else lies.
+//!
+//! ```text
+//! head: magic 8 | format version u32 | keyspace u8 | zeros 3 | file number u64
+//! foot: (offset u64, length u32) of index, filter, properties | file number u64 | keyspace u8
+//!       | zeros 3 | format version u32 | crc32 u32 | magic 8
+//! ```
+//!
+//! Every byte of the head follows from what the manifest says, so it needs no checksum. The foot's
+//! covers all that lies before it, and the foot's place like that of a block.
+
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+use super::coding::{Damage, Reader};
+use super::frame::{Handle, TRAILER_BYTES, checksum};
+use super::{FileNumber, META_BYTES_MAX};
+use crate::Keyspace;
+
+/// The format that is written, and the only one that is read.
+pub(super) const FORMAT_VERSION: u32 = 1;
+
+/// Length of the head.
+pub(super) const HEAD_BYTES: usize = 24;
+
+/// Length of the foot.
+pub(super) const FOOT_BYTES: usize = 64;
+
+const HEAD_MAGIC: [u8; 8] = *b"RETCDTBL";
+const FOOT_MAGIC: [u8; 8] = *b"LBTDCTER";
+
+/// Why a head or foot is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It is whole, but from a format that isn't known here.
+    Version(u32),
+    /// It isn't what was written.
+    Damage(Damage),
+}
+
+impl From<Damage> for Refusal {
+    fn from(damage: Damage) -> Refusal {
+        Refusal::Damage(damage)
+    }
+}
+
+/// The head of table `number`.
+pub(super) fn encode_head(number: FileNumber, keyspace: Keyspace) -> Vec<u8> {
+    let mut head = Vec::with_capacity(HEAD_BYTES);
+    head.extend_from_slice(&HEAD_MAGIC);
+    head.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    head.extend_from_slice(&[keyspace as u8, 0, 0, 0]);
+    head.extend_from_slice(&number.0.to_le_bytes());
+    head
+}
+
+/// Checks that `head` belongs to table `number` of `keyspace`.
+pub(super) fn check_head(
+    head: &[u8],
+    number: FileNumber,
+    keyspace: Keyspace,
+) -> Result<(), Refusal> {
+    let mut reader = Reader::new(head);
+    if reader.bytes(HEAD_MAGIC.len()) != Some(&HEAD_MAGIC) {
+        return Err(Damage("not a table").into());
+    }
+    match reader.u32() {
+        Some(FORMAT_VERSION) => {}
+        Some(version) => return Err(Refusal::Version(version)),
+        None => return Err(Damage("head is cut short").into()),
+    }
+    if head != encode_head(number, keyspace) {
+        return Err(Damage("the table has another number or keyspace").into());
+    }
+    Ok(())
+}
+
+/// Where the parts of a table lie that are read when it is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) struct Foot {
+    pub(super) index: Handle,
+    pub(super) filter: Handle,
+    pub(super) properties: Handle,
+}
+
+impl Foot {
+    /// The foot's bytes for `offset` of table `number`.
+    pub(super) fn encode(&self, number: FileNumber, keyspace: Keyspace, offset: u64) -> Vec<u8> {
+        let mut foot = Vec::with_capacity(FOOT_BYTES);
+        for handle in [self.index, self.filter, self.properties] {
+            foot.extend_from_slice(&handle.offset.to_le_bytes());
+            foot.extend_from_slice(&handle.len.to_le_bytes());
+        }
+        foot.extend_from_slice(&number.0.to_le_bytes());
+        foot.extend_from_slice(&[keyspace as u8, 0, 0, 0]);
+        foot.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        let sum = checksum(&[&foot], number, offset);
+        foot.extend_from_slice(&sum.to_le_bytes());
+        foot.extend_from_slice(&FOOT_MAGIC);
+        foot
+    }
+
+    /// Reads the foot that lies at `offset` of table `number`, and checks that the parts follow each
+    /// other without a gap from the index to the foot.
+    pub(super) fn decode(
+        bytes: &[u8],
+        number: FileNumber,
+        keyspace: Keyspace,
+        offset: u64,
+    ) -> Result<Foot, Refusal> {
+        let short = Damage("foot is cut short");
+        let (fields, magic) = bytes.split_last_chunk::<8>().ok_or(short)?;
+        if *magic != FOOT_MAGIC {
+            return Err(Damage("the table doesn't end with its mark").into());
+        }
+        let (covered, sum) = fields.split_last_chunk::<4>().ok_or(short)?;
+        let (_, version) = covered.split_last_chunk::<4>().ok_or(short)?;
+        let version = u32::from_le_bytes(*version);
+        if version != FORMAT_VERSION {
+            return Err(Refusal::Version(version));
+        }
+        if checksum(&[covered], number, offset) != u32::from_le_bytes(*sum) {
+            return Err(Damage("foot's checksum doesn't match").into());
+        }
+        let mut reader = Reader::new(covered);
+        let foot = Foot {
+            index: take_handle(&mut reader).ok_or(short)?,
+            filter: take_handle(&mut reader).ok_or(short)?,
+            properties: take_handle(&mut reader).ok_or(short)?,
+        };
+        if (reader.u64(), reader.u8()) != (Some(number.0), Some(keyspace as u8)) {
+            return Err(Damage("the foot names another number or keyspace").into());
+        }
+        foot.check(offset)?;
+        Ok(foot)
+    }
+
+    fn check(&self, end: u64) -> Result<(), Damage> {
+        let after_index = self.index.end() == Some(self.filter.offset);
+        let after_filter = self.filter.end() == Some(self.properties.offset);
+        let before_foot = self.properties.end() == Some(end);
+        if self.index.offset < HEAD_BYTES as u64 || !after_index || !after_filter || !before_foot {
+            return Err(Damage("foot's parts don't follow each other"));
+        }
+        let len_max = META_BYTES_MAX.saturating_add(TRAILER_BYTES);
+        if [self.index, self.filter, self.properties].iter().any(|part| part.len as usize > len_max)
+        {
+            return Err(Damage("a part of the foot is above its limit"));
+        }
+        Ok(())
+    }
+}
+
+fn take_handle(reader: &mut Reader<'_>) -> Option<Handle> {
+    Some(Handle { offset: reader.u64()?, len: reader.u32()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBER: FileNumber = FileNumber(3);
+
+    fn foot() -> Foot {
+        Foot {
+            index: Handle { offset: 24, len: 10 },
+            filter: Handle { offset: 34, len: 20 },
+            properties: Handle { offset: 54, len: 6 },
+        }
+    }
+
+    #[test]
+    fn the_head_names_number_and_keyspace() {
+        let head = encode_head(NUMBER, Keyspace::Lease);
+        assert_eq!(head.len(), HEAD_BYTES);
+        assert_eq!(check_head(&head, NUMBER, Keyspace::Lease), Ok(()));
+        assert!(check_head(&head, FileNumber(4), Keyspace::Lease).is_err());
+        assert!(check_head(&head, NUMBER, Keyspace::Kv).is_err());
+        assert!(check_head(&head[..11], NUMBER, Keyspace::Lease).is_err());
+        for bit in 0..HEAD_BYTES * 8 {
+            let mut damaged = head.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(check_head(&damaged, NUMBER, Keyspace::Lease).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn the_foot_comes_back_and_notices_every_flipped_bit() {
+        let bytes = foot().encode(NUMBER, Keyspace::Kv, 60);
+        assert_eq!(bytes.len(), FOOT_BYTES);
+        assert_eq!(Foot::decode(&bytes, NUMBER, Keyspace::Kv, 60), Ok(foot()));
+        assert!(Foot::decode(&bytes, NUMBER, Keyspace::Kv, 61).is_err());
+        assert!(Foot::decode(&bytes, FileNumber(4), Keyspace::Kv, 60).is_err());
+        for bit in 0..FOOT_BYTES * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(Foot::decode(&damaged, NUMBER, Keyspace::Kv, 60).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn later_formats_are_named() {
+        let mut bytes = foot().encode(NUMBER, Keyspace::Kv, 60);
+        bytes[48] = 9;
+        assert_eq!(Foot::decode(&bytes, NUMBER, Keyspace::Kv, 60), Err(Refusal::Version(9)));
+        let mut head = encode_head(NUMBER, Keyspace::Kv);
+        head[8] = 9;
+        assert_eq!(check_head(&head, NUMBER, Keyspace::Kv), Err(Refusal::Version(9)));
+    }
+
+    #[test]
+    fn parts_that_overlap_are_refused() {
+        let mut overlapping = foot();
+        overlapping.filter.offset = 33;
+        let bytes = overlapping.encode(NUMBER, Keyspace::Kv, 60);
+        assert!(Foot::decode(&bytes, NUMBER, Keyspace::Kv, 60).is_err());
+    }
+}

@@ -1,0 +1,272 @@
+//! The index of a table: for each key block its last record, its place, and counts.
+//!
+//! A record belongs to the first block whose last (key, version) isn't before it. First keys aren't
+//! kept: all keys of a block are at or after the last key of the block before, which is enough to
+//! tell whether a block lies wholly inside a range.
+//!
+//! Decoded, an entry takes 64 bytes and its key; at 4 KiB a block that is about one byte a key.
+
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+use super::coding::{Damage, Reader, put_varint};
+use super::frame::Handle;
+use crate::Version;
+use std::cmp::Ordering;
+
+/// What is known about a key block without reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockSummary<'a> {
+    /// Key of its last record.
+    pub last_key: &'a [u8],
+    /// Version of its last record.
+    pub last_version: Version,
+    /// Records in it.
+    pub records: u32,
+    /// Keys whose first record in this table is in it.
+    pub keys: u32,
+    /// Of these, keys whose first record was written as newest and isn't a tombstone. That many
+    /// keys a scan at or above `main_max` yields from here, if no other table or memtable has
+    /// records of keys between this block's first and last.
+    pub live: u32,
+    /// Largest `main` of its records.
+    pub main_max: u64,
+}
+
+/// Order of records in a table: keys ascending, versions descending.
+pub(super) fn record_order(left: (&[u8], Version), right: (&[u8], Version)) -> Ordering {
+    left.0.cmp(right.0).then_with(|| right.1.cmp(&left.1))
+}
+
+struct Entry {
+    handle: Handle,
+    key_end: usize,
+    last_version: Version,
+    records: u32,
+    keys: u32,
+    live: u32,
+    main_max: u64,
+}
+
+/// Collects entries in block order.
+#[derive(Default)]
+pub(super) struct IndexBuilder {
+    entries: Vec<u8>,
+    count: u32,
+}
+
+impl IndexBuilder {
+    pub(super) fn add(&mut self, handle: Handle, summary: BlockSummary<'_>) {
+        let numbers = [
+            handle.offset,
+            u64::from(handle.len),
+            u64::from(summary.records),
+            u64::from(summary.keys),
+            u64::from(summary.live),
+            summary.main_max,
+            summary.last_version.main,
+            summary.last_version.sub,
+            summary.last_key.len() as u64,
+        ];
+        for number in numbers {
+            put_varint(&mut self.entries, number);
+        }
+        self.entries.extend_from_slice(summary.last_key);
+        self.count = self.count.checked_add(1).expect("blocks are far below 2^32");
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The index as a block's content.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.entries.extend_from_slice(&self.count.to_le_bytes());
+        self.entries
+    }
+}
+
+/// A decoded index.
+pub(super) struct Index {
+    entries: Vec<Entry>,
+    keys: Vec<u8>,
+}
+
+/// Nine numbers of a byte or more each.
+const ENTRY_BYTES_MIN: usize = 9;
+
+impl Index {
+    /// Reads an index whose blocks lie between `data_start` and `data_end` of the file.
+    pub(super) fn decode(content: &[u8], data_start: u64, data_end: u64) -> Result<Index, Damage> {
+        let (encoded, count) = content.split_last_chunk().ok_or(Damage("index has no count"))?;
+        let count = u32::from_le_bytes(*count) as usize;
+        if count > encoded.len() / ENTRY_BYTES_MIN {
+            return Err(Damage("index's count is above what it can hold"));
+        }
+        let mut index = Index { entries: Vec::with_capacity(count), keys: Vec::new() };
+        let mut reader = Reader::new(encoded);
+        for _ in 0..count {
+            let (entry, key) = take_entry(&mut reader).ok_or(Damage("index is cut short"))?;
+            index.push(entry, key, data_start, data_end)?;
+        }
+        if reader.remaining() != 0 {
+            return Err(Damage("bytes after the index"));
+        }
+        index.keys.shrink_to_fit();
+        Ok(index)
+    }
+
+    fn push(
+        &mut self,
+        mut entry: Entry,
+        key: &[u8],
+        data_start: u64,
+        data_end: u64,
+    ) -> Result<(), Damage> {
+        let mut free_from = data_start;
+        if let Some(before) = self.entries.len().checked_sub(1).and_then(|at| self.summary(at)) {
+            let order =
+                record_order((before.last_key, before.last_version), (key, entry.last_version));
+            if order != Ordering::Less {
+                return Err(Damage("index isn't in order"));
+            }
+        }
+        if let Some(end) = self.entries.last().and_then(|before| before.handle.end()) {
+            free_from = end;
+        }
+        if entry.handle.offset < free_from || entry.handle.end().is_none_or(|end| end > data_end) {
+            return Err(Damage("index points outside of the blocks"));
+        }
+        if entry.records == 0 || entry.keys > entry.records || entry.live > entry.keys {
+            return Err(Damage("index's counts contradict each other"));
+        }
+        self.keys.extend_from_slice(key);
+        entry.key_end = self.keys.len();
+        self.entries.push(entry);
+        Ok(())
+    }
+
+    /// How many blocks there are.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Records in all blocks.
+    pub(super) fn records(&self) -> u64 {
+        self.entries.iter().map(|entry| u64::from(entry.records)).sum()
+    }
+
+    /// The place of block `at`.
+    pub(super) fn handle(&self, at: usize) -> Option<Handle> {
+        Some(self.entries.get(at)?.handle)
+    }
+
+    /// What is known of block `at`.
+    pub(super) fn summary(&self, at: usize) -> Option<BlockSummary<'_>> {
+        let entry = self.entries.get(at)?;
+        Some(BlockSummary {
+            last_key: self.last_key(at, entry),
+            last_version: entry.last_version,
+            records: entry.records,
+            keys: entry.keys,
+            live: entry.live,
+            main_max: entry.main_max,
+        })
+    }
+
+    fn last_key(&self, at: usize, entry: &Entry) -> &[u8] {
+        let before = at.checked_sub(1).and_then(|before| self.entries.get(before));
+        let start = before.map_or(0, |before| before.key_end);
+        self.keys.get(start..entry.key_end).unwrap_or_default()
+    }
+
+    /// The first block that may hold a record at or after `(key, version)`; [`Index::len`] if none.
+    pub(super) fn find(&self, key: &[u8], version: Version) -> usize {
+        let mut low = 0;
+        let mut high = self.entries.len();
+        while low < high {
+            let middle = low.midpoint(high);
+            let Some(entry) = self.entries.get(middle) else {
+                break;
+            };
+            let last = (self.last_key(middle, entry), entry.last_version);
+            if record_order(last, (key, version)) == Ordering::Less {
+                low = middle.saturating_add(1);
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}
+
+fn take_entry<'a>(reader: &mut Reader<'a>) -> Option<(Entry, &'a [u8])> {
+    let entry = Entry {
+        handle: Handle { offset: reader.varint()?, len: reader.varint32()? },
+        records: reader.varint32()?,
+        keys: reader.varint32()?,
+        live: reader.varint32()?,
+        main_max: reader.varint()?,
+        last_version: Version { main: reader.varint()?, sub: reader.varint()? },
+        key_end: 0,
+    };
+    let key_len = reader.size()?;
+    Some((entry, reader.bytes(key_len)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(last_key: &[u8], main: u64) -> BlockSummary<'_> {
+        BlockSummary {
+            last_key,
+            last_version: Version { main, sub: 0 },
+            records: 4,
+            keys: 2,
+            live: 1,
+            main_max: 9,
+        }
+    }
+
+    fn three_blocks() -> Vec<u8> {
+        let mut builder = IndexBuilder::default();
+        builder.add(Handle { offset: 24, len: 50 }, summary(b"b", 7));
+        builder.add(Handle { offset: 90, len: 50 }, summary(b"b", 3));
+        builder.add(Handle { offset: 140, len: 60 }, summary(b"d", 5));
+        builder.finish()
+    }
+
+    #[test]
+    fn finds_the_first_block_that_is_not_before() {
+        let index = Index::decode(&three_blocks(), 24, 200).expect("what was encoded");
+        let find = |key: &[u8], main| index.find(key, Version { main, sub: 0 });
+        assert_eq!(find(b"a", 1), 0);
+        assert_eq!(find(b"b", 7), 0);
+        assert_eq!(find(b"b", 6), 1);
+        assert_eq!(find(b"b", 2), 2);
+        assert_eq!(find(b"d", 5), 2);
+        assert_eq!(find(b"d", 4), 3);
+        assert_eq!(index.summary(2), Some(summary(b"d", 5)));
+        assert_eq!(index.handle(1), Some(Handle { offset: 90, len: 50 }));
+        assert_eq!(index.handle(3), None);
+    }
+
+    #[test]
+    fn blocks_outside_of_the_data_or_out_of_order_are_refused() {
+        let bytes = three_blocks();
+        assert!(Index::decode(&bytes, 24, 199).is_err());
+        assert!(Index::decode(&bytes, 25, 200).is_err());
+        let mut builder = IndexBuilder::default();
+        builder.add(Handle { offset: 24, len: 50 }, summary(b"b", 7));
+        builder.add(Handle { offset: 90, len: 50 }, summary(b"b", 7));
+        assert!(Index::decode(&builder.finish(), 24, 200).is_err());
+    }
+
+    #[test]
+    fn shortened_indexes_are_refused() {
+        let bytes = three_blocks();
+        for len in 0..bytes.len() {
+            assert!(Index::decode(&bytes[..len], 24, 200).is_err(), "length {len}");
+        }
+    }
+}

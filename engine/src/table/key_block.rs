@@ -1,0 +1,312 @@
+//! Key blocks: front-coded keys with versions, headers and the places of their values.
+//!
+//! ```text
+//! records | restart offsets u32… | value blocks (offset u64, length u32)… | base main u64
+//!         | records u32 | value blocks u32
+//! ```
+//!
+//! Every 16th record is a *restart*: its key is whole, its version counts from the block's base, and
+//! its value's place is explicit. Other records say how many bytes they share with the key before
+//! (always as many as possible, which lets a search skip records without building their keys), and
+//! how far their version's `main` is from the one before.
+//!
+//! ```text
+//! record: flags u8 | shared varint | rest of key varint | zigzag(main - main before) varint
+//!         | sub varint | header | rest of key | place
+//! flags:  bits 0-4 header length, 5 tombstone, 6-7 place
+//! place:  0 no value; 1 block varint, offset varint, length varint;
+//!         2 length varint, right after the value before; 3 reserved for values outside of the table
+//! ```
+//!
+//! A value block is named by its position in the block's own list, so that nothing about value
+//! blocks has to stay in memory.
+
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+use super::coding::{Damage, Reader, unzigzag};
+use super::frame::Handle;
+use super::index::record_order;
+use crate::{HEADER_BYTES_MAX, Header, Version};
+use bytes::Bytes;
+use std::cmp::Ordering;
+
+/// Records from one restart to the next.
+pub(super) const RESTART_INTERVAL: u32 = 16;
+/// Base, number of records, number of value blocks.
+pub(super) const TAIL_BYTES: usize = 16;
+/// Offset and length of a value block.
+pub(super) const VALUE_BLOCK_BYTES: usize = 12;
+
+pub(super) const FLAG_HEADER_LEN: u8 = HEADER_BYTES_MAX as u8;
+pub(super) const FLAG_TOMBSTONE: u8 = 1 << 5;
+pub(super) const PLACE_SHIFT: u32 = 6;
+pub(super) const PLACE_NONE: u8 = 0;
+pub(super) const PLACE_AT: u8 = 1;
+pub(super) const PLACE_NEXT: u8 = 2;
+
+const RESTART_BYTES: usize = 4;
+/// Flags and four varints.
+const RECORD_BYTES_MIN: usize = 5;
+
+const _: () = assert!(HEADER_BYTES_MAX == 0x1f);
+
+/// A stretch of a block's content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Span {
+    start: usize,
+    end: usize,
+}
+
+/// Where a value is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Place {
+    /// There is none, or it is empty.
+    #[default]
+    None,
+    /// In the value block with this position in the key block's list.
+    Block { number: u32, offset: u32, len: u32 },
+}
+
+/// A record as its bytes say it, its key still relative to the record before.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Entry {
+    pub(super) shared: usize,
+    pub(super) rest: Span,
+    pub(super) version: Version,
+    pub(super) tombstone: bool,
+    pub(super) header: Span,
+    pub(super) place: Place,
+}
+
+/// Where the next record starts, and what it is relative to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Walk {
+    at: usize,
+    ordinal: u32,
+    main: u64,
+    /// Block and end of the last value since the restart.
+    value: Option<(u32, u32)>,
+}
+
+impl Walk {
+    /// Position in the block of the record that comes next.
+    pub(super) fn ordinal(&self) -> u32 {
+        self.ordinal
+    }
+}
+
+/// A decoded key block. Records are decoded as they are walked over.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeyBlock {
+    content: Bytes,
+    records_end: usize,
+    value_blocks_start: usize,
+    value_blocks: u32,
+    base_main: u64,
+    records: u32,
+}
+
+impl KeyBlock {
+    /// Checks the tail. Everything else is checked when it is read.
+    pub(super) fn decode(content: Bytes) -> Result<KeyBlock, Damage> {
+        let short = Damage("key block is cut short");
+        let tables_end = content.len().checked_sub(TAIL_BYTES).ok_or(short)?;
+        let mut tail = Reader::new(content.get(tables_end..).ok_or(short)?);
+        let fields = (tail.u64(), tail.u32(), tail.u32());
+        let (Some(base_main), Some(records), Some(value_blocks)) = fields else {
+            return Err(short);
+        };
+        let value_bytes = (value_blocks as usize).checked_mul(VALUE_BLOCK_BYTES);
+        let value_blocks_start =
+            value_bytes.and_then(|bytes| tables_end.checked_sub(bytes)).ok_or(short)?;
+        let restart_bytes =
+            (records.div_ceil(RESTART_INTERVAL) as usize).checked_mul(RESTART_BYTES);
+        let records_end =
+            restart_bytes.and_then(|bytes| value_blocks_start.checked_sub(bytes)).ok_or(short)?;
+        if records == 0 || records_end / RECORD_BYTES_MIN < records as usize {
+            return Err(Damage("key block's record count doesn't fit"));
+        }
+        Ok(KeyBlock { content, records_end, value_blocks_start, value_blocks, base_main, records })
+    }
+
+    pub(super) fn records(&self) -> u32 {
+        self.records
+    }
+
+    /// The bytes of a span that came from this block.
+    #[inline]
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
+        self.content.get(span.start..span.end).unwrap_or_default()
+    }
+
+    /// The header of a record of this block.
+    #[inline]
+    pub(super) fn header(&self, entry: &Entry) -> Header {
+        Header::new(self.bytes(entry.header)).unwrap_or_default()
+    }
+
+    /// Number of the restart that `ordinal` is reached from.
+    pub(super) fn restart_of(ordinal: u32) -> u32 {
+        ordinal / RESTART_INTERVAL
+    }
+
+    /// A walk that starts at a restart.
+    pub(super) fn walk_from(&self, restart: u32) -> Result<Walk, Damage> {
+        let offset = (restart as usize)
+            .checked_mul(RESTART_BYTES)
+            .and_then(|bytes| self.records_end.checked_add(bytes))
+            .and_then(|start| self.content.get(start..))
+            .and_then(|bytes| Reader::new(bytes).u32())
+            .ok_or(Damage("restart outside of its key block"))?;
+        Ok(Walk {
+            at: offset as usize,
+            ordinal: restart.saturating_mul(RESTART_INTERVAL),
+            ..Walk::default()
+        })
+    }
+
+    /// The next record of `walk`; `None` after the last one.
+    #[inline]
+    pub(super) fn next(&self, walk: &mut Walk) -> Result<Option<Entry>, Damage> {
+        if walk.ordinal >= self.records {
+            return Ok(None);
+        }
+        if walk.ordinal.is_multiple_of(RESTART_INTERVAL) {
+            walk.main = self.base_main;
+            walk.value = None;
+        }
+        let short = Damage("record is cut short");
+        let encoded = self.content.get(walk.at..self.records_end).ok_or(short)?;
+        let mut reader = Reader::new(encoded);
+        let entry = self.take_record(&mut reader, walk).ok_or(short)??;
+        walk.at = self.position(&reader);
+        // Bounded by `records`.
+        walk.ordinal = walk.ordinal.wrapping_add(1);
+        Ok(Some(entry))
+    }
+
+    /// Offset in the content of what `reader`, which ends where the records end, reads next.
+    #[inline]
+    fn position(&self, reader: &Reader<'_>) -> usize {
+        self.records_end.wrapping_sub(reader.remaining())
+    }
+
+    #[inline]
+    fn take_span(&self, reader: &mut Reader<'_>, len: usize) -> Option<Span> {
+        let start = self.position(reader);
+        reader.bytes(len)?;
+        let end = self.position(reader);
+        Some(Span { start, end })
+    }
+
+    #[inline]
+    fn take_record(
+        &self,
+        reader: &mut Reader<'_>,
+        walk: &mut Walk,
+    ) -> Option<Result<Entry, Damage>> {
+        let flags = reader.u8()?;
+        let shared = reader.size()?;
+        let rest_len = reader.size()?;
+        let main = walk.main.wrapping_add(unzigzag(reader.varint()?));
+        let sub = reader.varint()?;
+        let header = self.take_span(reader, usize::from(flags & FLAG_HEADER_LEN))?;
+        let rest = self.take_span(reader, rest_len)?;
+        let tombstone = flags & FLAG_TOMBSTONE != 0;
+        let place = match flags >> PLACE_SHIFT {
+            PLACE_NONE => Place::None,
+            _ if tombstone => return Some(Err(Damage("a tombstone has a value"))),
+            PLACE_AT => Place::Block {
+                number: reader.varint32()?,
+                offset: reader.varint32()?,
+                len: reader.varint32()?,
+            },
+            PLACE_NEXT => match walk.value {
+                Some((number, offset)) => Place::Block { number, offset, len: reader.varint32()? },
+                None => return Some(Err(Damage("a value follows no other"))),
+            },
+            _ => return Some(Err(Damage("a value is in an unknown place"))),
+        };
+        if let Place::Block { number, offset, len } = place {
+            match offset.checked_add(len) {
+                Some(end) => walk.value = Some((number, end)),
+                None => return Some(Err(Damage("a value ends outside of its block"))),
+            }
+        }
+        walk.main = main;
+        Some(Ok(Entry { shared, rest, version: Version { main, sub }, tombstone, header, place }))
+    }
+
+    /// The place of a value block that a record of this block names.
+    pub(super) fn value_block(&self, number: u32) -> Option<Handle> {
+        if number >= self.value_blocks {
+            return None;
+        }
+        let start = (number as usize)
+            .checked_mul(VALUE_BLOCK_BYTES)
+            .and_then(|bytes| self.value_blocks_start.checked_add(bytes))?;
+        let mut reader = Reader::new(self.content.get(start..)?);
+        Some(Handle { offset: reader.u64()?, len: reader.u32()? })
+    }
+
+    /// The last restart whose record is before `(key, version)`, or the first restart.
+    pub(super) fn restart_before(&self, key: &[u8], version: Version) -> Result<u32, Damage> {
+        let mut low = 0;
+        let mut high = self.records.div_ceil(RESTART_INTERVAL);
+        while high.saturating_sub(low) > 1 {
+            let middle = low.midpoint(high);
+            let first = self
+                .next(&mut self.walk_from(middle)?)?
+                .ok_or(Damage("restart outside of its key block"))?;
+            let at = (self.bytes(first.rest), first.version);
+            if record_order(at, (key, version)) == Ordering::Less {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// The newest record of `key` at or below `at`, if it is in this block. Builds no key: of the
+    /// records walked over it suffices to know how many bytes of `key` they match.
+    pub(super) fn find(&self, key: &[u8], at: Version) -> Result<Option<Entry>, Damage> {
+        let mut walk = self.walk_from(self.restart_before(key, at)?)?;
+        // All records so far are before `key` (or are newer versions of it), and the last one shares
+        // this many bytes with it.
+        let mut matched = 0;
+        while let Some(entry) = self.next(&mut walk)? {
+            if entry.shared > matched {
+                continue;
+            }
+            if entry.shared < matched && entry.shared != 0 {
+                return Ok(None);
+            }
+            let rest = self.bytes(entry.rest);
+            let wanted = key.get(entry.shared..).unwrap_or_default();
+            match rest.cmp(wanted) {
+                Ordering::Less => {
+                    matched = entry.shared.saturating_add(common_prefix(rest, wanted));
+                }
+                Ordering::Equal if entry.version <= at => return Ok(Some(entry)),
+                Ordering::Equal => matched = key.len(),
+                Ordering::Greater => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// How many bytes at their start `left` and `right` have in common.
+pub(super) fn common_prefix(left: &[u8], right: &[u8]) -> usize {
+    fn equal<T: PartialEq>(left: &[T], right: &[T]) -> usize {
+        let pairs = left.iter().zip(right);
+        pairs.take_while(|(left, right)| left == right).count()
+    }
+    // Eight at a time, then what is left or differs.
+    let done = equal(left.as_chunks::<8>().0, right.as_chunks::<8>().0).saturating_mul(8);
+    match (left.get(done..), right.get(done..)) {
+        (Some(left), Some(right)) => done.saturating_add(equal(left, right)),
+        _ => done,
+    }
+}

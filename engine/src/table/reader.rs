@@ -1,0 +1,193 @@
+//! An open table: point reads, and the blocks that cursors walk through.
+
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
+
+use super::cache::BlockCache;
+use super::coding::Damage;
+use super::cursor::TableCursor;
+use super::filter::{Filter, KeyHash};
+use super::footer::HEAD_BYTES;
+use super::frame::Handle;
+use super::index::Index;
+use super::key_block::{KeyBlock, Place};
+use super::source::{Caching, Source};
+use super::{BLOCK_BYTES_MAX, BlockSummary, META_BYTES_MAX, Properties, TableFile};
+use crate::{Projection, Record, Result, Version};
+use bytes::Bytes;
+use retcd_vfs::ReadFile;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+struct Inner {
+    source: Source,
+    properties: Properties,
+    index: Index,
+    filter: Filter,
+    /// Where the index begins and blocks end.
+    blocks_end: u64,
+}
+
+/// An open table. Cloning is cheap and shares everything.
+#[derive(Clone)]
+pub struct Table {
+    inner: Arc<Inner>,
+}
+
+impl Table {
+    /// Opens the table that the manifest lists as `listed`; `path` is for messages.
+    ///
+    /// Reads and checks head, foot, index, filter and properties; no blocks, and not the checksum of
+    /// the whole file ([`Table::verify`]).
+    pub fn open(
+        file: Arc<dyn ReadFile>,
+        path: PathBuf,
+        listed: TableFile,
+        cache: Arc<BlockCache>,
+    ) -> Result<Table> {
+        let source = Source::new(file, path, listed, cache);
+        let foot = source.foot()?;
+        let blocks_end = foot.index.offset;
+        let index = decode_part(&source, foot.index, |content| {
+            Index::decode(content, HEAD_BYTES as u64, blocks_end)
+        })?;
+        let filter = decode_part(&source, foot.filter, Filter::decode)?;
+        let properties = decode_part(&source, foot.properties, Properties::decode)?;
+        if index.records() != properties.records {
+            let damage = Damage("index and properties differ in the number of records");
+            return Err(source.corrupt(foot.properties.offset, damage));
+        }
+        Ok(Table { inner: Arc::new(Inner { source, properties, index, filter, blocks_end }) })
+    }
+
+    /// What the manifest lists.
+    pub fn file(&self) -> &TableFile {
+        self.inner.source.listed()
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        self.inner.source.path()
+    }
+
+    /// Counts, sizes and bounds of the content.
+    pub fn properties(&self) -> &Properties {
+        &self.inner.properties
+    }
+
+    /// `false` only if the table has no record of `key`.
+    pub fn may_contain(&self, key: &[u8]) -> bool {
+        self.inner.filter.may_contain(KeyHash::of(key))
+    }
+
+    /// The newest record of `key` at or below `at`, tombstones included.
+    pub fn get(&self, key: &[u8], at: Version, projection: Projection) -> Result<Option<Record>> {
+        if !self.may_contain(key) {
+            return Ok(None);
+        }
+        let index = &self.inner.index;
+        let Some(handle) = index.handle(index.find(key, at)) else {
+            return Ok(None);
+        };
+        let block = self.key_block(handle, Caching::Keep)?;
+        let found = block.find(key, at);
+        let Some(entry) = found.map_err(|damage| self.corrupt(handle, damage))? else {
+            return Ok(None);
+        };
+        let value = match (projection, entry.place) {
+            (Projection::Full, Place::Block { number, offset, len }) => {
+                let values_at = self.value_block(&block, number, handle)?;
+                let values = self.block(values_at, Caching::Keep)?;
+                self.slice(values_at, &values, offset, len)?
+            }
+            (Projection::Full, Place::None) | (Projection::Keys, _) => Bytes::new(),
+        };
+        Ok(Some(Record {
+            key: Bytes::copy_from_slice(key),
+            version: entry.version,
+            tombstone: entry.tombstone,
+            header: block.header(&entry),
+            value,
+        }))
+    }
+
+    /// A cursor over all records, standing nowhere yet. With [`Projection::Keys`] values are empty.
+    pub fn cursor(&self, projection: Projection) -> TableCursor {
+        TableCursor::new(self.clone(), projection, Caching::Keep)
+    }
+
+    /// As [`Table::cursor`], but its blocks neither come from the cache nor go there: for merges,
+    /// which read everything once.
+    pub fn cursor_once(&self, projection: Projection) -> TableCursor {
+        TableCursor::new(self.clone(), projection, Caching::Bypass)
+    }
+
+    /// What the index knows of the key blocks, in order.
+    pub fn blocks(&self) -> impl Iterator<Item = BlockSummary<'_>> {
+        (0..).map_while(|at| self.inner.index.summary(at))
+    }
+
+    pub(super) fn index(&self) -> &Index {
+        &self.inner.index
+    }
+
+    pub(super) fn source(&self) -> &Source {
+        &self.inner.source
+    }
+
+    /// The key block at `handle`, which comes from the index.
+    pub(super) fn key_block(&self, handle: Handle, caching: Caching) -> Result<KeyBlock> {
+        let decoded = KeyBlock::decode(self.block(handle, caching)?);
+        decoded.map_err(|damage| self.corrupt(handle, damage))
+    }
+
+    /// Where the value block lies that key block `block`, itself at `handle`, calls `number`.
+    pub(super) fn value_block(
+        &self,
+        block: &KeyBlock,
+        number: u32,
+        handle: Handle,
+    ) -> Result<Handle> {
+        let in_file = |values: &Handle| {
+            let end = values.end().is_some_and(|end| end <= self.inner.blocks_end);
+            end && values.offset >= HEAD_BYTES as u64
+        };
+        block.value_block(number).filter(in_file).ok_or_else(|| {
+            let damage = Damage("a value's block is none of this table's");
+            self.corrupt(handle, damage)
+        })
+    }
+
+    /// A value of the value block `values`, without copying it.
+    pub(super) fn slice(
+        &self,
+        handle: Handle,
+        values: &Bytes,
+        offset: u32,
+        len: u32,
+    ) -> Result<Bytes> {
+        let start = offset as usize;
+        match start.checked_add(len as usize) {
+            Some(end) if end <= values.len() => Ok(values.slice(start..end)),
+            _ => Err(self.corrupt(handle, Damage("a value ends outside of its block"))),
+        }
+    }
+
+    /// The content of a block that lies within the file.
+    pub(super) fn block(&self, handle: Handle, caching: Caching) -> Result<Bytes> {
+        self.inner.source.block(handle, BLOCK_BYTES_MAX, caching)
+    }
+
+    /// The error that the block at `handle` is damaged.
+    pub(super) fn corrupt(&self, handle: Handle, damage: Damage) -> crate::Error {
+        self.inner.source.corrupt(handle.offset, damage)
+    }
+}
+
+fn decode_part<T>(
+    source: &Source,
+    handle: Handle,
+    decode: impl FnOnce(&[u8]) -> std::result::Result<T, Damage>,
+) -> Result<T> {
+    let content = source.read(handle, META_BYTES_MAX)?;
+    decode(&content).map_err(|damage| source.corrupt(handle.offset, damage))
+}

@@ -1,0 +1,223 @@
+//! Tables against a sorted `Vec` of the same records.
+
+use super::*;
+use proptest::prelude::*;
+
+fn all(table: &Table, projection: Projection) -> Vec<Record> {
+    let mut cursor = table.cursor(projection);
+    cursor.seek_to_first().expect("undamaged");
+    let mut records = Vec::new();
+    while let Some(record) = cursor.record().expect("undamaged") {
+        records.push(record);
+        cursor.next().expect("undamaged");
+    }
+    records
+}
+
+fn all_backwards(table: &Table) -> Vec<Record> {
+    let mut cursor = table.cursor_once(Projection::Full);
+    cursor.seek_to_last().expect("undamaged");
+    let mut records = Vec::new();
+    while let Some(record) = cursor.record().expect("undamaged") {
+        records.push(record);
+        cursor.prev().expect("undamaged");
+    }
+    records.reverse();
+    records
+}
+
+fn without_value(record: &Record) -> Record {
+    Record { value: Bytes::new(), ..record.clone() }
+}
+
+/// What `get` has to answer.
+fn newest_at<'a>(records: &'a [Record], key: &[u8], at: Version) -> Option<&'a Record> {
+    records.iter().find(|record| record.key == key && record.version <= at)
+}
+
+/// Compares every way of reading with the records, at `keys` and `at`.
+fn check(records: &[Record], options: TableOptions, keys: &[Vec<u8>], at: &[Version]) {
+    let table = table_of(records, options);
+    assert_eq!(all(&table, Projection::Full), records);
+    assert_eq!(all_backwards(&table), records);
+    let bare: Vec<Record> = records.iter().map(without_value).collect();
+    assert_eq!(all(&table, Projection::Keys), bare);
+    let mut cursor = table.cursor(Projection::Full);
+    for key in keys {
+        for &at in at {
+            let expected = newest_at(records, key, at);
+            let found = table.get(key, at, Projection::Full).expect("undamaged");
+            assert_eq!(found.as_ref(), expected, "{key:?} at {at:?}");
+            let found = table.get(key, at, Projection::Keys).expect("undamaged");
+            assert_eq!(found, expected.map(without_value));
+
+            let order =
+                |record: &Record| index::record_order((&record.key, record.version), (key, at));
+            let first = records.partition_point(|record| order(record).is_lt());
+            cursor.seek(key, at).expect("undamaged");
+            assert_eq!(cursor.record().expect("undamaged").as_ref(), records.get(first));
+            cursor.prev().expect("undamaged");
+            let before = first.checked_sub(1).filter(|_| first < records.len());
+            let before = before.map(|before| &records[before]);
+            assert_eq!(cursor.record().expect("undamaged").as_ref(), before);
+        }
+        cursor.seek_before(key).expect("undamaged");
+        let end = records.partition_point(|record| record.key < key);
+        let expected = end.checked_sub(1).map(|last| &records[last]);
+        assert_eq!(cursor.record().expect("undamaged").as_ref(), expected, "before {key:?}");
+        cursor.next().expect("undamaged");
+        let expected = expected.and_then(|_| records.get(end));
+        assert_eq!(cursor.record().expect("undamaged").as_ref(), expected);
+    }
+}
+
+#[test]
+fn a_table_of_many_blocks_reads_as_written() {
+    let records = sample(120);
+    let mut keys: Vec<Vec<u8>> = records.iter().step_by(3).map(|r| r.key.to_vec()).collect();
+    keys.extend([b"".to_vec(), b"/".to_vec(), b"/registry/pods/ns-3/".to_vec(), b"~".to_vec()]);
+    let at = [version(0, 0), version(1200, 1), version(1600, 0), Version::MAX];
+    for compression in [Compression::None, Compression::Zstd(1)] {
+        let options = TableOptions { compression, ..SMALL };
+        check(&records, options, &keys, &at);
+    }
+    let defaults = TableOptions { filter_bits_per_key: 0, ..TableOptions::default() };
+    check(&records, defaults, &keys, &at);
+}
+
+#[test]
+fn an_empty_table_has_nothing() {
+    check(&[], SMALL, &[b"a".to_vec()], &[Version::MAX]);
+}
+
+#[test]
+fn the_empty_key_is_a_key() {
+    let records = [
+        put(b"", version(9, 0), b"new"),
+        put(b"", version(3, 0), b"old"),
+        put(b"\0", version(4, 0), b""),
+    ];
+    check(&records, SMALL, &[b"".to_vec(), b"\0".to_vec()], &[version(5, 0), Version::MAX]);
+}
+
+#[test]
+fn values_larger_than_a_block_stand_alone() {
+    let large = vec![7; 3 * SMALL.value_block_bytes];
+    let records = [
+        put(b"a", version(1, 0), b"small"),
+        put(b"b", version(2, 0), &large),
+        put(b"c", version(3, 0), b"small too"),
+    ];
+    check(&records, SMALL, &[b"b".to_vec()], &[Version::MAX]);
+}
+
+#[test]
+fn key_only_reads_touch_no_value_blocks() {
+    let records = sample(200);
+    let vfs = MemVfs::new();
+    let path = Path::new("/table");
+    let meta = write(&vfs, path, &records, SMALL);
+    let cache = Arc::new(BlockCache::new(16 << 20));
+    let file = vfs.open_read(path).expect("just written");
+    let table = Table::open(file, path.to_owned(), meta.file, Arc::clone(&cache));
+    let table = table.expect("just written");
+    all(&table, Projection::Keys);
+    assert_eq!(cache.stats().blocks, table.blocks().count() as u64);
+    all(&table, Projection::Full);
+    assert!(cache.stats().blocks > table.blocks().count() as u64);
+}
+
+#[test]
+fn block_counts_add_up_to_what_a_scan_yields() {
+    let records = sample(200);
+    let table = table_of(&records, SMALL);
+    let keys: u64 = table.blocks().map(|block| u64::from(block.keys)).sum();
+    let live: u64 = table.blocks().map(|block| u64::from(block.live)).sum();
+    let newest: Vec<&Record> = records
+        .chunk_by(|left, right| left.key == right.key)
+        .map(|versions| &versions[0])
+        .collect();
+    assert_eq!(keys, newest.len() as u64);
+    assert_eq!(keys, table.properties().keys);
+    assert_eq!(live, newest.iter().filter(|record| !record.tombstone).count() as u64);
+
+    let mut cursor = table.cursor(Projection::Keys);
+    cursor.seek_to_first().expect("undamaged");
+    let mut skipped = 0;
+    while let Some(block) = cursor.block_begun() {
+        skipped += u64::from(block.records);
+        cursor.skip_block().expect("undamaged");
+    }
+    assert_eq!(skipped, records.len() as u64);
+}
+
+#[test]
+fn superseded_values_that_stay_rare_do_not_hold_key_blocks_back() {
+    let mut records = vec![put(b"a", version(2, 0), b"new"), put(b"a", version(1, 0), b"old")];
+    records.extend((0..20_000).map(|n| put(format!("b{n:06}").as_bytes(), version(n, 0), b"v")));
+    let table = table_of(&records, SMALL);
+    assert!(table.blocks().count() > 200);
+    assert_eq!(all(&table, Projection::Full), records);
+}
+
+#[test]
+#[should_panic(expected = "out of order")]
+fn records_out_of_order_are_refused() {
+    table_of(&[put(b"b", version(1, 0), b""), put(b"a", version(1, 0), b"")], SMALL);
+}
+
+#[test]
+#[should_panic(expected = "out of order")]
+fn a_version_written_twice_is_refused() {
+    table_of(&[put(b"b", version(1, 0), b""), put(b"b", version(1, 0), b"")], SMALL);
+}
+
+/// Few letters, so that keys repeat and share prefixes.
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    let letter = prop_oneof![Just(0u8), Just(b'a'), Just(b'b'), Just(255u8)];
+    prop::collection::vec(letter, 0..12)
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let main = prop_oneof![0u64..20, (u64::MAX - 3)..=u64::MAX];
+    let value = prop::collection::vec(any::<u8>(), 0..200);
+    let header = prop::collection::vec(any::<u8>(), 0..=crate::HEADER_BYTES_MAX);
+    (key(), main, 0u64..3, any::<bool>(), header, value).prop_map(
+        |(key, main, sub, tombstone, header, value)| Record {
+            key: Bytes::from(key),
+            version: version(main, sub),
+            tombstone,
+            header: Header::new(&header).expect("within its limit"),
+            value: if tombstone { Bytes::new() } else { Bytes::from(value) },
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn any_records_read_as_written(
+        mut records in prop::collection::vec(record(), 0..300),
+        mut keys in prop::collection::vec(key(), 8),
+        key_block_bytes in 1usize..600,
+        value_block_bytes in 1usize..600,
+        filter_bits_per_key in 0u8..14,
+    ) {
+        records.sort_by(|left, right| {
+            index::record_order((&left.key, left.version), (&right.key, right.version))
+        });
+        records.dedup_by(|left, right| {
+            (&left.key, left.version) == (&right.key, right.version)
+        });
+        keys.extend(records.iter().step_by(9).map(|record| record.key.to_vec()));
+        let options = TableOptions {
+            key_block_bytes,
+            value_block_bytes,
+            filter_bits_per_key,
+            ..SMALL
+        };
+        let at = [version(0, 0), version(7, 1), version(19, 0), Version::MAX];
+        check(&records, options, &keys, &at);
+    }
+}

@@ -1,0 +1,279 @@
+//! Writes a table: records come in order, blocks go out as they fill.
+//!
+//! 1. A record's value goes to one of two open value blocks, that of newest or that of superseded
+//!    values, or at once to a block of its own if it is as large as a block.
+//! 2. The record itself goes to the open key block, which names the value block by its id.
+//! 3. A full value block is written, and with it its place is known.
+//! 4. A full key block waits until all value blocks that it names have a place, then it is written
+//!    and gets its entry in the index. Key blocks leave in order, so they sit right behind their
+//!    values. Superseded values may be rare and their block slow to fill: when too many key blocks
+//!    wait, the blocks that the first one waits for are written as they are.
+//! 5. At the end come index, filter, properties and foot, then one sync. The folder isn't synced.
+
+use super::filter::{Filter, KeyHash};
+use super::footer::Foot;
+use super::frame::Handle;
+use super::index::IndexBuilder;
+use super::key_block::common_prefix;
+use super::key_block_builder::{KeyBlockBuilder, Neighbour, ValueBlockId, ValuePlace};
+use super::output::{Output, Packing};
+use super::{
+    Age, BLOCK_TARGET_MAX, FileNumber, KEY_BYTES_MAX, META_BYTES_MAX, Properties, RecordRef,
+    TableMeta, TableOptions, VALUE_BYTES_MAX,
+};
+use crate::{Keyspace, Record, Result, Version};
+use bytes::Bytes;
+use retcd_vfs::AppendFile;
+use std::collections::VecDeque;
+use std::path::PathBuf;
+
+/// Key blocks that may wait for their value blocks.
+const WAITING_MAX: usize = 64;
+
+/// A value block that takes more values.
+struct OpenValueBlock {
+    id: ValueBlockId,
+    content: Vec<u8>,
+}
+
+/// Writes one table. Dropping it before [`TableWriter::finish`] leaves a file of no use.
+pub struct TableWriter {
+    output: Output,
+    options: TableOptions,
+    key_block: KeyBlockBuilder,
+    newest: Option<OpenValueBlock>,
+    superseded: Option<OpenValueBlock>,
+    /// Places of value blocks by id; `None` while one is open.
+    placed: Vec<Option<Handle>>,
+    waiting: VecDeque<KeyBlockBuilder>,
+    waiting_bytes: usize,
+    index: IndexBuilder,
+    hashes: Vec<KeyHash>,
+    properties: Properties,
+    last_key: Vec<u8>,
+    last_version: Version,
+}
+
+impl TableWriter {
+    /// Begins a table in `file`, which must be empty; `path` is for messages.
+    ///
+    /// # Panics
+    ///
+    /// If a block size in `options` is 0 or above 1 MiB.
+    pub fn new(
+        file: Box<dyn AppendFile>,
+        path: PathBuf,
+        number: FileNumber,
+        keyspace: Keyspace,
+        options: TableOptions,
+    ) -> Result<TableWriter> {
+        for target in [options.key_block_bytes, options.value_block_bytes] {
+            assert!((1..=BLOCK_TARGET_MAX).contains(&target), "block of {target} bytes");
+        }
+        Ok(TableWriter {
+            output: Output::new(file, path, number, keyspace, options.compression)?,
+            options,
+            key_block: KeyBlockBuilder::default(),
+            newest: None,
+            superseded: None,
+            placed: Vec::new(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            index: IndexBuilder::default(),
+            hashes: Vec::new(),
+            properties: Properties::default(),
+            last_key: Vec::new(),
+            last_version: Version::default(),
+        })
+    }
+
+    /// Adds a record. As [`TableWriter::add_parts`].
+    pub fn add(&mut self, record: &Record, age: Age) -> Result<()> {
+        self.add_parts(RecordRef::from(record), &record.value, age)
+    }
+
+    /// Adds a record that comes after all added so far: keys ascending, versions descending.
+    ///
+    /// # Panics
+    ///
+    /// If it doesn't come after them, if a key's second record is said to be its newest, if a
+    /// tombstone has a value, or if key or value are above their limits.
+    pub fn add_parts(&mut self, record: RecordRef<'_>, value: &[u8], age: Age) -> Result<()> {
+        self.output.check()?;
+        assert!(record.key.len() <= KEY_BYTES_MAX, "key above its limit");
+        assert!(value.len() <= VALUE_BYTES_MAX, "value above its limit");
+        assert!(!record.tombstone || value.is_empty(), "a tombstone with a value");
+        let neighbour = self.neighbour(record.key, record.version);
+        assert!(neighbour.starts_key || age == Age::Superseded, "a key's second newest record");
+        if self.key_block.len() >= self.options.key_block_bytes && !self.key_block.is_empty() {
+            self.cut_key_block()?;
+        }
+        let place = self.put_value(value, age)?;
+        self.key_block.add(record, neighbour, age, place);
+        self.account(record, value.len(), neighbour, age);
+        self.last_key.truncate(neighbour.shared);
+        self.last_key.extend_from_slice(&record.key[neighbour.shared..]);
+        self.last_version = record.version;
+        Ok(())
+    }
+
+    /// About how long the file would be if it were finished now. Open value blocks count as if
+    /// they didn't compress.
+    pub fn estimated_len(&self) -> u64 {
+        let open = [&self.newest, &self.superseded].into_iter().flatten();
+        let filter = self.hashes.len() * usize::from(self.options.filter_bits_per_key) / 8;
+        let rest = open.map(|block| block.content.len()).sum::<usize>()
+            + self.key_block.len()
+            + self.waiting_bytes
+            + self.index.len()
+            + filter;
+        self.output.len() + rest as u64
+    }
+
+    /// Writes what is left and syncs the file. A table without records is valid.
+    pub fn finish(mut self) -> Result<TableMeta> {
+        if !self.key_block.is_empty() {
+            self.cut_key_block()?;
+        }
+        self.close_newest()?;
+        self.close_superseded()?;
+        assert!(self.waiting.is_empty(), "no value block is open, so none is waited for");
+        self.properties.largest_key = Bytes::from(std::mem::take(&mut self.last_key));
+        let filter = Filter::build(&self.hashes, self.options.filter_bits_per_key).encode();
+        let index = self.index.finish();
+        assert!(index.len().max(filter.len()) <= META_BYTES_MAX, "a table above its limit");
+        let foot = Foot {
+            index: self.output.block(&index, Packing::Compressed)?,
+            filter: self.output.block(&filter, Packing::Plain)?,
+            properties: self.output.block(&self.properties.encode(), Packing::Plain)?,
+        };
+        let (number, keyspace) = (self.output.number(), self.output.keyspace());
+        let foot = foot.encode(number, keyspace, self.output.len());
+        Ok(TableMeta { file: self.output.finish(&foot)?, properties: self.properties })
+    }
+
+    /// Checks the order and compares with the record before.
+    fn neighbour(&self, key: &[u8], version: Version) -> Neighbour {
+        if self.properties.records == 0 {
+            return Neighbour { shared: 0, starts_key: true };
+        }
+        let shared = common_prefix(&self.last_key, key);
+        let starts_key = self.last_key[shared..] != key[shared..];
+        let in_order = if starts_key {
+            self.last_key[shared..] < key[shared..]
+        } else {
+            self.last_version > version
+        };
+        assert!(in_order, "records out of order");
+        Neighbour { shared, starts_key }
+    }
+
+    fn account(&mut self, record: RecordRef<'_>, value: usize, neighbour: Neighbour, age: Age) {
+        let properties = &mut self.properties;
+        let main = record.version.main;
+        if properties.records == 0 {
+            properties.smallest_key = Bytes::copy_from_slice(record.key);
+            properties.main_min = main;
+        }
+        let (key, value) = (record.key.len() as u64, value as u64);
+        properties.records += 1;
+        properties.tombstones += u64::from(record.tombstone);
+        properties.main_min = properties.main_min.min(main);
+        properties.main_max = properties.main_max.max(main);
+        properties.key_bytes += key;
+        properties.value_bytes += value;
+        if age == Age::Superseded {
+            properties.superseded_bytes += key + value;
+        }
+        if neighbour.starts_key {
+            properties.keys += 1;
+            if self.options.filter_bits_per_key > 0 {
+                self.hashes.push(KeyHash::of(record.key));
+            }
+        }
+    }
+
+    fn put_value(&mut self, value: &[u8], age: Age) -> Result<Option<ValuePlace>> {
+        if value.is_empty() {
+            return Ok(None);
+        }
+        let len = value.len() as u32;
+        if value.len() >= self.options.value_block_bytes {
+            let handle = self.output.block(value, Packing::Compressed)?;
+            self.placed.push(Some(handle));
+            let block = ValueBlockId(self.placed.len() - 1);
+            return Ok(Some(ValuePlace { block, offset: 0, len }));
+        }
+        let open = match age {
+            Age::Newest => &self.newest,
+            Age::Superseded => &self.superseded,
+        };
+        let filled = open.as_ref().map_or(0, |block| block.content.len());
+        if filled + value.len() > self.options.value_block_bytes {
+            match age {
+                Age::Newest => self.close_newest()?,
+                Age::Superseded => self.close_superseded()?,
+            }
+        }
+        let open = match age {
+            Age::Newest => &mut self.newest,
+            Age::Superseded => &mut self.superseded,
+        };
+        let block = open.get_or_insert_with(|| {
+            self.placed.push(None);
+            OpenValueBlock {
+                id: ValueBlockId(self.placed.len() - 1),
+                content: Vec::with_capacity(self.options.value_block_bytes),
+            }
+        });
+        let offset = block.content.len() as u32;
+        block.content.extend_from_slice(value);
+        Ok(Some(ValuePlace { block: block.id, offset, len }))
+    }
+
+    fn close_newest(&mut self) -> Result<()> {
+        let open = self.newest.take();
+        self.close(open)
+    }
+
+    fn close_superseded(&mut self) -> Result<()> {
+        let open = self.superseded.take();
+        self.close(open)
+    }
+
+    /// Writes a value block, then the key blocks that waited for no other.
+    fn close(&mut self, open: Option<OpenValueBlock>) -> Result<()> {
+        if let Some(block) = open {
+            let handle = self.output.block(&block.content, Packing::Compressed)?;
+            self.placed[block.id.0] = Some(handle);
+        }
+        self.write_waiting()
+    }
+
+    fn cut_key_block(&mut self) -> Result<()> {
+        let block = self.key_block.cut(&self.last_key);
+        self.waiting_bytes += block.len();
+        self.waiting.push_back(block);
+        self.write_waiting()?;
+        if self.waiting.len() > WAITING_MAX {
+            self.close_newest()?;
+            self.close_superseded()?;
+        }
+        Ok(())
+    }
+
+    fn write_waiting(&mut self) -> Result<()> {
+        let placed = &self.placed;
+        let ready = |block: &mut KeyBlockBuilder| {
+            block.value_blocks().iter().all(|id| placed[id.0].is_some())
+        };
+        while let Some(mut block) = self.waiting.pop_front_if(ready) {
+            self.waiting_bytes -= block.len();
+            let handle_of = |id: ValueBlockId| placed[id.0].expect("the block is ready");
+            let content = block.encode(handle_of);
+            let handle = self.output.block(&content, Packing::Plain)?;
+            self.index.add(handle, block.summary());
+        }
+        Ok(())
+    }
+}
