@@ -1,1 +1,33 @@
-//! Being built.
+//! The member as a step function: raft, the log and the replicated state put together.
+//!
+//! * [`Member`] is consensus alone: an [`Input`] goes in, an [`Output`] comes out, nothing is read
+//!   or written. Whoever drives it appends the groups to the log, applies committed entries, sends
+//!   the messages, and reports each of these back as further inputs.
+//!
+//! Nothing in here owns a thread, reads a clock or draws a random number.
+
+mod conf_change;
+mod convert;
+mod election;
+mod error;
+mod limits;
+mod member;
+mod tail;
+
+pub use conf_change::{checked_conf_change, conf_state_after, decode_conf_change};
+pub use error::{Error, Result};
+pub use limits::{
+    COMMITTED_BYTES_PER_OUTPUT, CONF_CHANGE_BYTES_MAX, INFLIGHT_MESSAGES_MAX, MESSAGE_BYTES_MAX,
+    READS_UNDER_WAY_MAX, TAIL_BYTES_MAX, UNAPPLIED_ENTRIES_MAX,
+};
+pub use member::{
+    AppendGroup, DropReason, Dropped, Input, Member, MemberConfig, Output, Read, Restored, Role,
+    RoleChange, Status,
+};
+
+/// [`retcd_wal::LogEntry::kind`] of a normal entry: an encoded `InternalRaftRequest`, or nothing.
+pub const KIND_NORMAL: u8 = 0;
+/// [`retcd_wal::LogEntry::kind`] of a membership change: an encoded `raftpb.ConfChange`.
+pub const KIND_CONF_CHANGE: u8 = 1;
+/// [`retcd_wal::LogEntry::kind`] of a joint membership change; never proposed, refused on sight.
+pub const KIND_CONF_CHANGE_V2: u8 = 2;

@@ -1,0 +1,27 @@
+//! Every limit of this crate, in one place.
+
+/// Most bytes of entries in one append message (etcd's number).
+pub const MESSAGE_BYTES_MAX: u64 = 1 << 20;
+
+/// Most append messages under way to one follower (etcd's number).
+pub const INFLIGHT_MESSAGES_MAX: usize = 512;
+
+/// Committed entries that may wait to be applied before proposals are refused (etcd's number).
+pub const UNAPPLIED_ENTRIES_MAX: u64 = 5_000;
+
+/// Most bytes of committed entries in one [`crate::Output`]; a single larger entry still goes.
+pub const COMMITTED_BYTES_PER_OUTPUT: u64 = 4 << 20;
+
+/// Most bytes of entries kept in memory. Entries that aren't applied yet can't be dropped, so
+/// proposals are refused above it; one refused batch is the most by which it can be passed.
+pub const TAIL_BYTES_MAX: usize = 256 << 20;
+
+/// Reads that raft may be asked to confirm at a time. One asked for many clients is the rule.
+pub const READS_UNDER_WAY_MAX: usize = 4_096;
+
+/// Most bytes of an encoded membership change.
+pub const CONF_CHANGE_BYTES_MAX: usize = 64 << 10;
+
+// One message must fit into what an output may carry, and both into the tail.
+const _: () = assert!(MESSAGE_BYTES_MAX <= COMMITTED_BYTES_PER_OUTPUT);
+const _: () = assert!(COMMITTED_BYTES_PER_OUTPUT <= TAIL_BYTES_MAX as u64);

@@ -1,0 +1,220 @@
+//! What goes into a member and what comes out.
+
+use bytes::Bytes;
+use retcd_api::raftpb;
+use retcd_wal::{HardState, LogEntry, SnapshotMark};
+
+/// How a member behaves; the same for its whole life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberConfig {
+    /// This member's id; not 0.
+    pub id: u64,
+    /// Ticks without a leader after which a follower campaigns; the timeout varies up to twice as
+    /// much. A heartbeat goes out every tick, so this is at least 2.
+    pub election_ticks: usize,
+    /// Whether a candidate asks first if it could win. On unless the operator says otherwise.
+    pub pre_vote: bool,
+    /// Determines the election timeouts, with id and term.
+    pub seed: u64,
+    /// Bytes of entries in memory above which proposals are refused.
+    pub tail_bytes_max: usize,
+    /// Bytes of applied entries kept in memory for followers that lag.
+    pub tail_bytes_kept: usize,
+}
+
+/// What the log and the engine kept of an earlier life.
+#[derive(Clone, Debug, Default)]
+pub struct Restored {
+    /// The newest hard state in the log. Its commit index may be below `applied`.
+    pub hard_state: HardState,
+    /// The configuration at `applied`.
+    pub conf_state: raftpb::ConfState,
+    /// Up to where the engine has everything.
+    pub applied: SnapshotMark,
+    /// Entries of the log, ascending without a gap. Those at or below `applied` are ignored, the
+    /// first above it is its successor.
+    pub entries: Vec<LogEntry>,
+}
+
+/// Something that happened to a member.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// One unit of time passed.
+    Tick,
+    /// A client's request, encoded as `InternalRaftRequest`. The token comes back if it is dropped.
+    Propose {
+        /// Anything the caller knows it by.
+        token: u64,
+        /// The entry's payload.
+        data: Bytes,
+    },
+    /// A membership change, encoded as `raftpb.ConfChange`.
+    ProposeConfChange {
+        /// Anything the caller knows it by.
+        token: u64,
+        /// The entry's payload.
+        data: Bytes,
+    },
+    /// Somebody wants to read linearizably.
+    ReadIndex {
+        /// Anything the caller knows it by, unique among members: it travels to the leader.
+        context: u64,
+    },
+    /// A peer sent a message.
+    Message(raftpb::Message),
+    /// The group of this number, and all before it, are durable.
+    Persisted {
+        /// [`AppendGroup::number`].
+        number: u64,
+    },
+    /// A committed membership change was executed. Comes before the [`Input::Applied`] that covers
+    /// its entry.
+    ConfChanged {
+        /// The change, or `None` if it was refused.
+        change: Option<raftpb::ConfChange>,
+        /// The configuration after it.
+        state: raftpb::ConfState,
+    },
+    /// Everything up to this index is applied.
+    Applied {
+        /// Index of the last applied entry.
+        index: u64,
+    },
+    /// Somebody wants another leader.
+    TransferLeader {
+        /// Who it shall be.
+        to: u64,
+    },
+    /// A message to this peer couldn't be delivered.
+    Unreachable {
+        /// The peer's id.
+        peer: u64,
+    },
+}
+
+/// What a member wants done. May be done in any order, except that groups and committed entries
+/// each keep theirs.
+#[derive(Clone, Debug, Default)]
+pub struct Output {
+    /// To be appended to the log and made durable.
+    pub group: Option<AppendGroup>,
+    /// To be applied. They are durable here.
+    pub committed: Vec<LogEntry>,
+    /// To be sent now; nothing here depends on `group`.
+    pub messages: Vec<raftpb::Message>,
+    /// Reads that may be served once their index is applied.
+    pub reads: Vec<Read>,
+    /// Contexts of reads that won't be answered: no leader, or it changed. To be asked again.
+    pub reads_dropped: Vec<u64>,
+    /// Proposals that didn't enter the log.
+    pub dropped: Vec<Dropped>,
+    /// A new leader, role or term.
+    pub role: Option<RoleChange>,
+    /// Whether this member is no longer in the configuration.
+    pub removed: bool,
+}
+
+impl Output {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.group.is_none()
+            && self.committed.is_empty()
+            && self.messages.is_empty()
+            && self.reads.is_empty()
+            && self.reads_dropped.is_empty()
+            && self.dropped.is_empty()
+            && self.role.is_none()
+            && !self.removed
+    }
+}
+
+/// One durable write. It has entries, a hard state, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppendGroup {
+    /// Ascending, not without gaps.
+    pub number: u64,
+    /// Entries, ascending without a gap. The first may replace what the log has from there on.
+    pub entries: Vec<LogEntry>,
+    /// The hard state, if it differs from the last group's.
+    pub hard_state: Option<HardState>,
+}
+
+/// A read that raft has confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// [`Input::ReadIndex::context`].
+    pub context: u64,
+    /// What must be applied before it is served.
+    pub index: u64,
+}
+
+/// A proposal that didn't enter the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// The proposal's token.
+    pub token: u64,
+    /// Why.
+    pub reason: DropReason,
+}
+
+/// Why a proposal didn't enter the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DropReason {
+    /// There is no leader.
+    NoLeader,
+    /// Too much waits to be applied.
+    TooManyRequests,
+    /// The leader is handing over.
+    LeaderTransfer,
+    /// This member isn't in the configuration any more.
+    Removed,
+    /// An earlier membership change isn't applied yet.
+    ConfChangePending,
+    /// The bytes aren't a membership change that could be applied.
+    InvalidConfChange,
+}
+
+/// A member's part in its cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Follows a leader or waits for one.
+    Follower,
+    /// Asks whether it could win an election.
+    PreCandidate,
+    /// Asks for votes.
+    Candidate,
+    /// Leads.
+    Leader,
+}
+
+/// A new leader, role or term.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RoleChange {
+    /// Who leads, 0 for nobody.
+    pub leader: u64,
+    /// This member's role.
+    pub role: Role,
+    /// The term.
+    pub term: u64,
+}
+
+/// Where a member stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Current term.
+    pub term: u64,
+    /// Who leads, 0 for nobody.
+    pub leader: u64,
+    /// This member's role.
+    pub role: Role,
+    /// Commit index.
+    pub committed: u64,
+    /// Index up to which [`Input::Applied`] came.
+    pub applied: u64,
+    /// Index up to which the own log is durable.
+    pub persisted: u64,
+    /// Last index in the own log, durable or not.
+    pub last: u64,
+    /// Bytes of entries in memory.
+    pub tail_bytes: usize,
+}

@@ -1,0 +1,342 @@
+//! Consensus as a step function.
+//!
+//! How to drive a [`Member`]:
+//!
+//! 1. [`Member::step`] every input that is there: ticks, proposals, messages, reports.
+//! 2. [`Member::take_output`] once. Append its group to the log, hand its committed entries to
+//!    whoever applies, send its messages, answer its reads and refusals. Repeat while
+//!    [`Member::has_output`].
+//! 3. When a group is durable, step [`Input::Persisted`]; when entries are applied, step
+//!    [`Input::Applied`], each in order and at any later time.
+//!
+//! What it guarantees: a message that the protocol allows only after a sync is held back until the
+//! group that it depends on (or, without one, everything before it) was reported persisted; the
+//! member doesn't count itself into a quorum before; committed entries come out in index order,
+//! each exactly once. A lone voter campaigns as soon as it can win.
+//!
+//! What it doesn't do: snapshots of a member that lags behind the tail, and joint configurations.
+
+mod io;
+mod output;
+mod peer;
+mod restore;
+#[cfg(test)]
+mod tests;
+
+pub use io::{
+    AppendGroup, DropReason, Dropped, Input, MemberConfig, Output, Read, Restored, Role,
+    RoleChange, Status,
+};
+
+use crate::Result;
+use crate::conf_change::{checked_conf_change, same_conf_state, to_raft};
+use crate::convert::{conf_change_proposal, proposal};
+use crate::election::timeout_ticks;
+use crate::limits::{
+    COMMITTED_BYTES_PER_OUTPUT, INFLIGHT_MESSAGES_MAX, MESSAGE_BYTES_MAX, READS_UNDER_WAY_MAX,
+    UNAPPLIED_ENTRIES_MAX,
+};
+use crate::tail::Tail;
+use bytes::Bytes;
+use raft::eraftpb::{Entry, Message, MessageType};
+use raft::{RawNode, StateRole};
+use restore::restored_tail;
+use retcd_api::raftpb::{ConfChange, ConfChangeType, ConfState};
+use retcd_wal::HardState;
+use std::collections::VecDeque;
+
+/// One member's consensus.
+pub struct Member {
+    raw: RawNode<Tail>,
+    config: MemberConfig,
+    /// Readies that raft gave out and that aren't known to be durable, oldest first.
+    unpersisted: VecDeque<Unpersisted>,
+    /// What the newest group told the log.
+    logged: HardState,
+    /// Index of the last committed entry that went out.
+    handed_out: u64,
+    /// Proposals since the last output; they enter raft as one batch.
+    proposals: Vec<Entry>,
+    proposal_tokens: Vec<u64>,
+    /// Reads that wait until this leader has committed an entry of its term.
+    reads_parked: Vec<u64>,
+    /// Reads that raft knows of.
+    reads_asked: Vec<u64>,
+    known_role: RoleChange,
+    output: Output,
+}
+
+/// What has to wait for a group, and what waits for that.
+struct Unpersisted {
+    number: u64,
+    /// Whether the log was given a group of this number; otherwise it waits for the ones before.
+    is_group: bool,
+    messages: Vec<Message>,
+}
+
+impl Member {
+    /// Continues from what the log and the engine kept. The logger gets the raft library's lines.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Inconsistent`] if entries don't follow the applied index without a gap, if the
+    /// commit index is above the last entry, or if the hard state is older than the entries.
+    pub fn new(config: MemberConfig, restored: Restored, logger: &slog::Logger) -> Result<Member> {
+        let applied = restored.applied.index;
+        let logged = restored.hard_state;
+        let tail = restored_tail(restored)?;
+        let raft_config = raft::Config {
+            id: config.id,
+            election_tick: config.election_ticks,
+            heartbeat_tick: 1,
+            applied,
+            max_size_per_msg: MESSAGE_BYTES_MAX,
+            max_inflight_msgs: INFLIGHT_MESSAGES_MAX,
+            check_quorum: true,
+            pre_vote: config.pre_vote,
+            max_committed_size_per_ready: COMMITTED_BYTES_PER_OUTPUT,
+            batch_append: true,
+            ..raft::Config::default()
+        };
+        let raw = RawNode::new(&raft_config, tail, logger)?;
+        let known_role = RoleChange { leader: 0, role: Role::Follower, term: raw.raft.term };
+        let mut member = Member {
+            raw,
+            config,
+            unpersisted: VecDeque::new(),
+            logged,
+            handed_out: applied,
+            proposals: Vec::new(),
+            proposal_tokens: Vec::new(),
+            reads_parked: Vec::new(),
+            reads_asked: Vec::new(),
+            known_role,
+            output: Output::default(),
+        };
+        member.settle_election_timeout();
+        Ok(member)
+    }
+
+    /// Takes one input. What follows from it is in the next output.
+    ///
+    /// # Errors
+    ///
+    /// The member must stop on any.
+    pub fn step(&mut self, input: Input) -> Result<()> {
+        match input {
+            Input::Propose { token, data } => {
+                self.gather(token, data);
+                return Ok(());
+            }
+            Input::ProposeConfChange { token, data } => {
+                self.propose_gathered();
+                self.propose_conf_change(token, &data);
+            }
+            Input::ReadIndex { context } => self.read_index(context),
+            Input::Tick => self.tick(),
+            Input::Message(message) => self.receive(message)?,
+            Input::Persisted { number } => self.persisted(number),
+            Input::ConfChanged { change, state } => self.conf_changed(change.as_ref(), &state)?,
+            Input::Applied { index } => self.applied(index),
+            Input::TransferLeader { to } => self.raw.transfer_leader(to),
+            Input::Unreachable { peer } => self.raw.report_unreachable(peer),
+        }
+        self.settle_election_timeout();
+        Ok(())
+    }
+
+    /// Where the member stands.
+    pub fn status(&self) -> Status {
+        let raft = &self.raw.raft;
+        Status {
+            term: raft.term,
+            leader: raft.leader_id,
+            role: role_of(raft.state),
+            committed: raft.raft_log.committed,
+            applied: raft.raft_log.applied,
+            persisted: raft.raft_log.persisted,
+            last: raft.raft_log.last_index(),
+            tail_bytes: self.raw.store().bytes(),
+        }
+    }
+
+    /// Whether proposals are refused because too much waits to be applied.
+    pub fn is_overloaded(&self) -> bool {
+        let log = &self.raw.raft.raft_log;
+        log.committed.saturating_sub(log.applied) > UNAPPLIED_ENTRIES_MAX
+            || self.raw.store().bytes() > self.config.tail_bytes_max
+    }
+
+    fn gather(&mut self, token: u64, data: Bytes) {
+        if self.is_overloaded() {
+            self.drop_proposal(token, DropReason::TooManyRequests);
+            return;
+        }
+        self.proposals.push(proposal(data));
+        self.proposal_tokens.push(token);
+    }
+
+    fn propose_gathered(&mut self) {
+        if self.proposals.is_empty() {
+            return;
+        }
+        let entries = std::mem::take(&mut self.proposals);
+        if self.propose(entries) {
+            self.proposal_tokens.clear();
+            return;
+        }
+        let reason = self.drop_reason();
+        let dropped = self.proposal_tokens.drain(..);
+        self.output.dropped.extend(dropped.map(|token| Dropped { token, reason }));
+    }
+
+    fn propose_conf_change(&mut self, token: u64, data: &[u8]) {
+        let Some(data) = checked_conf_change(data) else {
+            self.drop_proposal(token, DropReason::InvalidConfChange);
+            return;
+        };
+        let raft = &self.raw.raft;
+        // raft would put an empty entry in its place, and nobody would ever be answered.
+        if raft.state == StateRole::Leader && raft.has_pending_conf() {
+            self.drop_proposal(token, DropReason::ConfChangePending);
+            return;
+        }
+        if !self.propose(vec![conf_change_proposal(data)]) {
+            self.drop_proposal(token, self.drop_reason());
+        }
+    }
+
+    /// Gives entries to raft, which appends or forwards all of them or none.
+    fn propose(&mut self, entries: Vec<Entry>) -> bool {
+        let message = Message {
+            msg_type: MessageType::MsgPropose,
+            from: self.config.id,
+            entries: entries.into(),
+            ..Message::default()
+        };
+        self.raw.step(message).is_ok()
+    }
+
+    fn drop_proposal(&mut self, token: u64, reason: DropReason) {
+        self.output.dropped.push(Dropped { token, reason });
+    }
+
+    /// Why raft has just refused a proposal.
+    fn drop_reason(&self) -> DropReason {
+        let raft = &self.raw.raft;
+        if raft.leader_id == raft::INVALID_ID {
+            DropReason::NoLeader
+        } else if raft.lead_transferee.is_some() {
+            DropReason::LeaderTransfer
+        } else {
+            DropReason::Removed
+        }
+    }
+
+    fn read_index(&mut self, context: u64) {
+        let raft = &self.raw.raft;
+        let under_way = self.reads_asked.len() + self.reads_parked.len();
+        if raft.leader_id == raft::INVALID_ID || under_way >= READS_UNDER_WAY_MAX {
+            self.output.reads_dropped.push(context);
+        } else if raft.state == StateRole::Leader && !raft.commit_to_current_term() {
+            self.reads_parked.push(context);
+        } else {
+            self.reads_asked.push(context);
+            self.raw.read_index(context.to_be_bytes().to_vec());
+        }
+    }
+
+    fn tick(&mut self) {
+        // A lone voter has nobody to wait for. raft's own timer must not start its campaign,
+        // because raft wins it on the spot and then insists that everything is persisted.
+        if !self.is_lone_candidate() {
+            self.raw.tick();
+        }
+    }
+
+    fn persisted(&mut self, number: u64) {
+        let mut covered = 0;
+        while let Some(oldest) = self.unpersisted.front() {
+            if oldest.is_group && oldest.number > number {
+                break;
+            }
+            covered = oldest.number;
+            if let Some(oldest) = self.unpersisted.pop_front() {
+                self.send(oldest.messages);
+            }
+        }
+        self.raw.on_persist_ready(covered);
+    }
+
+    fn conf_changed(&mut self, change: Option<&ConfChange>, state: &ConfState) -> Result<()> {
+        let mapped = to_raft(change);
+        if mapped.node_id != raft::INVALID_ID {
+            let reached = self.raw.apply_conf_change(&mapped)?;
+            assert!(
+                same_conf_state(state, &reached),
+                "the applied configuration {state:?} isn't raft's {reached:?}"
+            );
+        }
+        let raft = &mut self.raw.raft;
+        if raft.state == StateRole::Leader && !raft.promotable() {
+            // raft leaves a removed leader in office, where it would look for itself and panic.
+            raft.become_follower(raft.term, raft::INVALID_ID);
+        }
+        self.output.removed |= change.is_some_and(|change| {
+            change.r#type() == ConfChangeType::ConfChangeRemoveNode
+                && change.node_id == self.config.id
+        });
+        Ok(())
+    }
+
+    fn applied(&mut self, index: u64) {
+        assert!(
+            index <= self.handed_out,
+            "applied {index}, but only {} was handed out",
+            self.handed_out
+        );
+        self.raw.advance_apply_to(index);
+        let has_peers = self.raw.raft.prs().iter().count() > 1;
+        let budget = if has_peers { self.config.tail_bytes_kept } else { 0 };
+        self.raw.mut_store().trim(index, budget);
+    }
+
+    /// Whether this member is the only voter and not the leader.
+    fn is_lone_candidate(&self) -> bool {
+        let raft = &self.raw.raft;
+        raft.state != StateRole::Leader && raft.promotable() && raft.prs().is_singleton()
+    }
+
+    /// A lone voter needs nobody's vote, so it doesn't wait for a timeout. But everything in its
+    /// log must be durable, and no membership change may be waiting to be applied.
+    fn campaign_if_alone(&mut self) -> Result<()> {
+        let log = &self.raw.raft.raft_log;
+        if self.is_lone_candidate()
+            && log.persisted == log.last_index()
+            && self.raw.store().conf_change_index() <= log.applied
+        {
+            self.raw.campaign()?;
+            self.settle_election_timeout();
+        }
+        Ok(())
+    }
+
+    /// Replaces the timeout that raft drew by the one that the seed gives.
+    fn settle_election_timeout(&mut self) {
+        let raft = &mut self.raw.raft;
+        let MemberConfig { id, seed, .. } = self.config;
+        let ticks = timeout_ticks(seed, id, raft.term, self.config.election_ticks);
+        if raft.randomized_election_timeout() != ticks {
+            raft.set_randomized_election_timeout(ticks);
+        }
+    }
+}
+
+fn role_of(state: StateRole) -> Role {
+    match state {
+        StateRole::Follower => Role::Follower,
+        StateRole::PreCandidate => Role::PreCandidate,
+        StateRole::Candidate => Role::Candidate,
+        StateRole::Leader => Role::Leader,
+    }
+}

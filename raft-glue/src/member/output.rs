@@ -1,0 +1,112 @@
+//! From raft's readies to outputs.
+
+use super::{Member, Unpersisted, role_of};
+use crate::convert::{entry_to_log, message_to_etcd};
+use crate::{AppendGroup, Output, Read, Result, RoleChange};
+use raft::eraftpb::{Entry, Message};
+use raft::{ReadState, StateRole};
+use retcd_wal::HardState;
+
+impl Member {
+    /// Whether [`Member::take_output`] would return something.
+    pub fn has_output(&self) -> bool {
+        !self.proposals.is_empty() || !self.output.is_empty() || self.raw.has_ready()
+    }
+
+    /// Everything that follows from the inputs so far, except that committed entries come in
+    /// portions of bounded size.
+    ///
+    /// # Errors
+    ///
+    /// The member must stop on any.
+    pub fn take_output(&mut self) -> Result<Output> {
+        self.propose_gathered();
+        self.campaign_if_alone()?;
+        self.ask_parked_reads();
+        if self.raw.has_ready() {
+            self.take_ready()?;
+        }
+        self.note_role();
+        Ok(std::mem::take(&mut self.output))
+    }
+
+    fn take_ready(&mut self) -> Result<()> {
+        let mut ready = self.raw.ready();
+        assert!(ready.snapshot().is_empty(), "snapshot messages aren't let in");
+        let number = ready.number();
+        self.note_reads(ready.take_read_states());
+        let committed = ready.take_committed_entries();
+        if let Some(last) = committed.last() {
+            self.handed_out = last.index;
+        }
+        self.output.committed = committed.into_iter().map(entry_to_log).collect();
+        // A leader's messages may leave before its own sync, everybody else's only after it.
+        self.send(ready.take_messages());
+        let messages = ready.take_persisted_messages();
+        let is_group = ready.must_sync();
+        let entries = ready.take_entries();
+        if is_group {
+            self.output.group = Some(self.group(number, entries)?);
+        }
+        self.raw.advance_append_async(ready);
+        if is_group || !self.unpersisted.is_empty() {
+            self.unpersisted.push_back(Unpersisted { number, is_group, messages });
+        } else {
+            self.send(messages);
+            self.raw.on_persist_ready(number);
+        }
+        Ok(())
+    }
+
+    /// Puts the entries into the tail, where raft reads them from now on, and into a group.
+    fn group(&mut self, number: u64, entries: Vec<Entry>) -> Result<AppendGroup> {
+        let mut for_log = Vec::with_capacity(entries.len());
+        for entry in entries {
+            for_log.push(entry_to_log(entry.clone()));
+            self.raw.mut_store().put(entry)?;
+        }
+        let state = self.raw.raft.hard_state();
+        let state = HardState { term: state.term, vote: state.vote, commit: state.commit };
+        let is_new = std::mem::replace(&mut self.logged, state) != state;
+        Ok(AppendGroup { number, entries: for_log, hard_state: is_new.then_some(state) })
+    }
+
+    pub(super) fn send(&mut self, messages: Vec<Message>) {
+        let messages = messages.into_iter().map(message_to_etcd);
+        self.output.messages.extend(messages);
+    }
+
+    fn ask_parked_reads(&mut self) {
+        let raft = &self.raw.raft;
+        if raft.state == StateRole::Leader && !raft.commit_to_current_term() {
+            return;
+        }
+        for context in std::mem::take(&mut self.reads_parked) {
+            self.read_index(context);
+        }
+    }
+
+    fn note_reads(&mut self, states: Vec<ReadState>) {
+        for state in states {
+            let Ok(context) = state.request_ctx.try_into().map(u64::from_be_bytes) else {
+                continue;
+            };
+            if let Some(position) = self.reads_asked.iter().position(|&c| c == context) {
+                self.reads_asked.swap_remove(position);
+                let index = state.index;
+                self.output.reads.push(Read { context, index });
+            }
+        }
+    }
+
+    /// Tells a new role. Reads that went to the leader of before are lost.
+    fn note_role(&mut self) {
+        let raft = &self.raw.raft;
+        let now = RoleChange { leader: raft.leader_id, role: role_of(raft.state), term: raft.term };
+        if self.known_role != now {
+            self.known_role = now;
+            self.output.role = Some(now);
+            self.output.reads_dropped.append(&mut self.reads_asked);
+        }
+    }
+}

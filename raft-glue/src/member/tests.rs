@@ -1,0 +1,463 @@
+//! A member alone, and three in one place, driven by hand.
+
+use super::*;
+use crate::{Error, KIND_CONF_CHANGE, TAIL_BYTES_MAX, conf_state_after, decode_conf_change};
+use prost::Message as _;
+use retcd_api::raftpb;
+use retcd_wal::{LogEntry, SnapshotMark};
+
+fn member(id: u64, restored: Restored) -> Result<Member> {
+    let config = MemberConfig {
+        id,
+        election_ticks: 10,
+        pre_vote: true,
+        seed: 42,
+        tail_bytes_max: TAIL_BYTES_MAX,
+        tail_bytes_kept: 1 << 20,
+    };
+    Member::new(config, restored, &slog::Logger::root(slog::Discard, slog::o!()))
+}
+
+fn voters(ids: &[u64]) -> ConfState {
+    ConfState { voters: ids.to_vec(), ..ConfState::default() }
+}
+
+fn entry(index: u64, term: u64) -> LogEntry {
+    LogEntry { index, term, kind: crate::KIND_NORMAL, data: Bytes::from_static(b"entry") }
+}
+
+/// A lone voter that has applied everything and leads.
+fn lone_leader() -> Member {
+    let mut member = member(
+        1,
+        Restored {
+            hard_state: HardState { term: 1, vote: 1, commit: 3 },
+            conf_state: voters(&[1]),
+            applied: SnapshotMark { index: 3, term: 1 },
+            entries: Vec::new(),
+        },
+    )
+    .expect("a consistent state");
+    let output = member.take_output().expect("no error");
+    let group = output.group.expect("the empty entry of the new term");
+    persist(&mut member, group.number);
+    let output = member.take_output().expect("no error");
+    assert_eq!(output.committed.len(), 1);
+    apply(&mut member, 4);
+    assert!(!member.has_output());
+    member
+}
+
+fn persist(member: &mut Member, number: u64) {
+    member.step(Input::Persisted { number }).expect("no error");
+}
+
+fn apply(member: &mut Member, index: u64) {
+    member.step(Input::Applied { index }).expect("no error");
+}
+
+fn propose(member: &mut Member, token: u64) {
+    let data = token.to_be_bytes().to_vec().into();
+    let input = Input::Propose { token, data };
+    member.step(input).expect("no error");
+}
+
+fn take(member: &mut Member) -> Output {
+    member.take_output().expect("no error")
+}
+
+#[test]
+fn a_lone_voter_leads_at_once_and_commits_only_what_is_durable() {
+    let mut member = lone_leader();
+    for token in 0..100 {
+        propose(&mut member, token);
+    }
+    let output = take(&mut member);
+    let first = output.group.expect("one group for the batch");
+    assert_eq!(first.entries.len(), 100);
+    assert!(output.committed.is_empty(), "nothing is durable yet");
+    // More arrive while the first group is on its way.
+    propose(&mut member, 100);
+    let second = take(&mut member).group.expect("a second group");
+    assert_eq!(second.entries[0].index, first.entries[99].index + 1);
+    assert!(!member.has_output());
+
+    persist(&mut member, first.number);
+    let output = take(&mut member);
+    assert_eq!(output.committed, first.entries);
+    assert!(output.group.is_none(), "a commit index makes no group");
+    persist(&mut member, second.number);
+    assert_eq!(take(&mut member).committed, second.entries);
+
+    propose(&mut member, 101);
+    let third = take(&mut member).group.expect("a third group");
+    let state = third.hard_state.expect("the commit index rides along");
+    assert_eq!(state.commit, second.entries[0].index);
+}
+
+#[test]
+fn a_report_may_cover_several_groups() {
+    let mut member = lone_leader();
+    propose(&mut member, 1);
+    let first = take(&mut member).group.expect("a group");
+    propose(&mut member, 2);
+    let second = take(&mut member).group.expect("a group");
+    persist(&mut member, second.number);
+    let committed = take(&mut member).committed;
+    assert_eq!(committed, [first.entries, second.entries].concat());
+}
+
+#[test]
+fn reads_wait_for_the_first_entry_of_the_term() {
+    let restored = Restored {
+        hard_state: HardState { term: 1, vote: 1, commit: 3 },
+        conf_state: voters(&[1]),
+        applied: SnapshotMark { index: 3, term: 1 },
+        entries: vec![entry(4, 1)],
+    };
+    let mut member = member(1, restored).expect("a consistent state");
+    member.step(Input::ReadIndex { context: 7 }).expect("ok");
+    let output = take(&mut member);
+    assert_eq!(output.reads_dropped, [7], "before it campaigned, nobody leads");
+    let group = output.group.expect("the empty entry");
+    member.step(Input::ReadIndex { context: 8 }).expect("ok");
+    assert!(take(&mut member).reads.is_empty());
+    persist(&mut member, group.number);
+    let output = take(&mut member);
+    assert_eq!(output.committed.len(), 2);
+    let mut reads = output.reads;
+    reads.append(&mut take(&mut member).reads);
+    assert_eq!(reads, [Read { context: 8, index: 5 }]);
+    member.step(Input::ReadIndex { context: 9 }).expect("ok");
+    assert_eq!(take(&mut member).reads, [Read { context: 9, index: 5 }]);
+}
+
+#[test]
+fn too_much_to_apply_refuses_proposals() {
+    let mut member = lone_leader();
+    for token in 0..=UNAPPLIED_ENTRIES_MAX {
+        propose(&mut member, token);
+    }
+    let group = take(&mut member).group.expect("a group");
+    persist(&mut member, group.number);
+    let last = take(&mut member).committed.last().expect("entries").index;
+    assert!(member.is_overloaded());
+    propose(&mut member, 1_000_000);
+    let dropped = Dropped { token: 1_000_000, reason: DropReason::TooManyRequests };
+    assert_eq!(take(&mut member).dropped, [dropped]);
+    apply(&mut member, last - 10);
+    assert!(!member.is_overloaded());
+    assert!(member.status().tail_bytes < 11 * 256, "the applied ones are dropped");
+}
+
+#[test]
+fn a_full_tail_refuses_proposals() {
+    let mut member = lone_leader();
+    member.config.tail_bytes_max = 1_000;
+    let data = Bytes::from(vec![0; 2_000]);
+    let input = Input::Propose { token: 1, data };
+    member.step(input).expect("ok");
+    let group = take(&mut member).group.expect("a group");
+    propose(&mut member, 2);
+    assert_eq!(take(&mut member).dropped.len(), 1);
+    persist(&mut member, group.number);
+    let index = take(&mut member).committed[0].index;
+    apply(&mut member, index);
+    propose(&mut member, 3);
+    assert!(take(&mut member).dropped.is_empty());
+}
+
+#[test]
+fn committed_entries_come_in_bounded_portions() {
+    let mut member = lone_leader();
+    let data = Bytes::from(vec![0; 1 << 20]);
+    for token in 0..10 {
+        let data = data.clone();
+        member.step(Input::Propose { token, data }).expect("ok");
+    }
+    let group = take(&mut member).group.expect("a group");
+    persist(&mut member, group.number);
+    let mut sizes = Vec::new();
+    while member.has_output() {
+        let committed = take(&mut member).committed;
+        assert_eq!(committed[0].data.as_ptr(), data.as_ptr(), "the payload is shared");
+        sizes.push(committed.len());
+    }
+    assert_eq!(sizes, [3, 3, 3, 1]);
+}
+
+/// The first start of a member: its own addition is the first entry.
+fn newborn() -> (Member, ConfChange) {
+    let change = ConfChange {
+        id: 0,
+        r#type: ConfChangeType::ConfChangeAddNode.into(),
+        node_id: 1,
+        context: Some(Bytes::from_static(b"{}")),
+    };
+    let first =
+        LogEntry { index: 1, term: 1, kind: KIND_CONF_CHANGE, data: change.encode_to_vec().into() };
+    let restored = Restored {
+        hard_state: HardState { term: 1, vote: 0, commit: 1 },
+        entries: vec![first],
+        ..Restored::default()
+    };
+    (member(1, restored).expect("a consistent state"), change)
+}
+
+#[test]
+fn a_newborn_campaigns_once_its_own_addition_is_applied() {
+    let (mut member, change) = newborn();
+    let output = take(&mut member);
+    assert!(output.group.is_none() && output.role.is_none());
+    let found = decode_conf_change(1, &output.committed[0].data).expect("a conf change");
+    assert_eq!(found, change);
+    let state = conf_state_after(&ConfState::default(), &change).expect("a voter");
+    let input = Input::ConfChanged { change: Some(change), state };
+    member.step(input).expect("ok");
+    assert!(take(&mut member).group.is_none(), "not applied yet");
+    apply(&mut member, 1);
+    let output = take(&mut member);
+    assert_eq!(output.role.map(|role| (role.leader, role.term)), Some((1, 2)));
+    let group = output.group.expect("the empty entry and the vote");
+    assert_eq!(group.entries.len(), 1);
+    let state = group.hard_state.expect("a new term");
+    assert_eq!((state.term, state.vote, state.commit), (2, 1, 1));
+}
+
+#[test]
+fn conf_changes_go_in_with_etcds_bytes_and_one_at_a_time() {
+    let mut member = lone_leader();
+    let change = ConfChange {
+        id: 5,
+        r#type: ConfChangeType::ConfChangeAddLearnerNode.into(),
+        node_id: 2,
+        context: Some(Bytes::from_static(b"{\"id\":2}")),
+    };
+    let data: Bytes = change.encode_to_vec().into();
+    for token in [1, 2] {
+        let data = data.clone();
+        let input = Input::ProposeConfChange { token, data };
+        member.step(input).expect("ok");
+    }
+    let output = take(&mut member);
+    let dropped = Dropped { token: 2, reason: DropReason::ConfChangePending };
+    assert_eq!(output.dropped, [dropped]);
+    let group = output.group.expect("a group");
+    assert_eq!(group.entries.len(), 1);
+    assert_eq!((group.entries[0].kind, &group.entries[0].data), (KIND_CONF_CHANGE, &data));
+    persist(&mut member, group.number);
+    let index = take(&mut member).committed[0].index;
+    let state = conf_state_after(&voters(&[1]), &change).expect("a voter");
+    assert_eq!(state.learners, [2]);
+    let input = Input::ConfChanged { change: Some(change), state };
+    member.step(input).expect("the library agrees");
+    apply(&mut member, index);
+    let input = Input::ProposeConfChange { token: 3, data: Bytes::from_static(b"\xff") };
+    member.step(input).expect("ok");
+    assert_eq!(take(&mut member).dropped[0].reason, DropReason::InvalidConfChange);
+    assert_eq!(member.status().role, Role::Leader, "a learner doesn't end a lone vote");
+}
+
+#[test]
+fn a_removed_leader_steps_down() {
+    let mut member = lone_leader();
+    for (kind, id) in
+        [(ConfChangeType::ConfChangeAddNode, 2), (ConfChangeType::ConfChangeRemoveNode, 1)]
+    {
+        let change = ConfChange { r#type: kind.into(), node_id: id, ..ConfChange::default() };
+        let state = if id == 2 { voters(&[1, 2]) } else { voters(&[2]) };
+        let change = Some(change);
+        member.step(Input::ConfChanged { change, state }).expect("ok");
+    }
+    let output = take(&mut member);
+    assert!(output.removed);
+    assert_eq!(member.status().role, Role::Follower);
+    for _ in 0..100 {
+        member.step(Input::Tick).expect("ok");
+    }
+    assert_eq!(member.status().role, Role::Follower);
+    propose(&mut member, 1);
+    assert_eq!(take(&mut member).dropped.len(), 1);
+}
+
+#[test]
+fn inconsistent_states_are_refused() {
+    let sound = Restored {
+        hard_state: HardState { term: 2, vote: 0, commit: 5 },
+        conf_state: voters(&[1]),
+        applied: SnapshotMark { index: 3, term: 2 },
+        entries: (2..=6).map(|index| entry(index, 2)).collect(),
+    };
+    assert!(member(1, sound.clone()).is_ok());
+    let mut lost = sound.clone();
+    lost.entries.truncate(3);
+    let mut gap = sound.clone();
+    gap.entries.drain(..3);
+    let mut old = sound.clone();
+    old.hard_state.term = 1;
+    let mut backwards = sound;
+    backwards.entries[4].term = 1;
+    for (name, state) in [("lost", lost), ("gap", gap), ("old", old), ("back", backwards)] {
+        let refused = member(1, state).err();
+        assert!(matches!(refused, Some(Error::Inconsistent { .. })), "{name}");
+    }
+}
+
+#[test]
+fn the_commit_index_is_at_least_the_applied_one() {
+    let restored = Restored {
+        hard_state: HardState { term: 2, vote: 0, commit: 1 },
+        conf_state: voters(&[1, 2]),
+        applied: SnapshotMark { index: 3, term: 2 },
+        entries: vec![entry(4, 2)],
+    };
+    let member = member(1, restored).expect("a consistent state");
+    assert_eq!(member.status().committed, 3);
+}
+
+/// A follower among three that hears from a leader.
+fn follower() -> Member {
+    let restored = Restored {
+        hard_state: HardState { term: 1, vote: 0, commit: 3 },
+        conf_state: voters(&[1, 2, 3]),
+        applied: SnapshotMark { index: 3, term: 1 },
+        entries: Vec::new(),
+    };
+    member(1, restored).expect("a consistent state")
+}
+
+fn from_leader(kind: raftpb::MessageType) -> raftpb::Message {
+    raftpb::Message {
+        r#type: kind.into(),
+        to: 1,
+        from: 2,
+        term: 2,
+        log_term: 1,
+        index: 3,
+        commit: 3,
+        ..raftpb::Message::default()
+    }
+}
+
+fn hear(member: &mut Member, message: raftpb::Message) {
+    member.step(Input::Message(message)).expect("no error");
+}
+
+#[test]
+fn a_follower_acknowledges_only_what_is_durable() {
+    let mut member = follower();
+    let mut append = from_leader(raftpb::MessageType::MsgApp);
+    append.entries = vec![raftpb::Entry { term: 2, index: 4, ..raftpb::Entry::default() }];
+    hear(&mut member, append);
+    let output = take(&mut member);
+    let group = output.group.expect("a group");
+    assert!(output.messages.is_empty(), "nothing leaves before the sync");
+    // An answer that needs no sync of its own still stays behind the earlier one.
+    hear(&mut member, from_leader(raftpb::MessageType::MsgHeartbeat));
+    let output = take(&mut member);
+    assert!(output.group.is_none() && output.messages.is_empty());
+    persist(&mut member, group.number);
+    let kinds: Vec<_> = take(&mut member).messages.iter().map(|m| m.r#type()).collect();
+    use raftpb::MessageType::*;
+    assert_eq!(kinds, [MsgAppResp, MsgHeartbeatResp]);
+    hear(&mut member, from_leader(MsgHeartbeat));
+    assert_eq!(take(&mut member).messages.len(), 1, "nothing to wait for");
+}
+
+#[test]
+fn messages_that_raft_would_choke_on_are_ignored() {
+    use raftpb::MessageType::*;
+    let mut member = follower();
+    hear(&mut member, from_leader(MsgHeartbeat));
+    let group = take(&mut member).group.expect("the new term");
+    persist(&mut member, group.number);
+    take(&mut member);
+    let of = |kind, term, entries: Vec<raftpb::Entry>| raftpb::Message {
+        term,
+        entries,
+        ..from_leader(kind)
+    };
+    let at = |index| raftpb::Entry { term: 2, index, ..raftpb::Entry::default() };
+    for message in [
+        of(MsgProp, 0, Vec::new()),
+        of(MsgReadIndex, 0, Vec::new()),
+        of(MsgReadIndexResp, 2, Vec::new()),
+        of(MsgApp, 2, vec![at(4), at(6)]),
+        of(MsgApp, 0, vec![at(4)]),
+        of(MsgSnap, 2, Vec::new()),
+        raftpb::Message { to: 3, ..of(MsgApp, 2, vec![at(4)]) },
+        raftpb::Message { from: 1, ..of(MsgApp, 2, vec![at(4)]) },
+    ] {
+        let told = format!("{message:?}");
+        hear(&mut member, message);
+        assert!(take(&mut member).is_empty(), "{told}");
+    }
+    let lost = raftpb::Message { commit: 9, ..from_leader(MsgHeartbeat) };
+    let error = member.step(Input::Message(lost)).expect_err("entries are missing");
+    assert!(matches!(error, Error::LogLost { commit: 9, last: 3 }));
+}
+/// Three members whose messages are delivered at once and whose groups are durable at once.
+struct Three {
+    members: Vec<Member>,
+    committed: Vec<Vec<LogEntry>>,
+}
+
+impl Three {
+    fn new() -> Three {
+        let restored = Restored {
+            hard_state: HardState { term: 1, vote: 0, commit: 3 },
+            conf_state: voters(&[1, 2, 3]),
+            applied: SnapshotMark { index: 3, term: 1 },
+            entries: Vec::new(),
+        };
+        let start = |id| member(id, restored.clone()).expect("a consistent state");
+        Three { members: (1..=3).map(start).collect(), committed: vec![Vec::new(); 3] }
+    }
+
+    fn settle(&mut self) {
+        while self.members.iter().any(Member::has_output) {
+            for at in 0..3 {
+                let output = take(&mut self.members[at]);
+                for message in output.messages {
+                    hear(&mut self.members[message.to as usize - 1], message);
+                }
+                if let Some(group) = output.group {
+                    persist(&mut self.members[at], group.number);
+                }
+                if let Some(last) = output.committed.last() {
+                    apply(&mut self.members[at], last.index);
+                }
+                self.committed[at].extend(output.committed);
+            }
+        }
+    }
+
+    fn tick_until_led(&mut self) -> usize {
+        for _ in 0..100 {
+            for member in &mut self.members {
+                member.step(Input::Tick).expect("ok");
+            }
+            self.settle();
+            let leads = |member: &Member| member.status().role == Role::Leader;
+            if let Some(leader) = self.members.iter().position(leads) {
+                return leader;
+            }
+        }
+        panic!("no leader after 100 ticks");
+    }
+}
+
+#[test]
+fn three_members_agree_and_elections_repeat() {
+    let mut three = Three::new();
+    let leader = three.tick_until_led();
+    assert_eq!(Three::new().tick_until_led(), leader, "the seed decides");
+    let follower = (leader + 1) % 3;
+    propose(&mut three.members[leader], 1);
+    propose(&mut three.members[follower], 2);
+    three.members[follower].step(Input::ReadIndex { context: 5 }).expect("ok");
+    three.settle();
+    assert_eq!(three.committed[0].len(), 3, "the empty entry and two proposals");
+    assert_eq!(three.committed[0], three.committed[1]);
+    assert_eq!(three.committed[0], three.committed[2]);
+}
