@@ -4,61 +4,42 @@
 //! nothing of raft beyond these numbers. Writing goes in *groups*: one group is one durable write,
 //! holding everything that gathered while the previous one was on its way to the disk.
 //!
-//! No thread is owned here. `Log::submit` starts a group, `Log::complete` waits for the oldest one,
-//! `Log::prepare` makes the next segment ready, `Log::purge` recycles segments that nobody needs.
+//! Groups lie in *segments*, files of fixed length that are filled with zeros (or recycled) before
+//! they are used, so that a durable write never has to journal a change of the file itself. What
+//! the bytes look like is in `docs/format.md`; how the end of the log is found after a crash, and
+//! when a damaged log is refused, is in [`recovery`](Recovery).
+//!
+//! No thread is owned here. [`Log::submit`] starts a group, [`Log::complete`] waits for the oldest
+//! one, [`Log::prepare`] makes the next segment ready, [`Log::purge`] recycles segments that nobody
+//! needs. After an I/O error the log is poisoned: nothing is retried, every call fails.
 
-use bytes::Bytes;
+mod active;
+mod error;
+mod group;
+mod layout;
+mod limits;
+mod log;
+mod options;
+mod prepare;
+mod reader;
+mod record;
+mod recovery;
+mod segment;
+mod stats;
+mod types;
 
-/// One raft entry as the log keeps it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEntry {
-    /// Raft index.
-    pub index: u64,
-    /// Raft term.
-    pub term: u64,
-    /// The entry's type; opaque here.
-    pub kind: u8,
-    /// Its payload; opaque here.
-    pub data: Bytes,
-}
-
-/// What raft must not forget besides entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct HardState {
-    /// Current term.
-    pub term: u64,
-    /// Candidate voted for in this term, 0 for none.
-    pub vote: u64,
-    /// Commit index known when this was written.
-    pub commit: u64,
-}
-
-/// A snapshot's position: entries at or below `index` may be missing from the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct SnapshotMark {
-    /// Raft index of the last entry that the snapshot covers.
-    pub index: u64,
-    /// Its term.
-    pub term: u64,
-}
-
-/// What one group makes durable. Any part may be absent, not all.
-#[derive(Clone, Debug, Default)]
-pub struct Group<'a> {
-    /// Entries, indexes ascending without a gap. The first may be at or below the last index in the
-    /// log: then everything from there on is replaced.
-    pub entries: &'a [LogEntry],
-    /// New hard state.
-    pub hard_state: Option<HardState>,
-    /// A received snapshot's position.
-    pub snapshot: Option<SnapshotMark>,
-}
-
-/// Who wrote this log. Kept in every segment's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// Cluster id.
-    pub cluster: u64,
-    /// Member id.
-    pub member: u64,
-}
+pub use error::{Error, Result};
+pub use group::{GROUP_HEADER_BYTES, GroupFlags, GroupHeader};
+pub use limits::{
+    BLOCK_BYTES, REPLAY_BYTES_DEFAULT, REQUEST_BYTES_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX,
+    SEGMENT_BYTES_MIN, group_bytes_max,
+};
+pub use log::{Log, Ticket, group_bytes};
+pub use options::{IoMode, Options};
+pub use prepare::Purge;
+pub use reader::{Ending, Found, ReadGroup, SegmentReader, Strays, segments};
+pub use record::{Record, Records};
+pub use recovery::{Recovery, Verdict};
+pub use segment::{Cut, CutReason, FORMAT_VERSION, HeaderFault, SegmentHeader, SegmentName};
+pub use stats::Stats;
+pub use types::{Flushed, Group, HardState, Identity, LogEntry, LogState, SnapshotMark, Step};

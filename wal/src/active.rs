@@ -1,0 +1,217 @@
+//! The segment that groups are written to.
+//!
+//! One group is one write: it is put together in an aligned buffer, handed to the file, and the
+//! buffer comes back with the completion, so that in the steady state nothing is allocated.
+
+use crate::error::{Error, Result};
+use crate::group::{GROUP_HEADER_BYTES, GroupFlags, GroupHeader};
+use crate::limits::{BLOCK_BYTES, BUFFER_BYTES_MIN, KEPT_BUFFER_BYTES_MAX};
+use crate::options::{IoMode, Options};
+use crate::segment::SegmentHeader;
+use crate::types::Group;
+use retcd_vfs::{AlignedBuf, LogFile, LogMode, Vfs};
+use std::collections::VecDeque;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Opens log files in the way that the options ask for and the file system allows.
+pub(crate) struct Opener {
+    io: IoMode,
+    /// The way that is being taken, once one has worked.
+    pub(crate) mode: Option<LogMode>,
+    unsynced: bool,
+}
+
+impl Opener {
+    pub(crate) fn new(options: &Options) -> Opener {
+        Opener { io: options.io, mode: None, unsynced: options.unsynced }
+    }
+
+    /// Opens `path` and writes `block` at `offset`, where nothing acknowledged may lie: only a write
+    /// shows whether a file system has direct I/O.
+    pub(crate) fn open_with_block(
+        &mut self,
+        vfs: &dyn Vfs,
+        path: &Path,
+        offset: u64,
+        block: AlignedBuf,
+    ) -> Result<(Box<dyn LogFile>, AlignedBuf)> {
+        let first = match (self.mode, self.unsynced, self.io) {
+            (Some(mode), _, _) => mode,
+            (None, true, _) => LogMode::Unsynced,
+            (None, false, IoMode::Buffered) => LogMode::Buffered,
+            (None, false, IoMode::Auto | IoMode::Direct) => LogMode::Direct,
+        };
+        let may_fall_back = self.mode.is_none() && self.io == IoMode::Auto;
+        let mut spare = AlignedBuf::new(block.len());
+        spare.copy_from_slice(&block);
+        let opened = match try_open(vfs, path, first, offset, block) {
+            Err(e) if may_fall_back && first == LogMode::Direct && is_refusal(&e) => {
+                self.mode = Some(LogMode::Buffered);
+                try_open(vfs, path, LogMode::Buffered, offset, spare)
+            }
+            other => {
+                self.mode = Some(first);
+                other
+            }
+        };
+        opened.map_err(Error::io(path))
+    }
+}
+
+fn try_open(
+    vfs: &dyn Vfs,
+    path: &Path,
+    mode: LogMode,
+    offset: u64,
+    block: AlignedBuf,
+) -> io::Result<(Box<dyn LogFile>, AlignedBuf)> {
+    let mut file = vfs.open_log(path, mode)?;
+    file.submit(offset, block)?;
+    let block = file.complete()?.expect("a submitted write completes");
+    Ok((file, block))
+}
+
+/// Whether direct I/O was refused, rather than failed.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
+}
+
+/// A group on its way to the disk.
+pub(crate) struct UnderWay {
+    /// Where it ends, in bytes.
+    end: u64,
+    /// What the write covers, in bytes.
+    pub(crate) bytes: u64,
+    /// Bytes of the entries' payloads in it.
+    pub(crate) payload_bytes: u64,
+}
+
+pub(crate) struct Active {
+    pub(crate) path: PathBuf,
+    pub(crate) header: SegmentHeader,
+    file: Box<dyn LogFile>,
+    /// Where the next group starts, in bytes.
+    pub(crate) offset: u64,
+    /// Up to where everything is durable, in bytes.
+    durable: u64,
+    /// Checksum of the last group, or of the header.
+    pub(crate) chain: u32,
+    /// Whether the last group is a final one.
+    pub(crate) is_final: bool,
+    under_way: VecDeque<UnderWay>,
+}
+
+/// Buffers that wait for a group.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    spare: Vec<AlignedBuf>,
+}
+
+impl Buffers {
+    /// A buffer that shows `bytes`, rounded up to a block. What it holds is undefined.
+    fn take(&mut self, bytes: usize) -> AlignedBuf {
+        let mut buf = match self.spare.pop() {
+            Some(buf) if buf.capacity() >= bytes => buf,
+            _ => AlignedBuf::new(bytes.next_power_of_two().max(BUFFER_BYTES_MIN)),
+        };
+        buf.set_len(bytes);
+        buf
+    }
+
+    fn give_back(&mut self, buf: AlignedBuf) {
+        if buf.capacity() <= KEPT_BUFFER_BYTES_MAX {
+            self.spare.push(buf);
+        }
+    }
+}
+
+impl Active {
+    pub(crate) fn new(
+        path: PathBuf,
+        header: SegmentHeader,
+        file: Box<dyn LogFile>,
+        offset: u64,
+        chain: u32,
+    ) -> Active {
+        let depth = file.depth();
+        Active {
+            path,
+            header,
+            file,
+            offset,
+            durable: offset,
+            chain,
+            is_final: false,
+            under_way: VecDeque::with_capacity(depth),
+        }
+    }
+
+    pub(crate) fn depth(&self) -> usize {
+        self.file.depth()
+    }
+
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.len()
+    }
+
+    /// Whether a group of `bytes`, header included, fits before the block that is kept for the final
+    /// group.
+    pub(crate) fn has_room(&self, bytes: u64) -> bool {
+        let end = self.offset + bytes.next_multiple_of(BLOCK_BYTES);
+        end <= self.header.segment_bytes - BLOCK_BYTES
+    }
+
+    /// Starts writing a group that has room. `last_index` is the log's once it is written.
+    pub(crate) fn submit(
+        &mut self,
+        buffers: &mut Buffers,
+        group: &Group<'_>,
+        last_index: u64,
+    ) -> Result<()> {
+        let payload_bytes = group.record_bytes();
+        let flags =
+            GroupFlags { is_final: payload_bytes == 0, has_snapshot: group.snapshot.is_some() };
+        let header = GroupHeader {
+            segment: self.header.segment,
+            salt: self.header.salt,
+            offset: self.offset,
+            synced_through: self.durable,
+            chain: self.chain,
+            payload_bytes: u32::try_from(payload_bytes)
+                .expect("a group that fits into a segment is shorter than 4 GiB"),
+            records: group.record_count(),
+            flags,
+            last_index,
+        };
+        let used = GROUP_HEADER_BYTES + payload_bytes as usize;
+        let mut buf = buffers.take(used);
+        group.encode_records(&mut buf[GROUP_HEADER_BYTES..used]);
+        buf[used..].fill(0);
+        let chain = header.encode(&mut buf);
+        let bytes = buf.len() as u64;
+        let end = self.offset + bytes;
+        assert!(end <= self.header.segment_bytes, "a group spans segments");
+        self.file.submit(self.offset, buf).map_err(Error::io(&self.path))?;
+        self.under_way.push_back(UnderWay {
+            end,
+            bytes,
+            payload_bytes: group.entries.iter().map(|e| e.data.len() as u64).sum(),
+        });
+        self.offset = end;
+        self.chain = chain;
+        self.is_final = flags.is_final;
+        Ok(())
+    }
+
+    /// Waits for the oldest group; `None` if there is none.
+    pub(crate) fn complete(&mut self, buffers: &mut Buffers) -> Result<Option<UnderWay>> {
+        let Some(group) = self.under_way.pop_front() else {
+            return Ok(None);
+        };
+        let buf = self.file.complete().map_err(Error::io(&self.path))?;
+        buffers.give_back(buf.expect("a submitted write completes"));
+        self.durable = group.end;
+        Ok(Some(group))
+    }
+}

@@ -1,0 +1,82 @@
+//! How a log is run. Checked once, when it is opened.
+
+use crate::error::{Error, Result};
+use crate::limits::{
+    BLOCK_BYTES, REPLAY_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+};
+
+/// Which way writes take to the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum IoMode {
+    /// Direct where the file system has it, buffered otherwise.
+    #[default]
+    Auto,
+    /// Direct, or an error.
+    Direct,
+    /// Page cache and `fdatasync`.
+    Buffered,
+}
+
+/// How a log is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Length of new segments: a multiple of 4 KiB between [`SEGMENT_BYTES_MIN`] and
+    /// [`SEGMENT_BYTES_MAX`].
+    pub segment_bytes: u64,
+    /// Which way writes take.
+    pub io: IoMode,
+    /// Nothing is synced (`--unsafe-no-fsync`): nothing survives a machine crash.
+    pub unsynced: bool,
+    /// Opening fails if the entries above the flushed index have more bytes of payload.
+    pub replay_bytes_max: u64,
+    /// A random number, another one at each start. It is mixed into new segments, so that neither old
+    /// bytes nor bytes that a client made up can pass for a group.
+    pub salt: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            io: IoMode::Auto,
+            unsynced: false,
+            replay_bytes_max: REPLAY_BYTES_DEFAULT,
+            salt: 0,
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn check(&self) -> Result<()> {
+        if !(SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) {
+            return Err(Error::InvalidOptions("a segment's length is out of its limits"));
+        }
+        if !self.segment_bytes.is_multiple_of(BLOCK_BYTES) {
+            return Err(Error::InvalidOptions("a segment's length isn't a multiple of 4 KiB"));
+        }
+        Ok(())
+    }
+
+    /// The salt of one segment: spread over all bits, so that neighbours share none.
+    pub(crate) fn segment_salt(&self, segment: u64) -> u64 {
+        let mut z = self.salt ^ segment.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_segment_has_limits() {
+        let with = |segment_bytes| Options { segment_bytes, ..Options::default() };
+        assert!(Options::default().check().is_ok());
+        assert!(with(SEGMENT_BYTES_MIN).check().is_ok());
+        assert!(with(SEGMENT_BYTES_MIN - BLOCK_BYTES).check().is_err());
+        assert!(with(SEGMENT_BYTES_MAX + BLOCK_BYTES).check().is_err());
+        assert!(with(SEGMENT_BYTES_DEFAULT + 1).check().is_err());
+    }
+}
