@@ -11,3 +11,22 @@
 //! same state, whatever it was asked in between.
 //!
 //! How things lie in the engine's keyspaces is in `docs/format.md`.
+
+mod applier;
+mod changes;
+mod error;
+mod quota;
+mod range;
+mod read;
+mod record;
+mod state;
+mod store;
+mod txn;
+
+pub use applier::{Applier, CommittedEntry, Outcome, Response};
+pub use changes::{Change, ChangeKind, Commit};
+pub use error::{Error, Result};
+pub use quota::QuotaCost;
+pub use range::RangeStream;
+pub use store::{Config, Store};
+pub use txn::{is_read_only, is_serializable};

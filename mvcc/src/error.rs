@@ -1,0 +1,71 @@
+//! The three ways in which a call can fail: refused, storage failed, or storage holds something that
+//! this layer never wrote.
+//!
+//! Only [`Error::Refused`] is an answer to a client. After any other the member stops.
+
+use retcd_engine::Keyspace;
+
+/// Result of a call into the replicated state.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a call failed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The request is refused and nothing changed; the client gets this code and text.
+    Refused(retcd_api::Error),
+    /// The engine failed and is poisoned.
+    Engine(retcd_engine::Error),
+    /// A record or the state blob doesn't decode: it was damaged before the engine took its
+    /// checksums, or a newer version wrote it.
+    Undecodable {
+        /// Where the record lies; `None` for the state blob.
+        keyspace: Option<Keyspace>,
+        /// What doesn't hold.
+        reason: &'static str,
+    },
+}
+
+impl Error {
+    /// A record in `keyspace` that isn't what this layer writes.
+    pub(crate) fn undecodable(keyspace: Keyspace, reason: &'static str) -> Error {
+        Error::Undecodable { keyspace: Some(keyspace), reason }
+    }
+}
+
+impl From<retcd_api::Error> for Error {
+    fn from(error: retcd_api::Error) -> Error {
+        Error::Refused(error)
+    }
+}
+
+impl From<retcd_engine::Error> for Error {
+    fn from(error: retcd_engine::Error) -> Error {
+        Error::Engine(error)
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Error::Refused(error) => error.fmt(f),
+            Error::Engine(error) => error.fmt(f),
+            Error::Undecodable { keyspace: Some(keyspace), reason } => {
+                write!(f, "a record in keyspace {keyspace:?} is damaged: {reason}")
+            }
+            Error::Undecodable { keyspace: None, reason } => {
+                write!(f, "the replicated state's summary is damaged: {reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Error::Refused(error) => Some(error),
+            Error::Engine(error) => Some(error),
+            Error::Undecodable { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What all readers share: the engine, and how far it is published.
+//!
+//! A reader takes its picture in an order that makes it safe without holding a lock: the published
+//! revision first, then the view, then the compacted revision. The view has all of the revision,
+//! because revisions are published after they are written; and what the view may lack was compacted,
+//! because compactions are published before the engine may act on them.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use parking_lot::RwLock;
+use retcd_api::etcdserverpb::{
+    RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse,
+};
+use retcd_engine::Engine;
+
+use crate::range::{RangeStream, range, range_into};
+use crate::read::{Snapshot, resolve_revision};
+use crate::state::State;
+use crate::{Applier, Result, txn};
+
+/// What a store has to know about its member and the limits that it enforces.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The cluster's id.
+    pub cluster_id: u64,
+    /// This member's id; alarms are raised in its name.
+    pub member_id: u64,
+    /// Space after which puts are answered with `database space exceeded`; `None` for no limit.
+    pub quota_bytes: Option<u64>,
+    /// Shortest time to live of a lease; shorter ones are raised to it.
+    pub min_lease_ttl_seconds: i64,
+}
+
+/// The published state, shared by everyone who reads.
+pub struct Store {
+    config: Config,
+    engine: Arc<dyn Engine>,
+    published: RwLock<Published>,
+}
+
+/// What readers have been told of.
+#[derive(Clone, Debug)]
+pub(crate) struct Published {
+    /// Raft index of the last entry whose changes are visible.
+    pub(crate) index: u64,
+    pub(crate) state: State,
+}
+
+impl Store {
+    /// Opens the state that lies in `engine`.
+    ///
+    /// # Errors
+    ///
+    /// If the engine fails, or its records weren't written by this version or an earlier one.
+    pub fn open(engine: Arc<dyn Engine>, config: Config) -> Result<(Arc<Store>, Applier)> {
+        let applied = engine.applied();
+        let state = State::decode(&applied.state)?;
+        let store = Arc::new(Store {
+            config,
+            engine,
+            published: RwLock::new(Published { index: applied.index, state: state.clone() }),
+        });
+        let applier = Applier::new(Arc::clone(&store), state, &applied);
+        Ok((store, applier))
+    }
+
+    /// What the store was opened with.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Main revision of the last published change; 1 on an empty store.
+    pub fn revision(&self) -> i64 {
+        self.published.read().state.revision
+    }
+
+    /// The compacted revision: reads below it are refused. -1 before any compaction.
+    pub fn compacted_revision(&self) -> i64 {
+        self.published.read().state.compacted
+    }
+
+    /// Keys that exist now.
+    pub fn key_count(&self) -> u64 {
+        self.published.read().state.key_count
+    }
+
+    /// Raft index of the last entry whose effects readers see.
+    pub fn applied_index(&self) -> u64 {
+        self.published.read().index
+    }
+
+    /// Raft's membership as of [`Store::applied_index`], as it was given to the applier.
+    pub fn conf_state(&self) -> Bytes {
+        self.published.read().state.conf_state.clone()
+    }
+
+    /// Whether a read at `revision` would be answered.
+    ///
+    /// # Errors
+    ///
+    /// Refused if the revision is in the future, or below the compacted one.
+    pub fn check_revision(&self, revision: i64) -> Result<()> {
+        resolve_revision(&self.snapshot(), revision).map(drop)
+    }
+
+    /// Answers a range. The header carries only the current revision.
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse> {
+        range(&mut self.snapshot(), request)
+    }
+
+    /// Appends the encoded answer to a range to `bytes`, byte for byte what encoding
+    /// [`Store::range`]'s answer gives, but without decoding pairs. Of `header`, everything but the
+    /// revision is taken over. On an error `bytes` is as before.
+    pub fn range_into(
+        &self,
+        request: &RangeRequest,
+        header: &ResponseHeader,
+        bytes: &mut BytesMut,
+    ) -> Result<()> {
+        range_into(&mut self.snapshot(), request, header, bytes)
+    }
+
+    /// Answers a range in pieces of about `piece_bytes`.
+    ///
+    /// # Errors
+    ///
+    /// Refused if the request wants another order than by key, or filters on revisions.
+    pub fn range_stream(
+        self: &Arc<Self>,
+        request: RangeRequest,
+        piece_bytes: usize,
+    ) -> Result<RangeStream> {
+        RangeStream::new(Arc::clone(self), request, piece_bytes)
+    }
+
+    /// Answers a transaction that [`is_read_only`](crate::is_read_only). The headers carry only
+    /// revisions.
+    pub fn read_txn(&self, request: &TxnRequest) -> Result<TxnResponse> {
+        txn::read_txn(&mut self.snapshot(), request)
+    }
+
+    /// Whether a request of this cost fits into the quota: always, if it costs nothing. The check at
+    /// the door; at apply it only changes the answer.
+    pub fn quota_admits(&self, cost: u64) -> bool {
+        let Some(quota) = self.config.quota_bytes else {
+            return true;
+        };
+        if cost == 0 {
+            return true;
+        }
+        self.used_bytes().saturating_add(cost) < quota
+    }
+
+    /// Bytes that count against the quota: what a complete merge would keep, and what isn't flushed
+    /// yet.
+    pub fn used_bytes(&self) -> u64 {
+        let stats = self.engine.stats();
+        stats.live_bytes.saturating_add(stats.memtable_bytes)
+    }
+
+    /// Whether the lease is granted.
+    pub(crate) fn lease_exists(&self, _lease: i64) -> bool {
+        false
+    }
+
+    /// The engine below.
+    pub(crate) fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// A picture of the published state.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        loop {
+            let revision = self.revision();
+            let view = self.engine.view();
+            let compacted = self.compacted_revision();
+            // Otherwise a compaction above the revision came between: the view may lack some of it.
+            if compacted <= revision {
+                return Snapshot { view, revision, compacted };
+            }
+        }
+    }
+
+    /// Refuses reads below `compacted` from now on.
+    pub(crate) fn publish_compacted(&self, compacted: i64) {
+        self.published.write().state.compacted = compacted;
+    }
+
+    /// Makes everything up to `published` visible.
+    pub(crate) fn publish(&self, published: Published) {
+        *self.published.write() = published;
+    }
+}
