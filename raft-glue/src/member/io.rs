@@ -20,6 +20,9 @@ pub struct MemberConfig {
     pub tail_bytes_max: usize,
     /// Bytes of applied entries kept in memory for followers that lag.
     pub tail_bytes_kept: usize,
+    /// Bytes, as [`retcd_wal::group_bytes`] counts them, above which a group is split. What doesn't
+    /// fit alone isn't proposed.
+    pub group_bytes_max: u64,
 }
 
 /// What the log and the engine kept of an earlier life.
@@ -96,11 +99,11 @@ pub enum Input {
 /// each keep theirs.
 #[derive(Clone, Debug, Default)]
 pub struct Output {
-    /// To be appended to the log and made durable.
-    pub group: Option<AppendGroup>,
+    /// To be appended to the log and made durable: none or one, unless that would be too large.
+    pub groups: Vec<AppendGroup>,
     /// To be applied. They are durable here.
     pub committed: Vec<LogEntry>,
-    /// To be sent now; nothing here depends on `group`.
+    /// To be sent now; nothing here depends on `groups`.
     pub messages: Vec<raftpb::Message>,
     /// Reads that may be served once their index is applied.
     pub reads: Vec<Read>,
@@ -117,7 +120,7 @@ pub struct Output {
 impl Output {
     /// Whether nothing is to be done.
     pub fn is_empty(&self) -> bool {
-        self.group.is_none()
+        self.groups.is_empty()
             && self.committed.is_empty()
             && self.messages.is_empty()
             && self.reads.is_empty()
@@ -131,11 +134,12 @@ impl Output {
 /// One durable write. It has entries, a hard state, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AppendGroup {
-    /// Ascending, not without gaps.
+    /// What to report when this is durable. Never descends; the parts of a split group but the last
+    /// carry the number of the group before.
     pub number: u64,
     /// Entries, ascending without a gap. The first may replace what the log has from there on.
     pub entries: Vec<LogEntry>,
-    /// The hard state, if it differs from the last group's.
+    /// The hard state, if it differs from the last one that went out.
     pub hard_state: Option<HardState>,
 }
 
@@ -164,6 +168,8 @@ pub enum DropReason {
     NoLeader,
     /// Too much waits to be applied.
     TooManyRequests,
+    /// It doesn't fit into a group of the log.
+    TooLarge,
     /// The leader is handing over.
     LeaderTransfer,
     /// This member isn't in the configuration any more.

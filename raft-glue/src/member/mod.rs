@@ -16,6 +16,7 @@
 //!
 //! What it doesn't do: snapshots of a member that lags behind the tail, and joint configurations.
 
+mod grouping;
 mod io;
 mod output;
 mod peer;
@@ -38,6 +39,7 @@ use crate::limits::{
 };
 use crate::tail::Tail;
 use bytes::Bytes;
+use grouping::fits;
 use raft::eraftpb::{Entry, Message, MessageType};
 use raft::{RawNode, StateRole};
 use restore::restored_tail;
@@ -58,6 +60,7 @@ pub struct Member {
     /// Proposals since the last output; they enter raft as one batch.
     proposals: Vec<Entry>,
     proposal_tokens: Vec<u64>,
+    proposal_bytes: usize,
     /// Reads that wait until this leader has committed an entry of its term.
     reads_parked: Vec<u64>,
     /// Reads that raft knows of.
@@ -108,6 +111,7 @@ impl Member {
             handed_out: applied,
             proposals: Vec::new(),
             proposal_tokens: Vec::new(),
+            proposal_bytes: 0,
             reads_parked: Vec::new(),
             reads_asked: Vec::new(),
             known_role,
@@ -160,26 +164,40 @@ impl Member {
         }
     }
 
+    /// Whether this member may answer linearizable reads without asking anyone: it leads, it is the
+    /// only voter, and an entry of its own term is committed. Reads then wait only until everything
+    /// that was committed at this moment is applied.
+    pub fn reads_alone(&self) -> bool {
+        let raft = &self.raw.raft;
+        raft.state == StateRole::Leader
+            && raft.prs().is_singleton()
+            && raft.commit_to_current_term()
+    }
+
     /// Whether proposals are refused because too much waits to be applied.
     pub fn is_overloaded(&self) -> bool {
         let log = &self.raw.raft.raft_log;
         log.committed.saturating_sub(log.applied) > UNAPPLIED_ENTRIES_MAX
-            || self.raw.store().bytes() > self.config.tail_bytes_max
+            || self.raw.store().bytes() + self.proposal_bytes > self.config.tail_bytes_max
     }
 
     fn gather(&mut self, token: u64, data: Bytes) {
         if self.is_overloaded() {
             self.drop_proposal(token, DropReason::TooManyRequests);
-            return;
+        } else if !fits(data.len(), self.config.group_bytes_max) {
+            self.drop_proposal(token, DropReason::TooLarge);
+        } else {
+            self.proposal_bytes += data.len();
+            self.proposals.push(proposal(data));
+            self.proposal_tokens.push(token);
         }
-        self.proposals.push(proposal(data));
-        self.proposal_tokens.push(token);
     }
 
     fn propose_gathered(&mut self) {
         if self.proposals.is_empty() {
             return;
         }
+        self.proposal_bytes = 0;
         let entries = std::mem::take(&mut self.proposals);
         if self.propose(entries) {
             self.proposal_tokens.clear();

@@ -1,8 +1,9 @@
 //! From raft's readies to outputs.
 
+use super::grouping::split;
 use super::{Member, Unpersisted, role_of};
 use crate::convert::{entry_to_log, message_to_etcd};
-use crate::{AppendGroup, Output, Read, Result, RoleChange};
+use crate::{Output, Read, Result, RoleChange};
 use raft::eraftpb::{Entry, Message};
 use raft::{ReadState, StateRole};
 use retcd_wal::HardState;
@@ -46,7 +47,7 @@ impl Member {
         let is_group = ready.must_sync();
         let entries = ready.take_entries();
         if is_group {
-            self.output.group = Some(self.group(number, entries)?);
+            self.group(number, entries)?;
         }
         self.raw.advance_append_async(ready);
         if is_group || !self.unpersisted.is_empty() {
@@ -59,7 +60,7 @@ impl Member {
     }
 
     /// Puts the entries into the tail, where raft reads them from now on, and into a group.
-    fn group(&mut self, number: u64, entries: Vec<Entry>) -> Result<AppendGroup> {
+    fn group(&mut self, number: u64, entries: Vec<Entry>) -> Result<()> {
         let mut for_log = Vec::with_capacity(entries.len());
         for entry in entries {
             for_log.push(entry_to_log(entry.clone()));
@@ -67,8 +68,10 @@ impl Member {
         }
         let state = self.raw.raft.hard_state();
         let state = HardState { term: state.term, vote: state.vote, commit: state.commit };
-        let is_new = std::mem::replace(&mut self.logged, state) != state;
-        Ok(AppendGroup { number, entries: for_log, hard_state: is_new.then_some(state) })
+        let before = std::mem::replace(&mut self.logged, state);
+        let limit = self.config.group_bytes_max;
+        split(number, for_log, before, state, limit, &mut self.output.groups);
+        Ok(())
     }
 
     pub(super) fn send(&mut self, messages: Vec<Message>) {

@@ -14,6 +14,7 @@ fn member(id: u64, restored: Restored) -> Result<Member> {
         seed: 42,
         tail_bytes_max: TAIL_BYTES_MAX,
         tail_bytes_kept: 1 << 20,
+        group_bytes_max: 32 << 20,
     };
     Member::new(config, restored, &slog::Logger::root(slog::Discard, slog::o!()))
 }
@@ -39,7 +40,7 @@ fn lone_leader() -> Member {
     )
     .expect("a consistent state");
     let output = member.take_output().expect("no error");
-    let group = output.group.expect("the empty entry of the new term");
+    let group = only_group(&output).expect("the empty entry of the new term");
     persist(&mut member, group.number);
     let output = member.take_output().expect("no error");
     assert_eq!(output.committed.len(), 1);
@@ -62,6 +63,11 @@ fn propose(member: &mut Member, token: u64) {
     member.step(input).expect("no error");
 }
 
+fn only_group(output: &Output) -> Option<AppendGroup> {
+    assert!(output.groups.len() <= 1);
+    output.groups.first().cloned()
+}
+
 fn take(member: &mut Member) -> Output {
     member.take_output().expect("no error")
 }
@@ -73,24 +79,24 @@ fn a_lone_voter_leads_at_once_and_commits_only_what_is_durable() {
         propose(&mut member, token);
     }
     let output = take(&mut member);
-    let first = output.group.expect("one group for the batch");
+    let first = only_group(&output).expect("one group for the batch");
     assert_eq!(first.entries.len(), 100);
     assert!(output.committed.is_empty(), "nothing is durable yet");
     // More arrive while the first group is on its way.
     propose(&mut member, 100);
-    let second = take(&mut member).group.expect("a second group");
+    let second = only_group(&take(&mut member)).expect("a second group");
     assert_eq!(second.entries[0].index, first.entries[99].index + 1);
     assert!(!member.has_output());
 
     persist(&mut member, first.number);
     let output = take(&mut member);
     assert_eq!(output.committed, first.entries);
-    assert!(output.group.is_none(), "a commit index makes no group");
+    assert!(output.groups.is_empty(), "a commit index makes no group");
     persist(&mut member, second.number);
     assert_eq!(take(&mut member).committed, second.entries);
 
     propose(&mut member, 101);
-    let third = take(&mut member).group.expect("a third group");
+    let third = only_group(&take(&mut member)).expect("a third group");
     let state = third.hard_state.expect("the commit index rides along");
     assert_eq!(state.commit, second.entries[0].index);
 }
@@ -99,9 +105,9 @@ fn a_lone_voter_leads_at_once_and_commits_only_what_is_durable() {
 fn a_report_may_cover_several_groups() {
     let mut member = lone_leader();
     propose(&mut member, 1);
-    let first = take(&mut member).group.expect("a group");
+    let first = only_group(&take(&mut member)).expect("a group");
     propose(&mut member, 2);
-    let second = take(&mut member).group.expect("a group");
+    let second = only_group(&take(&mut member)).expect("a group");
     persist(&mut member, second.number);
     let committed = take(&mut member).committed;
     assert_eq!(committed, [first.entries, second.entries].concat());
@@ -119,7 +125,7 @@ fn reads_wait_for_the_first_entry_of_the_term() {
     member.step(Input::ReadIndex { context: 7 }).expect("ok");
     let output = take(&mut member);
     assert_eq!(output.reads_dropped, [7], "before it campaigned, nobody leads");
-    let group = output.group.expect("the empty entry");
+    let group = only_group(&output).expect("the empty entry");
     member.step(Input::ReadIndex { context: 8 }).expect("ok");
     assert!(take(&mut member).reads.is_empty());
     persist(&mut member, group.number);
@@ -138,7 +144,7 @@ fn too_much_to_apply_refuses_proposals() {
     for token in 0..=UNAPPLIED_ENTRIES_MAX {
         propose(&mut member, token);
     }
-    let group = take(&mut member).group.expect("a group");
+    let group = only_group(&take(&mut member)).expect("a group");
     persist(&mut member, group.number);
     let last = take(&mut member).committed.last().expect("entries").index;
     assert!(member.is_overloaded());
@@ -157,7 +163,7 @@ fn a_full_tail_refuses_proposals() {
     let data = Bytes::from(vec![0; 2_000]);
     let input = Input::Propose { token: 1, data };
     member.step(input).expect("ok");
-    let group = take(&mut member).group.expect("a group");
+    let group = only_group(&take(&mut member)).expect("a group");
     propose(&mut member, 2);
     assert_eq!(take(&mut member).dropped.len(), 1);
     persist(&mut member, group.number);
@@ -168,6 +174,30 @@ fn a_full_tail_refuses_proposals() {
 }
 
 #[test]
+fn a_batch_above_the_groups_limit_is_split_and_reported_as_one() {
+    let mut member = lone_leader();
+    member.config.group_bytes_max = 10_000;
+    let propose = |member: &mut Member, token, bytes| {
+        let data = vec![0; bytes].into();
+        member.step(Input::Propose { token, data }).expect("ok");
+    };
+    for token in 0..5 {
+        propose(&mut member, token, 4_000);
+    }
+    propose(&mut member, 5, 10_000);
+    let output = take(&mut member);
+    let too_large = Dropped { token: 5, reason: DropReason::TooLarge };
+    assert_eq!(output.dropped, [too_large]);
+    assert_eq!(output.groups.len(), 3);
+    for group in &output.groups[..2] {
+        persist(&mut member, group.number);
+        assert!(!member.has_output(), "the group isn't complete");
+    }
+    persist(&mut member, output.groups[2].number);
+    assert_eq!(take(&mut member).committed.len(), 5);
+}
+
+#[test]
 fn committed_entries_come_in_bounded_portions() {
     let mut member = lone_leader();
     let data = Bytes::from(vec![0; 1 << 20]);
@@ -175,7 +205,7 @@ fn committed_entries_come_in_bounded_portions() {
         let data = data.clone();
         member.step(Input::Propose { token, data }).expect("ok");
     }
-    let group = take(&mut member).group.expect("a group");
+    let group = only_group(&take(&mut member)).expect("a group");
     persist(&mut member, group.number);
     let mut sizes = Vec::new();
     while member.has_output() {
@@ -208,17 +238,17 @@ fn newborn() -> (Member, ConfChange) {
 fn a_newborn_campaigns_once_its_own_addition_is_applied() {
     let (mut member, change) = newborn();
     let output = take(&mut member);
-    assert!(output.group.is_none() && output.role.is_none());
+    assert!(output.groups.is_empty() && output.role.is_none());
     let found = decode_conf_change(1, &output.committed[0].data).expect("a conf change");
     assert_eq!(found, change);
     let state = conf_state_after(&ConfState::default(), &change).expect("a voter");
     let input = Input::ConfChanged { change: Some(change), state };
     member.step(input).expect("ok");
-    assert!(take(&mut member).group.is_none(), "not applied yet");
+    assert!(take(&mut member).groups.is_empty(), "not applied yet");
     apply(&mut member, 1);
     let output = take(&mut member);
     assert_eq!(output.role.map(|role| (role.leader, role.term)), Some((1, 2)));
-    let group = output.group.expect("the empty entry and the vote");
+    let group = only_group(&output).expect("the empty entry and the vote");
     assert_eq!(group.entries.len(), 1);
     let state = group.hard_state.expect("a new term");
     assert_eq!((state.term, state.vote, state.commit), (2, 1, 1));
@@ -242,7 +272,7 @@ fn conf_changes_go_in_with_etcds_bytes_and_one_at_a_time() {
     let output = take(&mut member);
     let dropped = Dropped { token: 2, reason: DropReason::ConfChangePending };
     assert_eq!(output.dropped, [dropped]);
-    let group = output.group.expect("a group");
+    let group = only_group(&output).expect("a group");
     assert_eq!(group.entries.len(), 1);
     assert_eq!((group.entries[0].kind, &group.entries[0].data), (KIND_CONF_CHANGE, &data));
     persist(&mut member, group.number);
@@ -350,12 +380,12 @@ fn a_follower_acknowledges_only_what_is_durable() {
     append.entries = vec![raftpb::Entry { term: 2, index: 4, ..raftpb::Entry::default() }];
     hear(&mut member, append);
     let output = take(&mut member);
-    let group = output.group.expect("a group");
+    let group = only_group(&output).expect("a group");
     assert!(output.messages.is_empty(), "nothing leaves before the sync");
     // An answer that needs no sync of its own still stays behind the earlier one.
     hear(&mut member, from_leader(raftpb::MessageType::MsgHeartbeat));
     let output = take(&mut member);
-    assert!(output.group.is_none() && output.messages.is_empty());
+    assert!(output.groups.is_empty() && output.messages.is_empty());
     persist(&mut member, group.number);
     let kinds: Vec<_> = take(&mut member).messages.iter().map(|m| m.r#type()).collect();
     use raftpb::MessageType::*;
@@ -369,7 +399,7 @@ fn messages_that_raft_would_choke_on_are_ignored() {
     use raftpb::MessageType::*;
     let mut member = follower();
     hear(&mut member, from_leader(MsgHeartbeat));
-    let group = take(&mut member).group.expect("the new term");
+    let group = only_group(&take(&mut member)).expect("the new term");
     persist(&mut member, group.number);
     take(&mut member);
     let of = |kind, term, entries: Vec<raftpb::Entry>| raftpb::Message {
@@ -418,10 +448,11 @@ impl Three {
         while self.members.iter().any(Member::has_output) {
             for at in 0..3 {
                 let output = take(&mut self.members[at]);
+                let group = only_group(&output);
                 for message in output.messages {
                     hear(&mut self.members[message.to as usize - 1], message);
                 }
-                if let Some(group) = output.group {
+                if let Some(group) = group {
                     persist(&mut self.members[at], group.number);
                 }
                 if let Some(last) = output.committed.last() {
