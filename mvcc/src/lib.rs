@@ -15,6 +15,7 @@
 mod applier;
 mod changes;
 mod error;
+mod history;
 mod quota;
 mod range;
 mod read;
@@ -22,6 +23,7 @@ mod record;
 mod state;
 mod store;
 mod txn;
+pub mod watch;
 
 pub use applier::{Applier, CommittedEntry, Outcome, Response};
 pub use changes::{Change, ChangeKind, Commit};

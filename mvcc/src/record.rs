@@ -152,6 +152,15 @@ pub(crate) fn rev_record(version: Version, kind: RevKind, key: Bytes) -> Record 
     }
 }
 
+/// What a record of [`Keyspace::Rev`] says was done.
+pub(crate) fn rev_kind(record: &Record) -> Result<RevKind> {
+    match record.header.as_slice() {
+        [0] => Ok(RevKind::Put),
+        [1] => Ok(RevKind::Delete),
+        _ => Err(Error::undecodable(Keyspace::Rev, "the header isn't one byte of a known kind")),
+    }
+}
+
 /// The key of an attachment in [`Keyspace::Lease`].
 pub(crate) fn lease_key(lease: i64, key: &[u8]) -> Bytes {
     let mut bytes = Vec::with_capacity(LEASE_ID_BYTES + key.len());
@@ -205,5 +214,14 @@ mod tests {
         let versions = [(1, 255), (1, 256), (2, 0), (256, 0), (u64::MAX, u64::MAX)];
         let keys = versions.map(|(main, sub)| rev_key(Version { main, sub }));
         assert!(keys.is_sorted());
+    }
+
+    #[test]
+    fn rev_kind_is_checked() {
+        let version = Version { main: 2, sub: 0 };
+        let mut put = rev_record(version, RevKind::Put, Bytes::from_static(b"a"));
+        assert_eq!(rev_kind(&put).unwrap(), RevKind::Put);
+        put.header = Header::new(&[2]).unwrap();
+        assert!(rev_kind(&put).is_err());
     }
 }

@@ -17,6 +17,7 @@ use retcd_engine::Engine;
 use crate::range::{RangeStream, range, range_into};
 use crate::read::{Snapshot, resolve_revision};
 use crate::state::State;
+use crate::watch::{Hub, HubLimits};
 use crate::{Applier, Result, txn};
 
 /// What a store has to know about its member and the limits that it enforces.
@@ -30,6 +31,8 @@ pub struct Config {
     pub quota_bytes: Option<u64>,
     /// Shortest time to live of a lease; shorter ones are raised to it.
     pub min_lease_ttl_seconds: i64,
+    /// What watches may hold in memory.
+    pub watch_limits: HubLimits,
 }
 
 /// The published state, shared by everyone who reads.
@@ -37,6 +40,7 @@ pub struct Store {
     config: Config,
     engine: Arc<dyn Engine>,
     published: RwLock<Published>,
+    hub: Arc<Hub>,
 }
 
 /// What readers have been told of.
@@ -57,6 +61,7 @@ impl Store {
         let applied = engine.applied();
         let state = State::decode(&applied.state)?;
         let store = Arc::new(Store {
+            hub: Arc::new(Hub::new(state.revision, config.watch_limits)),
             config,
             engine,
             published: RwLock::new(Published { index: applied.index, state: state.clone() }),
@@ -93,6 +98,12 @@ impl Store {
     /// Raft's membership as of [`Store::applied_index`], as it was given to the applier.
     pub fn conf_state(&self) -> Bytes {
         self.published.read().state.conf_state.clone()
+    }
+
+    /// Where watch streams are opened. They read the past through the store itself, which is a
+    /// [`History`](crate::watch::History).
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// Whether a read at `revision` would be answered.

@@ -10,12 +10,11 @@ use retcd_api::etcdserverpb::{
 use retcd_engine::{Direction, Header, Keyspace, Projection, Record, Version};
 
 use super::Applier;
-use crate::Result;
-use crate::changes::{Change, ChangeKind};
 use crate::range::{Span, range, revision_header};
 use crate::read::{Reader, end_of};
 use crate::record::{PairHeader, RevKind, key_value, lease_key, rev_record};
 use crate::txn::{Branch, Op, is_read_only, read_txn};
+use crate::{Change, ChangeKind, Result};
 
 impl Applier {
     /// A put outside of a transaction.

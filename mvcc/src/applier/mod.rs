@@ -27,12 +27,11 @@ use retcd_api::etcdserverpb::{
 };
 use retcd_engine::{Applied, Header, Keyspace, Projection, Record, Version, View};
 
-use crate::changes::{Change, Commit};
 use crate::quota::QuotaCost;
 use crate::read::Reader;
 use crate::state::State;
 use crate::store::Published;
-use crate::{Error, Result, Store};
+use crate::{Change, Commit, Error, Result, Store};
 use writer::Writer;
 
 /// A committed entry.
@@ -167,7 +166,7 @@ impl Applier {
             engine.request_flush()?;
         }
         self.store.publish(Published { index: self.index, state: self.state.clone() });
-        self.commits.clear();
+        self.store.hub().publish(std::mem::take(&mut self.commits));
         Ok(())
     }
 

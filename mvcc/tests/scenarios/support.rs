@@ -13,6 +13,7 @@ use retcd_api::etcdserverpb::{
 };
 use retcd_engine::Engine;
 use retcd_engine::oracle::Oracle;
+use retcd_mvcc::watch::HubLimits;
 use retcd_mvcc::{Applier, CommittedEntry, Config, Outcome, Response, Store};
 
 /// A member's state, with the log that led to it reduced to an index.
@@ -24,7 +25,13 @@ pub(crate) struct Member {
 }
 
 pub(crate) fn config() -> Config {
-    Config { cluster_id: 0xc, member_id: 0xa, quota_bytes: None, min_lease_ttl_seconds: 2 }
+    Config {
+        cluster_id: 0xc,
+        member_id: 0xa,
+        quota_bytes: None,
+        min_lease_ttl_seconds: 2,
+        watch_limits: HubLimits::default(),
+    }
 }
 
 impl Member {
