@@ -1,12 +1,13 @@
 //! What can go wrong in the engine: the file system failed, or bytes on disk aren't what was written.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Result of an engine call.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An engine error. Every variant poisons the engine that returned it, except [`Error::Version`].
+/// An engine error. Every variant poisons the engine that returned it; [`Error::Version`] and
+/// [`Error::InvalidOption`] come only from opening one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -33,31 +34,46 @@ pub enum Error {
         /// The version found in it.
         found: u32,
     },
+    /// An option is outside of its limits.
+    InvalidOption {
+        /// Its name.
+        name: &'static str,
+        /// What was asked for.
+        value: u64,
+        /// The least that works.
+        min: u64,
+        /// The most that works.
+        max: u64,
+    },
     /// An earlier error stopped the engine.
     Poisoned,
+}
+
+impl Error {
+    /// Names the file of an error that the file system returned.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        |source| Error::Io { path: path.to_owned(), source }
+    }
+
+    /// Whether the file system had no room. It may have some later.
+    pub fn is_out_of_space(&self) -> bool {
+        let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        matches!(self, Error::Io { source, .. } if full.contains(&source.kind()))
+    }
 }
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
-            Error::Corrupt {
-                path,
-                offset,
-                reason,
-            } => {
-                write!(
-                    f,
-                    "{}: damaged at offset {offset}: {reason}",
-                    path.display()
-                )
+            Error::Corrupt { path, offset, reason } => {
+                write!(f, "{}: damaged at offset {offset}: {reason}", path.display())
             }
             Error::Version { path, found } => {
-                write!(
-                    f,
-                    "{}: format version {found} isn't supported",
-                    path.display()
-                )
+                write!(f, "{}: format version {found} isn't supported", path.display())
+            }
+            Error::InvalidOption { name, value, min, max } => {
+                write!(f, "{name} is {value}, but has to be from {min} to {max}")
             }
             Error::Poisoned => f.write_str("the storage engine stopped after an earlier error"),
         }

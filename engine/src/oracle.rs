@@ -64,9 +64,7 @@ impl Engine for Oracle {
     }
 
     fn view(&self) -> Box<dyn View> {
-        Box::new(OracleView {
-            keyspaces: Arc::clone(&self.state.lock().keyspaces),
-        })
+        Box::new(OracleView { keyspaces: Arc::clone(&self.state.lock().keyspaces) })
     }
 
     fn applied(&self) -> Applied {
@@ -171,10 +169,7 @@ impl View for OracleView {
         if direction == Direction::Reverse {
             records.reverse();
         }
-        Ok(Box::new(OracleCursor {
-            records: records.into_iter(),
-            projection,
-        }))
+        Ok(Box::new(OracleCursor { records: records.into_iter(), projection }))
     }
 
     fn versions<'a>(
@@ -184,10 +179,7 @@ impl View for OracleView {
         projection: Projection,
     ) -> Result<Box<dyn Cursor + 'a>> {
         let records: Vec<&Record> = self.records(keyspace, range).map(|(_, r)| r).collect();
-        Ok(Box::new(OracleCursor {
-            records: records.into_iter(),
-            projection,
-        }))
+        Ok(Box::new(OracleCursor { records: records.into_iter(), projection }))
     }
 
     fn count(&self, keyspace: Keyspace, range: KeyRange<'_>, at: Version) -> Result<u64> {
@@ -202,10 +194,7 @@ struct OracleCursor<'a> {
 
 impl Cursor for OracleCursor<'_> {
     fn next(&mut self) -> Result<Option<Record>> {
-        Ok(self
-            .records
-            .next()
-            .map(|record| project(record, self.projection)))
+        Ok(self.records.next().map(|record| project(record, self.projection)))
     }
 }
 

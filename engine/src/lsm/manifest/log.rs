@@ -1,0 +1,167 @@
+//! The bytes of a manifest and of `CURRENT`.
+//!
+//! ```text
+//! manifest:  magic "retcdMAN" | version u32 | number u64 | crc32 u32     then records
+//! record:    mark u32 | length u32 | crc32 u32 | edit | zeros to a multiple of 8
+//! CURRENT:   magic "retcdCUR" | version u32 | number u64 | crc32 u32
+//! ```
+//!
+//! Little-endian. Records start at multiples of 8. A record's checksum covers its length, the edit,
+//! its offset and the manifest's number, so that bytes of another place or manifest don't pass. The
+//! mark lets the search for a valid record after a bad one skip nearly every offset.
+
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::path::Path;
+
+use super::{Contents, Edit};
+use crate::Error;
+use crate::table::FileNumber;
+
+/// A longer manifest or `CURRENT` is refused, in bytes.
+pub(super) const FILE_BYTES_MAX: usize = 1 << 30;
+
+const VERSION: u32 = 1;
+const MANIFEST_MAGIC: [u8; 8] = *b"retcdMAN";
+const CURRENT_MAGIC: [u8; 8] = *b"retcdCUR";
+const HEADER_BYTES: usize = 24;
+
+const RECORD_MARK: [u8; 4] = *b"EDIT";
+const RECORD_HEADER_BYTES: usize = 12;
+const RECORD_ALIGNMENT: usize = 8;
+
+const _: () = assert!(HEADER_BYTES.is_multiple_of(RECORD_ALIGNMENT));
+const _: () = assert!(FILE_BYTES_MAX < u32::MAX as usize);
+
+/// Why the bytes are refused; becomes an [`Error`] where the path is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Damage {
+    Version(u32),
+    At(u64, &'static str),
+}
+
+impl Damage {
+    pub(super) const TOO_LONG: Damage = Damage::At(0, "longer than any manifest");
+
+    pub(super) fn at(self, path: &Path) -> Error {
+        let path = path.to_owned();
+        match self {
+            Damage::Version(found) => Error::Version { path, found },
+            Damage::At(offset, reason) => Error::Corrupt { path, offset, reason },
+        }
+    }
+}
+
+/// The first bytes of a manifest.
+pub(super) fn encode_header(number: FileNumber) -> Vec<u8> {
+    encode_head(MANIFEST_MAGIC, number)
+}
+
+/// The bytes of a `CURRENT` that names manifest `number`.
+pub(super) fn encode_current(number: FileNumber) -> Vec<u8> {
+    encode_head(CURRENT_MAGIC, number)
+}
+
+/// The manifest that these bytes of a `CURRENT` name.
+pub(super) fn decode_current(bytes: &[u8]) -> Result<FileNumber, Damage> {
+    let (number, rest) = decode_head(CURRENT_MAGIC, bytes)?;
+    if !rest.is_empty() {
+        return Err(Damage::At(HEADER_BYTES as u64, "bytes after the end"));
+    }
+    Ok(number)
+}
+
+fn encode_head(magic: [u8; 8], number: FileNumber) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_BYTES);
+    bytes.extend(magic);
+    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend(number.0.to_le_bytes());
+    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    bytes
+}
+
+fn decode_head(magic: [u8; 8], bytes: &[u8]) -> Result<(FileNumber, &[u8]), Damage> {
+    const SHORT: Damage = Damage::At(0, "shorter than its header");
+    let (found_magic, rest) = bytes.split_first_chunk().ok_or(SHORT)?;
+    if *found_magic != magic {
+        return Err(Damage::At(0, "not a file of this kind"));
+    }
+    let (version, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+    let version = u32::from_le_bytes(*version);
+    if version != VERSION {
+        return Err(Damage::Version(version));
+    }
+    let (number, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+    let (sum, rest) = rest.split_first_chunk().ok_or(SHORT)?;
+    let covered = bytes.get(..HEADER_BYTES.saturating_sub(4)).ok_or(SHORT)?;
+    if crc32fast::hash(covered) != u32::from_le_bytes(*sum) {
+        return Err(Damage::At(0, "the checksum of the header doesn't match"));
+    }
+    Ok((FileNumber(u64::from_le_bytes(*number)), rest))
+}
+
+/// The record that holds `edit` at `offset` of manifest `number`.
+pub(super) fn encode_record(number: FileNumber, offset: u64, edit: &Edit) -> Vec<u8> {
+    let mut content = Vec::new();
+    edit.encode(&mut content);
+    let len = u32::try_from(content.len()).expect("a manifest is far below 4 GiB");
+    let mut record = Vec::with_capacity(content.len().saturating_add(24));
+    record.extend(RECORD_MARK);
+    record.extend(len.to_le_bytes());
+    record.extend(checksum(number, offset, &content).to_le_bytes());
+    record.extend(content);
+    record.resize(record.len().next_multiple_of(RECORD_ALIGNMENT), 0);
+    record
+}
+
+/// What the edits in a whole manifest amount to.
+pub(super) fn replay(bytes: &[u8], number: FileNumber) -> Result<Contents, Damage> {
+    let (found, _) = decode_head(MANIFEST_MAGIC, bytes)?;
+    if found != number {
+        return Err(Damage::At(0, "carries another manifest's number"));
+    }
+    let mut contents = Contents::default();
+    let mut offset = HEADER_BYTES;
+    while let Some((content, next)) = record_at(bytes, number, offset) {
+        let refused = |reason| Damage::At(offset as u64, reason);
+        contents.apply(&Edit::decode(content).map_err(refused)?).map_err(refused)?;
+        offset = next;
+    }
+    if offset == HEADER_BYTES {
+        return Err(Damage::At(offset as u64, "the first edit is damaged"));
+    }
+    let mut later = offset.saturating_add(RECORD_ALIGNMENT);
+    while later < bytes.len() {
+        if record_at(bytes, number, later).is_some() {
+            return Err(Damage::At(offset as u64, "an edit is damaged, and valid ones follow"));
+        }
+        later = later.saturating_add(RECORD_ALIGNMENT);
+    }
+    Ok(contents)
+}
+
+/// The edit of a valid record, and where the next record starts.
+fn record_at(bytes: &[u8], number: FileNumber, offset: usize) -> Option<(&[u8], usize)> {
+    let rest = bytes.get(offset..)?;
+    let (mark, rest) = rest.split_first_chunk()?;
+    if *mark != RECORD_MARK {
+        return None;
+    }
+    let (len, rest) = rest.split_first_chunk()?;
+    let (sum, rest) = rest.split_first_chunk()?;
+    let len = u32::from_le_bytes(*len) as usize;
+    let padded = RECORD_HEADER_BYTES.checked_add(len)?.next_multiple_of(RECORD_ALIGNMENT);
+    let next = offset.checked_add(padded).filter(|&next| next <= bytes.len())?;
+    let content = rest.get(..len)?;
+    let valid = checksum(number, offset as u64, content) == u32::from_le_bytes(*sum);
+    valid.then_some((content, next))
+}
+
+fn checksum(number: FileNumber, offset: u64, content: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&(content.len() as u64).to_le_bytes());
+    hasher.update(content);
+    hasher.update(&offset.to_le_bytes());
+    hasher.update(&number.0.to_le_bytes());
+    hasher.finalize()
+}

@@ -1,0 +1,288 @@
+//! The memtable: records of all keyspaces that no file has yet.
+//!
+//! One thread writes, any thread reads. Each keyspace is an ordered map behind one read-write lock.
+//! Every call of `write` gets a *stamp*, one above the last; a reader brings the stamp that it saw
+//! when its view was made and passes over later records, so a view is a picture although the map
+//! goes on growing under it. A frozen memtable is the same structure that nobody writes any more.
+//!
+//! A cursor copies records out in chunks and holds the lock only while it copies one: a long scan
+//! delays the writer by microseconds. Between two chunks it remembers the last place that it saw,
+//! which the map never loses, because nothing is ever removed.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as MapEntry;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+
+use crate::table::RecordRef;
+use crate::{Direction, Header, KeyRange, Keyspace, Projection, Record, Version};
+
+/// What a record costs beside its key's and value's bytes: its place and entry in the map.
+const RECORD_OVERHEAD_BYTES: u64 = 160;
+
+/// Records that a cursor looks at in its first chunk, and in its largest.
+const CHUNK_RECORDS_MIN: usize = 8;
+const CHUNK_RECORDS_MAX: usize = 256;
+
+/// Number of a `write`; readers see records up to theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    /// Above every `write`: all records are seen.
+    pub(crate) const MAX: Stamp = Stamp(u64::MAX);
+}
+
+/// Key ascending, then newest version first.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    key: Bytes,
+    version: Reverse<Version>,
+}
+
+impl Place {
+    fn new(key: &[u8], version: Version) -> Place {
+        Place { key: Bytes::copy_from_slice(key), version: Reverse(version) }
+    }
+
+    /// Left of every version of `key`, because nothing is newer than `MAX`.
+    fn left_of(key: &[u8]) -> Place {
+        Place::new(key, Version::MAX)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    stamp: Stamp,
+    tombstone: bool,
+    header: Header,
+    value: Bytes,
+}
+
+#[derive(Default)]
+struct Records {
+    map: BTreeMap<Place, Entry>,
+    newest: Version,
+}
+
+/// See the module's text.
+pub(crate) struct Memtable {
+    keyspaces: RwLock<[Records; 4]>,
+    published: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Memtable {
+    pub(crate) fn new() -> Memtable {
+        Memtable {
+            keyspaces: RwLock::default(),
+            published: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes all of `records`. A record that is there already stays as it is, since it is the same.
+    pub(crate) fn write(&self, keyspace: Keyspace, records: &mut Vec<Record>) {
+        let mut keyspaces = self.keyspaces.write();
+        let Records { map, newest } = &mut keyspaces[keyspace as usize];
+        let stamp = Stamp(self.published.load(Ordering::Relaxed) + 1);
+        let mut added_bytes = 0;
+        for record in records.drain(..) {
+            *newest = record.version.max(*newest);
+            let record_bytes = (record.key.len() + record.value.len()) as u64;
+            let place = Place { key: record.key, version: Reverse(record.version) };
+            if let MapEntry::Vacant(vacant) = map.entry(place) {
+                added_bytes += record_bytes + RECORD_OVERHEAD_BYTES;
+                vacant.insert(Entry {
+                    stamp,
+                    tombstone: record.tombstone,
+                    header: record.header,
+                    value: record.value,
+                });
+            }
+        }
+        self.bytes.fetch_add(added_bytes, Ordering::Relaxed);
+        self.published.store(stamp.0, Ordering::Release);
+    }
+
+    /// The last finished `write`: what a view made now sees.
+    pub(crate) fn published(&self) -> Stamp {
+        Stamp(self.published.load(Ordering::Acquire))
+    }
+
+    /// Memory held, in bytes, as far as it grows with the records.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The newest record of `key` at or below `at`, if this memtable can have one that is newer
+    /// than `than`.
+    pub(crate) fn get_newer(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        at: Version,
+        than: Option<Version>,
+        limit: Stamp,
+        projection: Projection,
+    ) -> Option<Record> {
+        let keyspaces = self.keyspaces.read();
+        let Records { map, newest } = &keyspaces[keyspace as usize];
+        if map.is_empty() || than.is_some_and(|than| *newest <= than) {
+            return None;
+        }
+        let (place, entry) = map
+            .range(Place::new(key, at)..)
+            .take_while(|(place, _)| place.key == key)
+            .find(|(_, entry)| entry.stamp <= limit)?;
+        Some(Record {
+            key: place.key.clone(),
+            version: place.version.0,
+            tombstone: entry.tombstone,
+            header: entry.header,
+            value: entry.project(projection),
+        })
+    }
+}
+
+impl Entry {
+    fn project(&self, projection: Projection) -> Bytes {
+        match projection {
+            Projection::Keys => Bytes::new(),
+            Projection::Full => self.value.clone(),
+        }
+    }
+}
+
+/// Walks the versions that a reader sees, in one direction.
+pub(crate) struct MemtableCursor {
+    table: Arc<Memtable>,
+    keyspace: Keyspace,
+    limit: Stamp,
+    direction: Direction,
+    projection: Projection,
+    /// What is still to be copied.
+    lower: Bound<Place>,
+    upper: Bound<Place>,
+    /// Copied records, the next one last.
+    chunk: Vec<(Place, Entry)>,
+    chunk_records: usize,
+}
+
+impl MemtableCursor {
+    /// Stands on the first record in `range`.
+    pub(crate) fn new(
+        table: Arc<Memtable>,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+        limit: Stamp,
+        direction: Direction,
+        projection: Projection,
+    ) -> MemtableCursor {
+        let lower = Place::left_of(range.start);
+        let upper = match range.end.map(Place::left_of) {
+            None => Bound::Unbounded,
+            // The map refuses a range that ends before it starts.
+            Some(upper) => Bound::Excluded(upper.max(lower.clone())),
+        };
+        let mut cursor = MemtableCursor {
+            table,
+            keyspace,
+            limit,
+            direction,
+            projection,
+            lower: Bound::Included(lower),
+            upper,
+            chunk: Vec::new(),
+            chunk_records: CHUNK_RECORDS_MIN,
+        };
+        cursor.fill();
+        cursor
+    }
+
+    /// Where the cursor stands; `None` at the end.
+    pub(crate) fn current(&self) -> Option<RecordRef<'_>> {
+        self.chunk.last().map(|(place, entry)| RecordRef {
+            key: &place.key,
+            version: place.version.0,
+            tombstone: entry.tombstone,
+            header: entry.header,
+        })
+    }
+
+    /// The value of the current record; empty at the end.
+    pub(crate) fn value(&self) -> Bytes {
+        let current = self.chunk.last();
+        current.map_or_else(Bytes::new, |(_, entry)| entry.value.clone())
+    }
+
+    /// Goes to the next record in the cursor's direction.
+    pub(crate) fn advance(&mut self) {
+        if self.chunk.len() <= 1 {
+            self.fill();
+        } else {
+            self.chunk.pop();
+        }
+    }
+
+    /// Goes forward to the first record at or after (`key`, `version`) in the cursor's order.
+    pub(crate) fn seek_forward(&mut self, key: &[u8], version: Version) {
+        debug_assert_eq!(self.direction, Direction::Forward);
+        let target = Place::new(key, version);
+        let passed = |place: &Place| *place < target;
+        match self.chunk.first() {
+            Some((last, _)) if passed(last) => {}
+            _ => {
+                self.chunk.truncate(self.chunk.partition_point(|(place, _)| !passed(place)));
+                return;
+            }
+        }
+        if matches!(&self.upper, Bound::Excluded(upper) if *upper < target) {
+            self.lower = Bound::Unbounded;
+            self.upper = Bound::Excluded(Place::left_of(&[]));
+        } else {
+            self.lower = Bound::Included(target);
+        }
+        self.chunk_records = CHUNK_RECORDS_MIN;
+        self.fill();
+    }
+
+    /// Copies the next chunk that has a visible record.
+    fn fill(&mut self) {
+        self.chunk.clear();
+        while self.chunk.is_empty() {
+            let keyspaces = self.table.keyspaces.read();
+            let map = &keyspaces[self.keyspace as usize].map;
+            let mut range = map.range((self.lower.as_ref(), self.upper.as_ref()));
+            let mut last = None;
+            for _ in 0..self.chunk_records {
+                let step = match self.direction {
+                    Direction::Forward => range.next(),
+                    Direction::Reverse => range.next_back(),
+                };
+                let Some((place, entry)) = step else {
+                    break;
+                };
+                last = Some(place);
+                if entry.stamp <= self.limit {
+                    let value = entry.project(self.projection);
+                    self.chunk.push((place.clone(), Entry { value, ..*entry }));
+                }
+            }
+            let Some(last) = last.cloned() else {
+                return;
+            };
+            match self.direction {
+                Direction::Forward => self.lower = Bound::Excluded(last),
+                Direction::Reverse => self.upper = Bound::Excluded(last),
+            }
+            self.chunk_records = (self.chunk_records * 2).min(CHUNK_RECORDS_MAX);
+        }
+        self.chunk.reverse();
+    }
+}

@@ -1,0 +1,178 @@
+//! Merges runs of one keyspace into one, a slice at a time, and commits what is done.
+//!
+//! 1. The inputs are read once, side by side; what the retention rule drops isn't written.
+//! 2. When an output table is full, at the first record of a new key, it is ended, and one edit adds
+//!    it, removes the input tables that lie wholly before that key, and trims the input runs to
+//!    start there. So the space is given back along the way, and a crash loses one table's work.
+//! 3. At the end, the last table is added and all that is left of the inputs is removed.
+//!
+//! The state between two edits is as good as any: the output run holds the keys before, the inputs
+//! those after. A merge that is given up simply stops there.
+
+use bytes::Bytes;
+
+use super::flush::Slice;
+use super::manifest::{Change, RunId};
+use super::merging::{Merging, Source};
+use super::policy::Plan;
+use super::retention::{Retention, Verdict};
+use super::run_cursor::{RunCursor, Use};
+use super::run_writer::RunWriter;
+use super::store::Store;
+use super::tree::Tree;
+use crate::table::RecordRef;
+use crate::{Direction, KeyRange, Keyspace, Projection, Result};
+
+/// See the module's text.
+pub(super) struct Merge {
+    keyspace: Keyspace,
+    inputs: Vec<RunId>,
+    merging: Merging,
+    retention: Retention,
+    output: RunWriter,
+}
+
+/// Where the writing of a slice ended.
+enum Written {
+    /// In the middle of a table.
+    Part,
+    /// With a table; the next key is the first one that isn't merged.
+    Table(Bytes),
+    /// With the inputs.
+    All,
+}
+
+/// How a slice went.
+pub(super) enum MergeSlice {
+    Done(Slice),
+    /// The disk is full. The merge is given up, and its unnamed files are removed.
+    OutOfSpace,
+}
+
+impl Merge {
+    /// Begins what `plan` says.
+    pub(super) fn new(
+        store: &Store,
+        keyspace: Keyspace,
+        plan: Plan,
+        output: RunId,
+    ) -> Result<Merge> {
+        let picture = store.picture();
+        let watermark = picture.tree.applied.watermark;
+        let everything = KeyRange { start: &[], end: None };
+        let mut sources = Vec::new();
+        for run in picture.tree.runs(keyspace) {
+            let expired = keyspace == Keyspace::Rev && run.main_max < watermark;
+            if plan.inputs.contains(&run.id) && !expired {
+                let (direction, projection) = (Direction::Forward, Projection::Full);
+                let cursor = RunCursor::new(run, everything, direction, projection, Use::Merge)?;
+                sources.push(Source::Run(Box::new(cursor)));
+            }
+        }
+        Ok(Merge {
+            keyspace,
+            inputs: plan.inputs,
+            merging: Merging::new(sources, Direction::Forward),
+            retention: Retention::new(keyspace),
+            output: RunWriter::new(keyspace, output, plan.tier),
+        })
+    }
+
+    /// Does one bounded piece, and takes itself away at the end.
+    pub(super) fn step(this: &mut Option<Box<Merge>>, store: &Store) -> Result<MergeSlice> {
+        let Some(merge) = this else {
+            return Ok(MergeSlice::Done(Slice::Done));
+        };
+        let slice = match merge.write(store) {
+            Ok(Written::Part) => Slice::More,
+            Ok(Written::Table(next)) => {
+                merge.commit_before(store, &next)?;
+                Slice::More
+            }
+            Ok(Written::All) => {
+                merge.commit_all(store)?;
+                *this = None;
+                Slice::Done
+            }
+            Err(error) if error.is_out_of_space() => {
+                if let Some(merge) = this.take() {
+                    merge.output.abandon(store)?;
+                }
+                return Ok(MergeSlice::OutOfSpace);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(MergeSlice::Done(slice))
+    }
+
+    fn write(&mut self, store: &Store) -> Result<Written> {
+        let tree = &store.picture().tree;
+        let mut bytes_left = store.options().slice_bytes;
+        while let Some(record) = self.merging.current() {
+            if bytes_left == 0 {
+                return Ok(Written::Part);
+            }
+            if self.retention.starts_key(record.key) && self.output.is_full(store) {
+                let next = Bytes::copy_from_slice(record.key);
+                self.output.finish_table()?;
+                return Ok(Written::Table(next));
+            }
+            let mut bytes = record.key.len() as u64 + 1;
+            let older = || older_elsewhere(tree, self.keyspace, &self.inputs, record);
+            let verdict = self.retention.decide(record, tree.applied.watermark, older);
+            if let Verdict::Keep(age) = verdict {
+                let value = self.merging.value()?;
+                bytes += value.len() as u64;
+                let record = self.merging.current().expect("it stands where it stood");
+                self.output.add(store, record, &value, age)?;
+            }
+            bytes_left = bytes_left.saturating_sub(bytes);
+            self.merging.advance()?;
+        }
+        self.output.finish_table()?;
+        Ok(Written::All)
+    }
+
+    /// Makes the output count for the keys before `next`, and the inputs for those from there on.
+    fn commit_before(&mut self, store: &Store, next: &Bytes) -> Result<()> {
+        let tables = self.output.take_finished();
+        let mut changes = self.output.changes(&tables);
+        for run in store.picture().tree.runs(self.keyspace) {
+            if !self.inputs.contains(&run.id) {
+                continue;
+            }
+            let passed = run.tables.partition_point(|t| t.properties().largest_key < next);
+            let (passed, rest) = run.tables.split_at(passed);
+            changes.extend(passed.iter().map(|t| Change::RemoveTable(t.table().file().number)));
+            if rest.first().is_some_and(|t| t.properties().smallest_key < next) {
+                changes.push(Change::TrimRun { run: run.id, start: next.clone() });
+            }
+        }
+        store.commit(changes, &tables, |_| {})
+    }
+
+    /// Makes the output count for everything.
+    fn commit_all(&mut self, store: &Store) -> Result<()> {
+        let tables = self.output.take_finished();
+        let mut changes = self.output.changes(&tables);
+        let picture = store.picture();
+        let inputs = picture.tree.runs(self.keyspace).iter();
+        let inputs = inputs.filter(|run| self.inputs.contains(&run.id));
+        for table in inputs.flat_map(|run| &run.tables) {
+            changes.push(Change::RemoveTable(table.table().file().number));
+        }
+        store.commit(changes, &tables, |_| {})
+    }
+}
+
+/// Whether a run outside of the merge can have an older version of the record's key. What is written
+/// or flushed later is newer, so what isn't there now won't come.
+fn older_elsewhere(
+    tree: &Tree,
+    keyspace: Keyspace,
+    inputs: &[RunId],
+    record: RecordRef<'_>,
+) -> bool {
+    let others = tree.runs(keyspace).iter().filter(|run| !inputs.contains(&run.id));
+    others.into_iter().any(|run| run.may_have_older(record.key, record.version))
+}

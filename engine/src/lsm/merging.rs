@@ -1,0 +1,165 @@
+//! Merges sources of one keyspace into one order: keys in the direction of the walk, versions of one
+//! key newest first going forward and oldest first going back.
+//!
+//! The sources are few (memtables and runs), so they sit in a binary heap of their own: an advance
+//! of the first one compares it with its two children and mostly stops there. A record that two
+//! sources have, since a replayed write is harmless, is yielded once.
+
+use std::cmp::Ordering;
+
+use bytes::Bytes;
+
+use super::memtable::MemtableCursor;
+use super::run_cursor::RunCursor;
+use crate::table::RecordRef;
+use crate::{Direction, Result, Version};
+
+/// Something sorted that stands on a record.
+pub(super) enum Source {
+    Memtable(Box<MemtableCursor>),
+    Run(Box<RunCursor>),
+}
+
+impl Source {
+    fn current(&self) -> Option<RecordRef<'_>> {
+        match self {
+            Source::Memtable(cursor) => cursor.current(),
+            Source::Run(cursor) => cursor.current(),
+        }
+    }
+
+    fn value(&mut self) -> Result<Bytes> {
+        match self {
+            Source::Memtable(cursor) => Ok(cursor.value()),
+            Source::Run(cursor) => cursor.value(),
+        }
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        match self {
+            Source::Memtable(cursor) => cursor.advance(),
+            Source::Run(cursor) => cursor.advance()?,
+        }
+        Ok(())
+    }
+
+    fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()> {
+        match self {
+            Source::Memtable(cursor) => cursor.seek_forward(key, version),
+            Source::Run(cursor) => cursor.seek_forward(key, version)?,
+        }
+        Ok(())
+    }
+}
+
+/// See the module's text.
+pub(super) struct Merging {
+    /// A heap: the source at `i` isn't behind those at `2i + 1` and `2i + 2`. None is at its end.
+    heap: Vec<Source>,
+    direction: Direction,
+}
+
+impl Merging {
+    /// Stands on the first record of all `sources`, which all go in `direction`.
+    pub(super) fn new(mut sources: Vec<Source>, direction: Direction) -> Merging {
+        sources.retain(|source| source.current().is_some());
+        let mut merging = Merging { heap: sources, direction };
+        for place in (0..merging.heap.len() / 2).rev() {
+            merging.sift_down(place);
+        }
+        merging
+    }
+
+    /// The record that comes first; `None` at the end.
+    pub(super) fn current(&self) -> Option<RecordRef<'_>> {
+        self.heap.first()?.current()
+    }
+
+    /// The value of the current record; empty at the end.
+    pub(super) fn value(&mut self) -> Result<Bytes> {
+        self.heap.first_mut().map_or_else(|| Ok(Bytes::new()), Source::value)
+    }
+
+    /// Leaves the current record.
+    pub(super) fn advance(&mut self) -> Result<()> {
+        while let Some(twin) = self.twin() {
+            self.heap[twin].advance()?;
+            self.repair(twin);
+        }
+        if let Some(first) = self.heap.first_mut() {
+            first.advance()?;
+            self.repair(0);
+        }
+        Ok(())
+    }
+
+    /// Goes forward to the first record at or after (`key`, `version`), which lies ahead.
+    pub(super) fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()> {
+        let target = (key, version);
+        loop {
+            let Some(first) = self.heap.first_mut() else {
+                return Ok(());
+            };
+            let behind = first.current().is_some_and(|record| {
+                order((record.key, record.version), target) == Ordering::Less
+            });
+            if !behind {
+                return Ok(());
+            }
+            first.seek_forward(key, version)?;
+            self.repair(0);
+        }
+    }
+
+    /// A child of the first source that stands on the same record. If any source does, one does.
+    fn twin(&self) -> Option<usize> {
+        (1..self.heap.len().min(3)).find(|&child| self.compare(child, 0) == Ordering::Equal)
+    }
+
+    /// Puts the source at `place`, which has moved ahead, where it belongs.
+    fn repair(&mut self, place: usize) {
+        if self.heap[place].current().is_none() {
+            // Ends are rare and the heap is small: it is simply built anew.
+            self.heap.swap_remove(place);
+            for place in (0..self.heap.len() / 2).rev() {
+                self.sift_down(place);
+            }
+        } else {
+            self.sift_down(place);
+        }
+    }
+
+    fn sift_down(&mut self, mut place: usize) {
+        loop {
+            let left = 2 * place + 1;
+            let right = left + 1;
+            if left >= self.heap.len() {
+                return;
+            }
+            let right_first =
+                right < self.heap.len() && self.compare(right, left) == Ordering::Less;
+            let child = if right_first { right } else { left };
+            if self.compare(child, place) != Ordering::Less {
+                return;
+            }
+            self.heap.swap(child, place);
+            place = child;
+        }
+    }
+
+    fn compare(&self, a: usize, b: usize) -> Ordering {
+        let place = |index: usize| {
+            let record = self.heap[index].current().expect("sources at their end leave the heap");
+            (record.key, record.version)
+        };
+        match self.direction {
+            Direction::Forward => order(place(a), place(b)),
+            Direction::Reverse => order(place(b), place(a)),
+        }
+    }
+}
+
+/// Key ascending, then version descending.
+fn order(a: (&[u8], Version), b: (&[u8], Version)) -> Ordering {
+    a.0.cmp(b.0).then_with(|| b.1.cmp(&a.1))
+}

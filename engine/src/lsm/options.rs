@@ -1,0 +1,79 @@
+//! What can be chosen when an engine is opened, and the limits of each choice.
+
+use crate::table::TableOptions;
+use crate::{Error, Result};
+
+const MIB: u64 = 1 << 20;
+
+/// Choices for [`super::Lsm::open`]. None of them changes what is on disk in a way that another
+/// choice couldn't read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// A flush is due when the memtables hold this much, in bytes.
+    pub memtable_bytes: u64,
+    /// A flush is due when this many entries would have to be applied again after a crash.
+    pub replay_entries_max: u64,
+    /// Blocks kept in memory, in bytes; 0 for none.
+    pub block_cache_bytes: u64,
+    /// How tables are written.
+    pub table: TableOptions,
+    /// A table is ended at the first key after this length, in bytes.
+    pub table_bytes: u64,
+    /// Neighbours in `Rev` below this length are concatenated, in bytes.
+    pub concatenated_bytes: u64,
+    /// Keys and values that one step of a flush or merge goes through, in bytes.
+    pub slice_bytes: u64,
+    /// A manifest above this length is written anew, in bytes.
+    pub manifest_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            memtable_bytes: 64 * MIB,
+            replay_entries_max: 150_000,
+            block_cache_bytes: 128 * MIB,
+            table: TableOptions::default(),
+            table_bytes: 32 * MIB,
+            concatenated_bytes: 32 * MIB,
+            slice_bytes: 2 * MIB,
+            manifest_bytes: MIB,
+        }
+    }
+}
+
+impl Options {
+    /// Refuses what can't work. The upper limits keep a flush, a step and a start short.
+    pub(super) fn check(&self) -> Result<()> {
+        let limits = [
+            ("memtable_bytes", self.memtable_bytes, 1 << 10, 4096 * MIB),
+            ("replay_entries_max", self.replay_entries_max, 1, 100_000_000),
+            ("block_cache_bytes", self.block_cache_bytes, 0, 1 << 40),
+            ("table_bytes", self.table_bytes, 1 << 10, 1024 * MIB),
+            ("concatenated_bytes", self.concatenated_bytes, 1 << 10, 1024 * MIB),
+            ("slice_bytes", self.slice_bytes, 1, 256 * MIB),
+            ("manifest_bytes", self.manifest_bytes, 64, 256 * MIB),
+            ("key_block_bytes", self.table.key_block_bytes as u64, 1, MIB),
+            ("value_block_bytes", self.table.value_block_bytes as u64, 1, MIB),
+        ];
+        for (name, value, min, max) in limits {
+            if !(min..=max).contains(&value) {
+                return Err(Error::InvalidOption { name, value, min, max });
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_within_the_limits_and_zero_memory_is_not() {
+        assert!(Options::default().check().is_ok());
+        let none = Options { memtable_bytes: 0, ..Options::default() };
+        let refused = none.check().expect_err("a memtable needs room");
+        assert!(refused.to_string().contains("memtable_bytes"), "{refused}");
+    }
+}

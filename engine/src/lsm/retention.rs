@@ -1,0 +1,147 @@
+//! Which records a flush or a merge writes again, and which vanish: compaction by revision.
+//!
+//! For one key, with the watermark W that the files' own edit makes durable: everything above W
+//! stays, and so does the newest at or below W, unless it is a tombstone and nothing older of the
+//! key can exist elsewhere. Nobody reads below W, so no read can tell the difference.
+//!
+//! `Lease` and `Meta` follow the same rule with W above everything: only the newest counts. `Rev`
+//! has one version of a key, and loses those below W.
+
+use crate::table::{Age, RecordRef};
+use crate::{Keyspace, Version};
+
+/// What happens to a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is written.
+    Keep(Age),
+    /// It vanishes.
+    Drop,
+}
+
+/// Decides over records that come keys ascending, versions of one key descending.
+#[derive(Debug)]
+pub(super) struct Retention {
+    keyspace: Keyspace,
+    key: Vec<u8>,
+    /// Whether a record was seen, so that `key` means something.
+    started: bool,
+    /// Whether a record of `key` was kept.
+    kept: bool,
+    /// Whether a record of `key` at or below the watermark was seen: all older ones vanish.
+    settled: bool,
+}
+
+impl Retention {
+    pub(super) fn new(keyspace: Keyspace) -> Retention {
+        Retention { keyspace, key: Vec::new(), started: false, kept: false, settled: false }
+    }
+
+    /// Whether `key` is another one than that of the last record.
+    pub(super) fn starts_key(&self, key: &[u8]) -> bool {
+        !self.started || self.key != key
+    }
+
+    /// What happens to `record`. `older_elsewhere` is asked only for tombstones that could vanish.
+    /// The watermark may rise from call to call.
+    pub(super) fn decide(
+        &mut self,
+        record: RecordRef<'_>,
+        watermark: u64,
+        older_elsewhere: impl FnOnce() -> bool,
+    ) -> Verdict {
+        if self.starts_key(record.key) {
+            self.key.clear();
+            self.key.extend_from_slice(record.key);
+            (self.started, self.kept, self.settled) = (true, false, false);
+        }
+        let keep = match self.keyspace {
+            Keyspace::Rev => record.version.main >= watermark,
+            Keyspace::Kv => self.keep(record, Version::end_of(watermark), older_elsewhere),
+            Keyspace::Lease | Keyspace::Meta => self.keep(record, Version::MAX, older_elsewhere),
+        };
+        if !keep {
+            return Verdict::Drop;
+        }
+        let first = !std::mem::replace(&mut self.kept, true);
+        Verdict::Keep(if first { Age::Newest } else { Age::Superseded })
+    }
+
+    fn keep(
+        &mut self,
+        record: RecordRef<'_>,
+        watermark: Version,
+        older_elsewhere: impl FnOnce() -> bool,
+    ) -> bool {
+        if record.version > watermark {
+            return true;
+        }
+        if std::mem::replace(&mut self.settled, true) {
+            return false;
+        }
+        !record.tombstone || older_elsewhere()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Header;
+
+    const WATERMARK: u64 = 10;
+
+    fn record(key: &[u8], main: u64, tombstone: bool) -> RecordRef<'_> {
+        RecordRef { key, version: Version { main, sub: 0 }, tombstone, header: Header::default() }
+    }
+
+    /// The mains that stay of one key's, newest first; negative ones are tombstones.
+    fn kept(keyspace: Keyspace, mains: &[i64], older_elsewhere: bool) -> Vec<i64> {
+        let mut retention = Retention::new(keyspace);
+        let mut stays = |main: &&i64| {
+            let record = record(b"k", main.unsigned_abs(), **main < 0);
+            retention.decide(record, WATERMARK, || older_elsewhere) != Verdict::Drop
+        };
+        mains.iter().filter(|main| stays(main)).copied().collect()
+    }
+
+    #[test]
+    fn kv_keeps_what_readers_at_or_above_the_watermark_see() {
+        assert_eq!(kept(Keyspace::Kv, &[14, -12, 10, 9, -3], false), [14, -12, 10]);
+        assert_eq!(kept(Keyspace::Kv, &[11, 7, 6], true), [11, 7]);
+        assert_eq!(kept(Keyspace::Kv, &[12, 11], false), [12, 11]);
+    }
+
+    #[test]
+    fn a_tombstone_at_the_watermark_stays_only_over_something_older() {
+        assert_eq!(kept(Keyspace::Kv, &[12, -10, 9], true), [12, -10]);
+        assert_eq!(kept(Keyspace::Kv, &[12, -10, 9], false), [12]);
+        assert_eq!(kept(Keyspace::Kv, &[-8, 7], false), [0; 0]);
+    }
+
+    #[test]
+    fn lease_and_meta_keep_the_newest() {
+        for keyspace in [Keyspace::Lease, Keyspace::Meta] {
+            assert_eq!(kept(keyspace, &[90, 80, -7], false), [90]);
+            assert_eq!(kept(keyspace, &[-90, 80], true), [-90]);
+            assert_eq!(kept(keyspace, &[-90, 80], false), [0; 0]);
+        }
+    }
+
+    #[test]
+    fn rev_loses_what_is_below_the_watermark() {
+        assert_eq!(kept(Keyspace::Rev, &[10], false), [10]);
+        assert_eq!(kept(Keyspace::Rev, &[9], true), [0; 0]);
+    }
+
+    #[test]
+    fn only_the_first_kept_record_of_a_key_is_its_newest() {
+        let mut retention = Retention::new(Keyspace::Kv);
+        let mut decide =
+            |key, main| retention.decide(record(key, main, main % 2 == 1), WATERMARK, || false);
+        assert_eq!(decide(b"", 12), Verdict::Keep(Age::Newest));
+        assert_eq!(decide(b"", 11), Verdict::Keep(Age::Superseded));
+        assert_eq!(decide(b"a", 9), Verdict::Drop);
+        assert_eq!(decide(b"b", 8), Verdict::Keep(Age::Newest));
+        assert_eq!(decide(b"b", 6), Verdict::Drop);
+    }
+}

@@ -1,0 +1,154 @@
+//! Walks the versions of one run, table by table, in one direction.
+//!
+//! A table is opened when the cursor gets to it and let go when it is behind: a merge that runs for
+//! minutes holds only the files that it still has to read.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::tree::{Run, TableHandle};
+use crate::table::{RecordRef, TableCursor};
+use crate::{Direction, KeyRange, Projection, Result, Version};
+
+/// Whether the blocks that a cursor reads are worth keeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Use {
+    /// For a reader: they go to the cache.
+    Read,
+    /// For a merge, which reads everything once.
+    Merge,
+}
+
+/// See the module's text. Yields records in `range`, and in the last table also some beyond its far
+/// end: the caller knows where to stop.
+pub(super) struct RunCursor {
+    /// Tables that come after the current one, in the cursor's direction from the front.
+    ahead: VecDeque<Arc<TableHandle>>,
+    current: Option<OpenTable>,
+    /// Smaller keys don't belong to the run.
+    start: Bytes,
+    direction: Direction,
+    projection: Projection,
+    used_for: Use,
+}
+
+struct OpenTable {
+    cursor: TableCursor,
+    /// Keeps the file from being unlinked.
+    handle: Arc<TableHandle>,
+}
+
+impl RunCursor {
+    /// Stands on the first record in `range`.
+    pub(super) fn new(
+        run: &Run,
+        range: KeyRange<'_>,
+        direction: Direction,
+        projection: Projection,
+        used_for: Use,
+    ) -> Result<RunCursor> {
+        let start = range.start.max(&run.start);
+        let tables = run.tables_in(KeyRange { start, ..range }).iter().cloned();
+        let ahead = match direction {
+            Direction::Forward => tables.collect(),
+            Direction::Reverse => tables.rev().collect(),
+        };
+        let mut cursor = RunCursor {
+            ahead,
+            current: None,
+            start: run.start.clone(),
+            direction,
+            projection,
+            used_for,
+        };
+        if let Some(first) = cursor.open_next() {
+            match (direction, range.end) {
+                (Direction::Forward, _) => first.seek(start, Version::MAX)?,
+                (Direction::Reverse, None) => first.seek_to_last()?,
+                (Direction::Reverse, Some(end)) => first.seek_before(end)?,
+            }
+            cursor.settle()?;
+        }
+        Ok(cursor)
+    }
+
+    /// Where the cursor stands; `None` at the end.
+    pub(super) fn current(&self) -> Option<RecordRef<'_>> {
+        self.current.as_ref()?.cursor.current()
+    }
+
+    /// The value of the current record.
+    pub(super) fn value(&mut self) -> Result<Bytes> {
+        match &mut self.current {
+            Some(open) => open.cursor.value(),
+            None => Ok(Bytes::new()),
+        }
+    }
+
+    /// Goes to the next record in the cursor's direction.
+    pub(super) fn advance(&mut self) -> Result<()> {
+        if let Some(open) = &mut self.current {
+            match self.direction {
+                Direction::Forward => open.cursor.next()?,
+                Direction::Reverse => open.cursor.prev()?,
+            }
+        }
+        self.settle()
+    }
+
+    /// Goes forward to the first record at or after (`key`, `version`) in the cursor's order.
+    pub(super) fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()> {
+        debug_assert_eq!(self.direction, Direction::Forward);
+        let Some(open) = &mut self.current else {
+            return Ok(());
+        };
+        if *open.handle.properties().largest_key >= *key {
+            open.cursor.seek(key, version)?;
+        } else {
+            let passed = |table: &mut Arc<TableHandle>| table.properties().largest_key < key;
+            while self.ahead.pop_front_if(passed).is_some() {}
+            self.current = None;
+            if let Some(next) = self.open_next() {
+                next.seek(key, version)?;
+            }
+        }
+        self.settle()
+    }
+
+    /// Leaves exhausted tables, and ends at the run's start.
+    fn settle(&mut self) -> Result<()> {
+        while let Some(open) = &self.current {
+            match open.cursor.current() {
+                Some(record) if *record.key >= *self.start => return Ok(()),
+                Some(_) => {
+                    self.current = None;
+                    self.ahead.clear();
+                    return Ok(());
+                }
+                None => {}
+            }
+            self.current = None;
+            let direction = self.direction;
+            if let Some(next) = self.open_next() {
+                match direction {
+                    Direction::Forward => next.seek_to_first()?,
+                    Direction::Reverse => next.seek_to_last()?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Opens the next table; its cursor stands nowhere yet.
+    fn open_next(&mut self) -> Option<&mut TableCursor> {
+        let handle = self.ahead.pop_front()?;
+        let cursor = match self.used_for {
+            Use::Read => handle.table().cursor(self.projection),
+            Use::Merge => handle.table().cursor_once(self.projection),
+        };
+        let open = OpenTable { cursor, handle };
+        Some(&mut self.current.insert(open).cursor)
+    }
+}

@@ -1,0 +1,82 @@
+//! Writes one sorted run into tables of bounded length, for flushes and merges alike.
+
+use super::manifest::{Change, RunId, Tier};
+use super::store::Store;
+use crate::table::{Age, FileNumber, RecordRef, TableMeta, TableWriter};
+use crate::{Keyspace, Result};
+
+/// See the module's text.
+pub(super) struct RunWriter {
+    keyspace: Keyspace,
+    run: RunId,
+    tier: Tier,
+    /// The table under way.
+    table: Option<TableWriter>,
+    /// Tables that are durable and that the manifest doesn't name yet.
+    finished: Vec<TableMeta>,
+    /// All files that the manifest doesn't name yet.
+    unnamed: Vec<FileNumber>,
+}
+
+impl RunWriter {
+    /// Writes a new run.
+    pub(super) fn new(keyspace: Keyspace, run: RunId, tier: Tier) -> RunWriter {
+        RunWriter { keyspace, run, tier, table: None, finished: Vec::new(), unnamed: Vec::new() }
+    }
+
+    /// Adds the next record; begins a table if none is under way.
+    pub(super) fn add(
+        &mut self,
+        store: &Store,
+        record: RecordRef<'_>,
+        value: &[u8],
+        age: Age,
+    ) -> Result<()> {
+        let table = match &mut self.table {
+            Some(table) => table,
+            None => {
+                let number = FileNumber(store.take_number());
+                let (path, file) = store.create_table(number)?;
+                self.unnamed.push(number);
+                let options = store.options().table;
+                let table = TableWriter::new(file, path, number, self.keyspace, options)?;
+                self.table.insert(table)
+            }
+        };
+        table.add_parts(record, value, age)
+    }
+
+    /// Whether the table under way is long enough to be ended at the next key.
+    pub(super) fn is_full(&self, store: &Store) -> bool {
+        let table = self.table.as_ref();
+        table.is_some_and(|table| table.estimated_len() >= store.options().table_bytes)
+    }
+
+    /// Ends the table under way, if there is one, and makes its content durable.
+    pub(super) fn finish_table(&mut self) -> Result<()> {
+        if let Some(table) = self.table.take() {
+            self.finished.push(table.finish()?);
+        }
+        Ok(())
+    }
+
+    /// Hands over the finished tables; no table is under way. The manifest is about to name them.
+    pub(super) fn take_finished(&mut self) -> Vec<TableMeta> {
+        debug_assert!(self.table.is_none(), "a table under way would be forgotten");
+        self.unnamed.clear();
+        std::mem::take(&mut self.finished)
+    }
+
+    /// What the manifest says of `tables` of this run.
+    pub(super) fn changes(&self, tables: &[TableMeta]) -> Vec<Change> {
+        let (run, tier) = (self.run, self.tier);
+        let added = tables.iter().map(|table| Change::AddTable { run, tier, file: table.file });
+        added.collect()
+    }
+
+    /// Removes all files that the manifest doesn't name.
+    pub(super) fn abandon(self, store: &Store) -> Result<()> {
+        drop(self.table);
+        self.unnamed.into_iter().try_for_each(|number| store.remove_table(number))
+    }
+}

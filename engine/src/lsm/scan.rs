@@ -1,0 +1,189 @@
+//! What readers make of the merged versions: the newest of each key at or below a version, without
+//! keys that are gone, or every version as it is.
+
+use bytes::Bytes;
+
+use super::merging::Merging;
+use crate::table::RecordRef;
+use crate::{Cursor, Projection, Record, Result, Version};
+
+/// Superseded versions of one key that a forward scan steps over before it seeks past the others. A
+/// seek costs about as much as this many steps.
+const STEPS_BEFORE_SEEK: u32 = 8;
+
+fn owned(record: RecordRef<'_>, value: Bytes) -> Record {
+    Record {
+        key: Bytes::copy_from_slice(record.key),
+        version: record.version,
+        tombstone: record.tombstone,
+        header: record.header,
+        value,
+    }
+}
+
+/// The record where `merging` stands, with its value if the projection wants it.
+fn take(merging: &mut Merging, projection: Projection) -> Result<Option<Record>> {
+    let Some(record) = merging.current().map(|record| owned(record, Bytes::new())) else {
+        return Ok(None);
+    };
+    let value = match projection {
+        Projection::Full if !record.tombstone => merging.value()?,
+        _ => record.value,
+    };
+    Ok(Some(Record { value, ..record }))
+}
+
+/// Smallest key first.
+pub(super) struct ForwardScan {
+    merging: Merging,
+    end: Option<Bytes>,
+    at: Version,
+    projection: Projection,
+    /// The last key that is dealt with, and whether there was one.
+    key: Vec<u8>,
+    started: bool,
+}
+
+/// A key's record that counts, or that it has none.
+enum Found {
+    Visible,
+    Gone,
+}
+
+impl ForwardScan {
+    pub(super) fn new(
+        merging: Merging,
+        end: Option<&[u8]>,
+        at: Version,
+        projection: Projection,
+    ) -> ForwardScan {
+        ForwardScan {
+            merging,
+            end: end.map(Bytes::copy_from_slice),
+            at,
+            projection,
+            key: Vec::new(),
+            started: false,
+        }
+    }
+
+    /// How many records are left.
+    pub(super) fn count(mut self) -> Result<u64> {
+        let mut count = 0;
+        while let Some(found) = self.find()? {
+            count += u64::from(matches!(found, Found::Visible));
+        }
+        Ok(count)
+    }
+
+    /// Stands on the record that counts of the next key that has one.
+    fn find(&mut self) -> Result<Option<Found>> {
+        let mut steps = 0;
+        while let Some(record) = self.merging.current() {
+            let same_key = self.started && *record.key == *self.key;
+            if !same_key && self.end.as_ref().is_some_and(|end| *record.key >= **end) {
+                return Ok(None);
+            }
+            if !same_key && record.version <= self.at {
+                self.key.clear();
+                self.key.extend_from_slice(record.key);
+                self.started = true;
+                return Ok(Some(if record.tombstone { Found::Gone } else { Found::Visible }));
+            }
+            steps += 1;
+            if steps <= STEPS_BEFORE_SEEK {
+                self.merging.advance()?;
+                continue;
+            }
+            // Past all versions of a key that is dealt with, or past those that are too new.
+            let version = if same_key { Version::default() } else { self.at };
+            let key = Bytes::copy_from_slice(record.key);
+            let stands_there = record.version == version;
+            if stands_there {
+                self.merging.advance()?;
+            } else {
+                self.merging.seek_forward(&key, version)?;
+            }
+            steps = 0;
+        }
+        Ok(None)
+    }
+}
+
+impl Cursor for ForwardScan {
+    fn next(&mut self) -> Result<Option<Record>> {
+        while let Some(found) = self.find()? {
+            if matches!(found, Found::Visible) {
+                return take(&mut self.merging, self.projection);
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Largest key first. The versions of a key come oldest first, so the last one at or below the asked
+/// version counts; values of those before it are read in vain.
+pub(super) struct ReverseScan {
+    merging: Merging,
+    start: Bytes,
+    at: Version,
+    projection: Projection,
+}
+
+impl ReverseScan {
+    pub(super) fn new(
+        merging: Merging,
+        start: &[u8],
+        at: Version,
+        projection: Projection,
+    ) -> ReverseScan {
+        ReverseScan { merging, start: Bytes::copy_from_slice(start), at, projection }
+    }
+}
+
+impl Cursor for ReverseScan {
+    fn next(&mut self) -> Result<Option<Record>> {
+        let mut candidate: Option<Record> = None;
+        while let Some(record) = self.merging.current() {
+            if *record.key < *self.start {
+                break;
+            }
+            if let Some(found) = candidate.take_if(|found| *found.key != *record.key)
+                && !found.tombstone
+            {
+                return Ok(Some(found));
+            }
+            if record.version <= self.at {
+                candidate = take(&mut self.merging, self.projection)?;
+            }
+            self.merging.advance()?;
+        }
+        Ok(candidate.filter(|found| !found.tombstone))
+    }
+}
+
+/// Every version: keys ascending, versions of one key descending.
+pub(super) struct VersionScan {
+    merging: Merging,
+    end: Option<Bytes>,
+    projection: Projection,
+}
+
+impl VersionScan {
+    pub(super) fn new(merging: Merging, end: Option<&[u8]>, projection: Projection) -> VersionScan {
+        VersionScan { merging, end: end.map(Bytes::copy_from_slice), projection }
+    }
+}
+
+impl Cursor for VersionScan {
+    fn next(&mut self) -> Result<Option<Record>> {
+        let Some(record) = take(&mut self.merging, self.projection)? else {
+            return Ok(None);
+        };
+        if self.end.as_ref().is_some_and(|end| record.key >= end) {
+            return Ok(None);
+        }
+        self.merging.advance()?;
+        Ok(Some(record))
+    }
+}

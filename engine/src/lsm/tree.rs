@@ -1,0 +1,224 @@
+//! The tree: an immutable picture of the tables and how they form runs.
+//!
+//! Each manifest edit makes a new tree; views keep the one that they started with. A table that the
+//! manifest no longer names is *doomed*: when its last holder lets go, its number goes to the
+//! graveyard, and a later step unlinks the file. So no reader ever waits for an unlink.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::manifest::{Contents, RunEntry, RunId, Tier};
+use crate::table::{FileNumber, Properties, Table};
+use crate::{Applied, KeyRange, Keyspace, Projection, Record, Result, Version};
+
+/// Numbers of files that nobody reads any more and that are to be unlinked.
+#[derive(Debug, Default)]
+pub(super) struct Graveyard(Mutex<Vec<FileNumber>>);
+
+impl Graveyard {
+    /// One file to unlink, if there is any.
+    pub(super) fn take(&self) -> Option<FileNumber> {
+        self.0.lock().pop()
+    }
+}
+
+/// An open table that a tree names.
+pub(super) struct TableHandle {
+    table: Table,
+    doomed: AtomicBool,
+    graveyard: Arc<Graveyard>,
+}
+
+impl TableHandle {
+    pub(super) fn new(table: Table, graveyard: Arc<Graveyard>) -> Arc<TableHandle> {
+        Arc::new(TableHandle { table, doomed: AtomicBool::new(false), graveyard })
+    }
+
+    /// Has the file unlinked once the last holder lets go. The manifest no longer names it.
+    pub(super) fn doom(&self) {
+        self.doomed.store(true, Ordering::Release);
+    }
+
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    pub(super) fn properties(&self) -> &Properties {
+        self.table.properties()
+    }
+
+    fn dead_bytes(&self, watermark: u64) -> u64 {
+        let file = self.table.file();
+        let properties = self.properties();
+        let above = match file.keyspace {
+            Keyspace::Kv => properties.main_max > watermark,
+            Keyspace::Rev => properties.main_max >= watermark,
+            Keyspace::Lease | Keyspace::Meta => false,
+        };
+        if above {
+            return 0;
+        }
+        if file.keyspace == Keyspace::Rev {
+            return file.file_bytes;
+        }
+        let content_bytes = (properties.key_bytes + properties.value_bytes).max(1);
+        let share = properties.superseded_bytes as f64 / content_bytes as f64;
+        (file.file_bytes as f64 * share) as u64
+    }
+}
+
+impl Drop for TableHandle {
+    fn drop(&mut self) {
+        if self.doomed.load(Ordering::Acquire) {
+            self.graveyard.0.lock().push(self.table.file().number);
+        }
+    }
+}
+
+/// The open tables by number.
+pub(super) type OpenTables = HashMap<FileNumber, Arc<TableHandle>>;
+
+/// A sorted run with its tables open.
+pub(super) struct Run {
+    pub(super) id: RunId,
+    pub(super) tier: Tier,
+    /// Smaller keys are in the first table's file, but not part of the run.
+    pub(super) start: Bytes,
+    /// Keys ascending and disjoint; never empty. All versions of a key are in one table.
+    pub(super) tables: Vec<Arc<TableHandle>>,
+    /// Bounds of the main versions of all records.
+    pub(super) main_min: u64,
+    pub(super) main_max: u64,
+    pub(super) file_bytes: u64,
+}
+
+impl Run {
+    fn new(id: RunId, entry: &RunEntry, open: &OpenTables) -> Run {
+        let handle = |number| Arc::clone(open.get(number).expect("a named table is open"));
+        let tables: Vec<_> = entry.tables.iter().map(|file| handle(&file.number)).collect();
+        let properties = || tables.iter().map(|table| table.properties());
+        Run {
+            id,
+            tier: entry.tier,
+            start: entry.start.clone(),
+            main_min: properties().map(|p| p.main_min).min().unwrap_or(0),
+            main_max: properties().map(|p| p.main_max).max().unwrap_or(0),
+            file_bytes: entry.tables.iter().map(|file| file.file_bytes).sum(),
+            tables,
+        }
+    }
+
+    /// The newest record of `key` at or below `at`, tombstones included.
+    fn get(&self, key: &[u8], at: Version, projection: Projection) -> Result<Option<Record>> {
+        match self.table_of(key) {
+            Some(table) => table.table.get(key, at, projection),
+            None => Ok(None),
+        }
+    }
+
+    /// `false` only if the run has no record of `key` that is older than `version`.
+    pub(super) fn may_have_older(&self, key: &[u8], version: Version) -> bool {
+        self.main_min <= version.main
+            && self.table_of(key).is_some_and(|table| table.table.may_contain(key))
+    }
+
+    /// Bytes of its files that a merge of it alone gives back for certain, estimated by the share
+    /// of keys and values that they are of: superseded versions, in tables where all superseding
+    /// ones are at or below the watermark too, and tables of `Rev` below it.
+    pub(super) fn dead_bytes(&self, watermark: u64) -> u64 {
+        self.tables.iter().map(|table| table.dead_bytes(watermark)).sum()
+    }
+
+    /// The first key of its first table.
+    pub(super) fn smallest_key(&self) -> &Bytes {
+        &self.tables.first().expect("a run has tables").properties().smallest_key
+    }
+
+    /// Whether a merge of it alone could have something to leave out.
+    pub(super) fn has_removable(&self) -> bool {
+        let mut properties = self.tables.iter().map(|table| table.properties());
+        !self.start.is_empty() || properties.any(|p| p.tombstones > 0 || p.superseded_bytes > 0)
+    }
+
+    /// The one table that can have `key`.
+    fn table_of(&self, key: &[u8]) -> Option<&TableHandle> {
+        let left = self.tables.partition_point(|table| table.properties().largest_key < key);
+        let table = self.tables.get(left)?;
+        let covered = *key >= *self.start && *key >= *table.properties().smallest_key;
+        covered.then_some(table)
+    }
+
+    /// The tables that can have keys in `range`, keys ascending.
+    pub(super) fn tables_in(&self, range: KeyRange<'_>) -> &[Arc<TableHandle>] {
+        let first = self.tables.partition_point(|t| t.properties().largest_key < range.start);
+        let rest = self.tables.get(first..).unwrap_or_default();
+        let inside = match range.end {
+            None => rest.len(),
+            Some(end) => rest.partition_point(|t| t.properties().smallest_key < end),
+        };
+        rest.get(..inside).unwrap_or_default()
+    }
+}
+
+/// The runs of each keyspace, and what they cover.
+#[derive(Default)]
+pub(super) struct Tree {
+    pub(super) applied: Applied,
+    /// By [`Keyspace`]; the run with the newest record first, since reads end early with it.
+    keyspaces: [Vec<Arc<Run>>; 4],
+}
+
+impl Tree {
+    /// The tree that the manifest describes.
+    pub(super) fn new(contents: &Contents, open: &OpenTables) -> Tree {
+        let mut tree = Tree { applied: contents.applied.clone(), ..Tree::default() };
+        for (&id, entry) in &contents.runs {
+            let run = Arc::new(Run::new(id, entry, open));
+            tree.keyspaces[entry.keyspace as usize].push(run);
+        }
+        for runs in &mut tree.keyspaces {
+            runs.sort_by_key(|run| Reverse((run.main_max, run.id)));
+        }
+        tree
+    }
+
+    pub(super) fn runs(&self, keyspace: Keyspace) -> &[Arc<Run>] {
+        &self.keyspaces[keyspace as usize]
+    }
+
+    pub(super) fn all_runs(&self) -> impl Iterator<Item = &Arc<Run>> {
+        self.keyspaces.iter().flatten()
+    }
+
+    /// The newest record of `key` at or below `at` among `found` and the tables. A merge may have
+    /// taken any set of runs, so versions decide and not the order of runs.
+    pub(super) fn get(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        at: Version,
+        projection: Projection,
+        mut found: Option<Record>,
+    ) -> Result<Option<Record>> {
+        for run in self.runs(keyspace) {
+            let newest = found.as_ref().map(|record| record.version);
+            if newest.is_some_and(|newest| newest.main > run.main_max) {
+                break;
+            }
+            if run.main_min > at.main {
+                continue;
+            }
+            if let Some(record) = run.get(key, at, projection)?
+                && newest.is_none_or(|newest| newest < record.version)
+            {
+                found = Some(record);
+            }
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,172 @@
+//! A view: the memtables and the tree of one moment, and the reads over them.
+//!
+//! Reads compare versions and trust no order among memtables and runs: the newest record at or below
+//! the asked version wins, wherever it is.
+
+use std::sync::Arc;
+
+use super::health::Health;
+use super::memtable::{Memtable, MemtableCursor, Stamp};
+use super::merging::{Merging, Source};
+use super::run_cursor::{RunCursor, Use};
+use super::scan::{ForwardScan, ReverseScan, VersionScan};
+use super::tree::Tree;
+use crate::{
+    Applied, Cursor, Direction, KeyRange, Keyspace, Projection, Record, Result, Version, View,
+};
+
+/// A memtable that takes no more records, and what is covered once it is flushed.
+#[derive(Clone)]
+pub(super) struct Frozen {
+    pub(super) memtable: Arc<Memtable>,
+    pub(super) applied: Applied,
+}
+
+/// Where all records are at one moment. Immutable, except that `active` grows.
+#[derive(Clone)]
+pub(super) struct Picture {
+    pub(super) active: Arc<Memtable>,
+    /// Oldest first.
+    pub(super) frozen: Vec<Frozen>,
+    pub(super) tree: Arc<Tree>,
+}
+
+impl Picture {
+    /// Memtables, newest first.
+    pub(super) fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+        let frozen = self.frozen.iter().rev().map(|frozen| &frozen.memtable);
+        std::iter::once(&self.active).chain(frozen)
+    }
+}
+
+/// See the module's text.
+pub(super) struct LsmView {
+    picture: Arc<Picture>,
+    /// What the active memtable held when the view was made. The others don't change.
+    limit: Stamp,
+    health: Arc<Health>,
+}
+
+impl LsmView {
+    pub(super) fn new(picture: Arc<Picture>, health: Arc<Health>) -> LsmView {
+        let limit = picture.active.published();
+        LsmView { picture, limit, health }
+    }
+
+    /// Memtables with the stamp up to which this view reads them, newest first.
+    fn memtables(&self) -> impl Iterator<Item = (&Arc<Memtable>, Stamp)> {
+        let limits = std::iter::once(self.limit).chain(std::iter::repeat(Stamp::MAX));
+        self.picture.memtables().zip(limits)
+    }
+
+    fn merging(
+        &self,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+        direction: Direction,
+        projection: Projection,
+    ) -> Result<Merging> {
+        self.health.check()?;
+        let mut sources = Vec::new();
+        if range.end.is_none_or(|end| range.start < end) {
+            for (memtable, limit) in self.memtables() {
+                let memtable = Arc::clone(memtable);
+                let cursor =
+                    MemtableCursor::new(memtable, keyspace, range, limit, direction, projection);
+                sources.push(Source::Memtable(Box::new(cursor)));
+            }
+            for run in self.picture.tree.runs(keyspace) {
+                let cursor = RunCursor::new(run, range, direction, projection, Use::Read);
+                sources.push(Source::Run(Box::new(self.health.note(cursor)?)));
+            }
+        }
+        Ok(Merging::new(sources, direction))
+    }
+}
+
+impl View for LsmView {
+    fn get(
+        &self,
+        keyspace: Keyspace,
+        key: &[u8],
+        at: Version,
+        projection: Projection,
+    ) -> Result<Option<Record>> {
+        self.health.check()?;
+        let mut found: Option<Record> = None;
+        for (memtable, limit) in self.memtables() {
+            let newest = found.as_ref().map(|record| record.version);
+            let newer = memtable.get_newer(keyspace, key, at, newest, limit, projection);
+            if let Some(newer) = newer
+                && newest.is_none_or(|newest| newest < newer.version)
+            {
+                found = Some(newer);
+            }
+        }
+        let found = self.picture.tree.get(keyspace, key, at, projection, found);
+        self.health.note(found)
+    }
+
+    fn scan<'a>(
+        &'a self,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+        at: Version,
+        direction: Direction,
+        projection: Projection,
+    ) -> Result<Box<dyn Cursor + 'a>> {
+        let merging = self.merging(keyspace, range, direction, projection)?;
+        Ok(match direction {
+            Direction::Forward => {
+                let scan = ForwardScan::new(merging, range.end, at, projection);
+                Box::new(Watched::new(scan, &self.health))
+            }
+            Direction::Reverse => {
+                let scan = ReverseScan::new(merging, range.start, at, projection);
+                Box::new(Watched::new(scan, &self.health))
+            }
+        })
+    }
+
+    fn versions<'a>(
+        &'a self,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+        projection: Projection,
+    ) -> Result<Box<dyn Cursor + 'a>> {
+        let merging = self.merging(keyspace, range, Direction::Forward, projection)?;
+        let scan = VersionScan::new(merging, range.end, projection);
+        Ok(Box::new(Watched::new(scan, &self.health)))
+    }
+
+    fn count(&self, keyspace: Keyspace, range: KeyRange<'_>, at: Version) -> Result<u64> {
+        let merging = self.merging(keyspace, range, Direction::Forward, Projection::Keys)?;
+        let counted = ForwardScan::new(merging, range.end, at, Projection::Keys).count();
+        self.health.note(counted)
+    }
+}
+
+/// A cursor whose first error stops the engine, and which ends with it.
+struct Watched<'a, C> {
+    cursor: Option<C>,
+    health: &'a Health,
+}
+
+impl<'a, C: Cursor> Watched<'a, C> {
+    fn new(cursor: C, health: &'a Health) -> Watched<'a, C> {
+        Watched { cursor: Some(cursor), health }
+    }
+}
+
+impl<C: Cursor> Cursor for Watched<'_, C> {
+    fn next(&mut self) -> Result<Option<Record>> {
+        let Some(cursor) = &mut self.cursor else {
+            return Ok(None);
+        };
+        let next = self.health.note(cursor.next());
+        if next.is_err() {
+            self.cursor = None;
+        }
+        next
+    }
+}
