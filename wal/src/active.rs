@@ -151,10 +151,6 @@ impl Active {
         self.file.depth()
     }
 
-    pub(crate) fn under_way(&self) -> usize {
-        self.under_way.len()
-    }
-
     /// Whether a group of `bytes`, header included, fits before the block that is kept for the final
     /// group.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {

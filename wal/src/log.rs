@@ -322,9 +322,9 @@ impl Log {
         self.active.depth()
     }
 
-    /// How many groups are under way.
+    /// How many groups are under way: submitted, and not told by `complete`.
     pub fn under_way(&self) -> usize {
-        self.active.under_way()
+        (self.submitted - self.told) as usize
     }
 
     /// Which way writes take.

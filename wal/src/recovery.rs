@@ -332,7 +332,8 @@ impl Replay {
             (None, Ending::Broken(header)) => {
                 Cut { reason: CutReason::TornTail, bytes: header.bytes().min(room) }
             }
-            (None, Ending::Unrecognized) if !reader.header().recycled => {
+            // A file that was filled with zeros has no old bytes to show.
+            (None, Ending::Unrecognized | Ending::OldBytes) if !reader.header().recycled => {
                 Cut { reason: CutReason::TornTail, bytes: room }
             }
             _ => return Ok(None),

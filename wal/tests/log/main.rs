@@ -1,4 +1,10 @@
 //! The log's scenarios, one file each. They are one program because they share what is in `support`.
 
+mod a_crash_at_any_operation_loses_nothing_acknowledged;
+mod a_damaged_end_is_cut_or_refused;
+mod a_snapshot_restarts_the_log;
+mod any_history_says_what_the_model_says;
+mod model;
+mod segments_come_and_go;
 mod support;
 mod what_is_appended_is_read_back;

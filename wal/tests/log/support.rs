@@ -54,14 +54,20 @@ pub(crate) fn create(vfs: &impl Shareable) -> Log {
 }
 
 pub(crate) fn create_with(vfs: &impl Shareable, options: Options) -> Result<Log> {
-    let vfs = vfs.shared();
-    // The folder above the log is the caller's.
+    make_parents(&*vfs.shared());
+    Log::create(vfs.shared(), dir(), options, IDENTITY, SnapshotMark::default())
+}
+
+/// Makes the folders above the log, which are the caller's, and makes them durable.
+pub(crate) fn make_parents(vfs: &dyn Vfs) {
     let parent = dir().parent().unwrap();
+    if vfs.exists(parent).is_ok_and(|exists| exists) {
+        return;
+    }
     vfs.create_dir_all(parent).unwrap();
     for path in parent.ancestors().skip(1) {
         vfs.sync_dir(path).unwrap();
     }
-    Log::create(vfs, dir(), options, IDENTITY, SnapshotMark::default())
 }
 
 pub(crate) fn open(vfs: &impl Shareable, flushed: Flushed) -> Result<(Log, Recovery)> {

@@ -1,0 +1,326 @@
+//! A log and what it must say: every group that was submitted, how many were acknowledged, and what
+//! an engine beside it has made durable. After a crash the log must have been left behind some group
+//! at or after the last acknowledged one.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use crate::support::{IDENTITY, OPTIONS, dir};
+use retcd_vfs::CrashVfs;
+use retcd_wal::{
+    Error, Flushed, Group, HardState, Log, LogEntry, LogState, Options, Purge, Recovery, Result,
+    SnapshotMark, Step,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// Submits `entries` entries of `bytes` each, the first `back` before the end of the log.
+    Submit { entries: u64, bytes: usize, back: u64 },
+    /// Submits a hard state alone.
+    Vote,
+    /// Waits for the oldest group.
+    Complete,
+    /// Submits what `Submit` does and waits for everything.
+    Append { entries: u64, bytes: usize, back: u64 },
+    /// The engine flushes everything acknowledged but the newest `but` entries.
+    Flush { but: u64 },
+    /// Lets go of segments until there is nothing to let go.
+    Purge { segments_max: usize },
+    /// Prepares until there is nothing to prepare.
+    Prepare,
+    /// The engine switches to a snapshot that is `ahead` of the log, and the log is told.
+    Snapshot { ahead: u64 },
+    /// The same, but the log isn't told: the member is started again before.
+    UntoldSnapshot { ahead: u64 },
+    /// Closes and opens again.
+    Close,
+    /// Opens again without closing.
+    Drop,
+}
+
+#[derive(Clone, Default, Debug, PartialEq)]
+struct Said {
+    entries: BTreeMap<u64, LogEntry>,
+    state: LogState,
+}
+
+#[derive(Clone, Debug)]
+struct OwnedGroup {
+    entries: Vec<LogEntry>,
+    hard_state: Option<HardState>,
+    snapshot: Option<SnapshotMark>,
+}
+
+impl Said {
+    fn apply(&mut self, group: &OwnedGroup) {
+        if let Some(mark) = group.snapshot {
+            self.restart(mark);
+        }
+        if let (Some(first), Some(last)) = (group.entries.first(), group.entries.last()) {
+            self.entries.split_off(&first.index);
+            self.entries.extend(group.entries.iter().map(|e| (e.index, e.clone())));
+            (self.state.last_index, self.state.last_term) = (last.index, last.term);
+        }
+        if let Some(hard_state) = group.hard_state {
+            self.state.hard_state = hard_state;
+        }
+    }
+
+    fn restart(&mut self, mark: SnapshotMark) {
+        self.entries.clear();
+        self.state.snapshot = mark;
+        (self.state.last_index, self.state.last_term) = (mark.index, mark.term);
+    }
+
+    /// Restarts the log if an engine that has flushed up to `at` contradicts it.
+    fn reconciled_with(mut self, at: Flushed) -> Said {
+        let term = match self.entries.get(&at.index) {
+            Some(entry) => Some(entry.term),
+            None if at.index == self.state.last_index => Some(self.state.last_term),
+            None if at.index == self.state.snapshot.index => Some(self.state.snapshot.term),
+            None => None,
+        };
+        if at.index > 0 && term != Some(at.term) {
+            self.restart(SnapshotMark { index: at.index, term: at.term });
+        }
+        self
+    }
+
+    /// What is above `index`.
+    fn above(mut self, index: u64) -> Said {
+        self.entries = self.entries.split_off(&(index + 1));
+        self
+    }
+}
+
+/// The log under test.
+pub(crate) struct Harness {
+    pub(crate) vfs: CrashVfs,
+    pub(crate) log: Option<Log>,
+    expected: Expected,
+}
+
+/// What the log must say when it is opened again.
+#[derive(Clone)]
+pub(crate) struct Expected {
+    base: Said,
+    submitted: Vec<OwnedGroup>,
+    acknowledged: usize,
+    flushed: Flushed,
+    term: u64,
+    created: bool,
+    salt: u64,
+}
+
+impl Harness {
+    pub(crate) fn new(vfs: CrashVfs) -> Harness {
+        let expected = Expected {
+            base: Said::default(),
+            submitted: Vec::new(),
+            acknowledged: 0,
+            flushed: Flushed::default(),
+            term: 1,
+            created: false,
+            salt: 1,
+        };
+        Harness { vfs, log: None, expected }
+    }
+
+    /// The same log, left behind by a crash on another disk.
+    pub(crate) fn after_crash(&self, seed: u64) -> Harness {
+        Harness { vfs: self.vfs.crash(seed), log: None, expected: self.expected.clone() }
+    }
+
+    /// The same log after the process was started again on the same disk.
+    pub(crate) fn after_kill(&self) -> Harness {
+        Harness { vfs: self.vfs.clone(), log: None, expected: self.expected.clone() }
+    }
+
+    pub(crate) fn create(&mut self) -> Result<()> {
+        let vfs = Arc::new(self.vfs.clone());
+        let start = SnapshotMark::default();
+        self.log = Some(Log::create(vfs, dir(), OPTIONS, IDENTITY, start)?);
+        self.expected.created = true;
+        Ok(())
+    }
+
+    /// Opens the log, checks what it says, and goes on from there.
+    pub(crate) fn open(&mut self) -> Result<Recovery> {
+        self.log = None;
+        let expected = &mut self.expected;
+        expected.salt += 1;
+        let options = Options { salt: expected.salt, ..OPTIONS };
+        let vfs = Arc::new(self.vfs.clone());
+        let (log, recovery) = match Log::open(vfs, dir(), options, IDENTITY, expected.flushed) {
+            Err(Error::NoLog { .. }) if !expected.created => return self.create_again(),
+            other => other?,
+        };
+        expected.meet(&recovery);
+        self.log = Some(log);
+        Ok(recovery)
+    }
+
+    fn create_again(&mut self) -> Result<Recovery> {
+        self.create()?;
+        self.open()
+    }
+
+    pub(crate) fn run(&mut self, actions: &[Action]) -> Result<()> {
+        actions.iter().try_for_each(|action| self.step(action))
+    }
+
+    pub(crate) fn step(&mut self, action: &Action) -> Result<()> {
+        match *action {
+            Action::Submit { entries, bytes, back } => {
+                let entries = self.expected.next_entries(entries, bytes, back);
+                let hard_state = entries.last().filter(|e| e.index % 4 == 0).map(|e| HardState {
+                    term: e.term,
+                    vote: 3,
+                    commit: self.expected.flushed.index,
+                });
+                self.submit(OwnedGroup { entries, hard_state, snapshot: None })
+            }
+            Action::Vote => {
+                self.expected.term += 1;
+                let hard_state = HardState { term: self.expected.term, vote: 2, commit: 0 };
+                let hard_state = Some(hard_state);
+                self.submit(OwnedGroup { entries: Vec::new(), hard_state, snapshot: None })
+            }
+            Action::Complete => {
+                if self.log().complete()?.is_some() {
+                    self.expected.acknowledged += 1;
+                }
+                Ok(())
+            }
+            Action::Append { entries, bytes, back } => {
+                self.step(&Action::Submit { entries, bytes, back })?;
+                self.complete_all()
+            }
+            Action::Flush { but } => {
+                self.expected.flush(but);
+                Ok(())
+            }
+            Action::Purge { segments_max } => {
+                let flushed = self.expected.flushed.index;
+                let limits = Purge { flushed, replicated: flushed.saturating_sub(3), segments_max };
+                while self.log().purge(limits)? == Step::Worked {}
+                Ok(())
+            }
+            Action::Prepare => {
+                while self.log().prepare()? == Step::Worked {}
+                Ok(())
+            }
+            Action::Snapshot { ahead } => {
+                self.complete_all()?;
+                let mark = self.expected.switch(ahead);
+                let snapshot = Some(mark);
+                self.submit(OwnedGroup { entries: Vec::new(), hard_state: None, snapshot })
+            }
+            Action::UntoldSnapshot { ahead } => {
+                self.complete_all()?;
+                self.expected.switch(ahead);
+                self.open().map(drop)
+            }
+            Action::Close => {
+                self.complete_all()?;
+                self.log.take().unwrap().close()?;
+                let recovery = self.open()?;
+                assert_eq!(recovery.verdict, retcd_wal::Verdict::Closed);
+                Ok(())
+            }
+            Action::Drop => self.open().map(drop),
+        }
+    }
+
+    fn log(&mut self) -> &mut Log {
+        self.log.as_mut().unwrap()
+    }
+
+    fn complete_all(&mut self) -> Result<()> {
+        while self.log().complete()?.is_some() {
+            self.expected.acknowledged += 1;
+        }
+        Ok(())
+    }
+
+    fn submit(&mut self, group: OwnedGroup) -> Result<()> {
+        if group.entries.is_empty() && group.hard_state.is_none() && group.snapshot.is_none() {
+            return Ok(());
+        }
+        if self.log().under_way() == self.log().depth() {
+            self.step(&Action::Complete)?;
+        }
+        self.expected.submitted.push(group.clone());
+        let OwnedGroup { entries, hard_state, snapshot } = group;
+        self.log().submit(&Group { entries: &entries, hard_state, snapshot }).map(drop)
+    }
+}
+
+impl Expected {
+    /// What the log says after the first `count` groups.
+    fn said(&self, count: usize) -> Said {
+        let mut said = self.base.clone();
+        self.submitted[..count].iter().for_each(|group| said.apply(group));
+        said
+    }
+
+    fn next_entries(&mut self, count: u64, bytes: usize, back: u64) -> Vec<LogEntry> {
+        let last = self.said(self.submitted.len()).state.last_index;
+        let first = (last + 1).saturating_sub(back).max(self.flushed.index + 1);
+        if first <= last {
+            self.term += 1;
+        }
+        (first..first + count).map(|index| crate::support::entry(index, self.term, bytes)).collect()
+    }
+
+    /// Moves the flushed index, never past what is acknowledged.
+    fn flush(&mut self, but: u64) {
+        let acknowledged = self.said(self.acknowledged);
+        let certain = self.said(self.submitted.len());
+        let index = acknowledged.state.last_index.saturating_sub(but);
+        // An entry that a submitted group replaces wasn't committed.
+        match (acknowledged.entries.get(&index), certain.entries.get(&index)) {
+            (Some(entry), Some(same)) if entry == same && index > self.flushed.index => {
+                self.flushed = Flushed { index, term: entry.term };
+            }
+            _ => {}
+        }
+    }
+
+    /// The engine goes to a snapshot of a newer term.
+    fn switch(&mut self, ahead: u64) -> SnapshotMark {
+        self.term += 1;
+        let index = self.said(self.submitted.len()).state.last_index + ahead;
+        let index = index.saturating_sub(2).max(self.flushed.index + 1);
+        self.flushed = Flushed { index, term: self.term };
+        SnapshotMark { index, term: self.term }
+    }
+
+    /// Checks that the log was left behind one of the groups that it may have been left behind, and
+    /// takes that as the new start.
+    fn meet(&mut self, recovery: &Recovery) {
+        let found = Said {
+            entries: recovery.entries.iter().map(|e| (e.index, e.clone())).collect(),
+            state: recovery.state,
+        };
+        let at = self.flushed;
+        let behind = (self.acknowledged..=self.submitted.len())
+            .map(|count| self.said(count).reconciled_with(at))
+            .find(|said| said.clone().above(at.index) == found);
+        let Some(said) = behind else {
+            panic!(
+                "of {} groups {} were acknowledged, flushed {:?}\nfound {:?} {:?} {:?}\nneeded {:?}",
+                self.submitted.len(),
+                self.acknowledged,
+                self.flushed,
+                recovery.verdict,
+                found.state,
+                found.entries.keys(),
+                self.said(self.acknowledged).reconciled_with(at),
+            )
+        };
+        self.base = said;
+        self.submitted.clear();
+        self.acknowledged = 0;
+    }
+}

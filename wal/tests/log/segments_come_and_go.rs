@@ -1,0 +1,164 @@
+//! Preparation, rotation, recycling and purging, and what they cost: one durable write per group
+//! whatever the log does besides.
+
+use crate::support::*;
+use retcd_vfs::{CrashVfs, Fault, MemVfs, Vfs};
+use retcd_wal::{Error, Flushed, Options, Purge, Step};
+
+fn purge(flushed: u64, replicated: u64, segments_max: usize) -> Purge {
+    Purge { flushed, replicated, segments_max }
+}
+
+#[test]
+fn a_driver_that_prepares_in_time_never_waits() {
+    let vfs = MemVfs::new();
+    let mut log = create(&vfs);
+    for index in 1..=60 {
+        fill(&mut log, index, index, 1);
+        while log.prepare().unwrap() == Step::Worked {}
+    }
+    let stats = log.stats();
+    assert_eq!(stats.inline_preparations, 0);
+    assert_eq!((stats.rotations, stats.segments), (9, 10));
+    assert_eq!((stats.groups, stats.syncs), (60, 60));
+    assert_eq!((stats.bytes, stats.payload_bytes), (60 * 4096, 6000));
+}
+
+#[test]
+fn a_driver_that_does_not_is_served_and_it_shows() {
+    let vfs = MemVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 20, 1);
+    assert_eq!(log.stats().inline_preparations, log.stats().rotations);
+    assert_eq!(log.stats().rotations, 3);
+}
+
+#[test]
+fn one_group_is_one_durable_write() {
+    let vfs = CrashVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 1, 1);
+    let (operations, syncs) = (vfs.operations(), vfs.syncs());
+    fill(&mut log, 2, 5, 1);
+    assert_eq!(vfs.operations() - operations, 4);
+    assert_eq!(vfs.syncs() - syncs, 4);
+}
+
+#[test]
+fn nothing_goes_that_somebody_needs() {
+    let vfs = log_of(30);
+    let all = names(&vfs);
+    let (mut log, _) = open(&vfs, Flushed::default()).unwrap();
+    let mut left = |limits| {
+        while log.purge(limits).unwrap() == Step::Worked {}
+        names(&vfs)[0].segment
+    };
+    assert_eq!(left(purge(0, 0, 0)), 0);
+    assert_eq!(left(purge(30, 0, 0)), 0, "a member lacks everything");
+    assert_eq!(left(purge(0, 30, 1)), 0, "the engine lacks everything");
+    let second = all[1].first_index;
+    assert_eq!(left(purge(second - 2, 30, 1)), 0, "the first one's last entry is needed");
+    assert_eq!(left(purge(second - 1, second - 2, 0)), 0);
+    assert_eq!(left(purge(second - 1, second - 1, 0)), 1);
+    assert_eq!(left(purge(30, 0, 3)), all[all.len() - 3].segment, "a limit on their number");
+    assert_eq!(left(purge(30, 30, 0)), all[all.len() - 1].segment);
+    assert_eq!(indexes(&open(&vfs, flushed(29, 1)).unwrap().1), [30]);
+}
+
+#[test]
+fn a_segment_in_use_is_never_let_go() {
+    let vfs = log_of(3);
+    let (mut log, _) = open(&vfs, flushed(3, 1)).unwrap();
+    assert_eq!(log.purge(purge(3, 3, 1)).unwrap(), Step::Idle);
+}
+
+#[test]
+fn a_full_disk_during_preparation_is_told_and_survived() {
+    let vfs = CrashVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 4, 1);
+    for _ in 0..3 {
+        vfs.fail_at(vfs.operations() + 2, Fault::NoSpace);
+        assert_eq!(log.prepare().unwrap(), Step::Worked);
+        let full = log.prepare();
+        assert!(matches!(full, Err(Error::PreparationDiskFull { .. })), "{full:?}");
+        assert_eq!(vfs.list(dir()).unwrap().len(), 1, "no file is left behind");
+    }
+    while log.prepare().unwrap() == Step::Worked {}
+    fill(&mut log, 5, 9, 1);
+    assert_eq!(log.stats().inline_preparations, 0);
+    assert_eq!(indexes(&recover(&vfs)), (1..=9).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_full_disk_while_a_group_waits_is_final() {
+    let vfs = CrashVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 6, 1);
+    vfs.fail_at(vfs.operations() + 2, Fault::NoSpace);
+    let entries = [entry(7, 1, 100)];
+    let full = log.append(&group(&entries));
+    assert!(matches!(full, Err(Error::Io { .. })), "{full:?}");
+    assert!(matches!(log.append(&group(&entries)), Err(Error::Poisoned)));
+    assert!(matches!(log.prepare(), Err(Error::Poisoned)));
+    assert!(matches!(log.complete(), Err(Error::Poisoned)));
+    assert!(matches!(log.purge(purge(6, 6, 0)), Err(Error::Poisoned)));
+    assert!(matches!(log.close(), Err(Error::Poisoned)));
+}
+
+#[test]
+fn a_prepared_file_is_taken_over_by_the_next_start() {
+    let vfs = MemVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 5, 1);
+    while log.prepare().unwrap() == Step::Worked {}
+    drop(log);
+    vfs.create_append(&dir().join("half.tmp")).unwrap();
+    let (mut log, _) = open(&vfs, Flushed::default()).unwrap();
+    assert_eq!(vfs.list(dir()).unwrap().len(), 2);
+    fill(&mut log, 6, 8, 1);
+    assert_eq!((log.stats().rotations, log.stats().inline_preparations), (1, 0));
+}
+
+#[test]
+fn a_change_of_the_segments_length_takes_effect_at_the_next_rotation() {
+    let vfs = log_of(3);
+    let options = Options { segment_bytes: OPTIONS.segment_bytes * 2, ..OPTIONS };
+    let at = Flushed::default();
+    let (mut log, _) =
+        retcd_wal::Log::open(std::sync::Arc::new(vfs.clone()), dir(), options, IDENTITY, at)
+            .unwrap();
+    // Larger than the segment that is in use.
+    log.append(&group(&[entry(4, 1, 40_000)])).unwrap();
+    fill(&mut log, 5, 9, 1);
+    let limits = purge(9, 9, 0);
+    while log.purge(limits).unwrap() == Step::Worked {}
+    assert_eq!(log.stats().segments, 1);
+    assert_eq!(log.stats().recycled, 1, "the first file is too short, the second isn't");
+    fill(&mut log, 10, 20, 1);
+    assert_eq!(indexes(&open(&vfs, flushed(9, 1)).unwrap().1), (10..=20).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_file_system_of_depth_keeps_several_groups_under_way() {
+    let vfs = CrashVfs::with_log_depth(3);
+    let mut log = create(&vfs);
+    let submit =
+        |log: &mut retcd_wal::Log, index| log.submit(&group(&[entry(index, 1, 100)])).unwrap().0;
+    assert_eq!((submit(&mut log, 1), submit(&mut log, 2), submit(&mut log, 3)), (0, 1, 2));
+    assert_eq!(log.under_way(), 3);
+    assert_eq!(log.complete().unwrap().unwrap().0, 0);
+    submit(&mut log, 4);
+    // A mark waits until it is alone, and a rotation does too; no ticket is lost.
+    for _ in 0..2 {
+        log.complete().unwrap();
+    }
+    submit(&mut log, 5);
+    submit(&mut log, 6);
+    assert_eq!(log.complete().unwrap().unwrap().0, 3);
+    submit(&mut log, 7);
+    assert_eq!(log.stats().rotations, 1);
+    let tickets: Vec<_> =
+        std::iter::from_fn(|| log.complete().unwrap()).map(|ticket| ticket.0).collect();
+    assert_eq!(tickets, [4, 5, 6]);
+}
