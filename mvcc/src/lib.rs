@@ -15,6 +15,7 @@
 mod applier;
 mod changes;
 mod error;
+mod hash;
 mod history;
 mod quota;
 mod range;
@@ -24,10 +25,12 @@ mod state;
 mod store;
 mod txn;
 pub mod watch;
+mod wire;
 
 pub use applier::{Applier, CommittedEntry, Outcome, Response};
 pub use changes::{Change, ChangeKind, Commit};
 pub use error::{Error, Result};
+pub use hash::KvHash;
 pub use quota::QuotaCost;
 pub use range::RangeStream;
 pub use store::{Config, Store};
