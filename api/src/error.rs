@@ -330,4 +330,4 @@ impl std::fmt::Display for Error {
 impl std::error::Error for Error {}
 
 /// Result of handling a request.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;
