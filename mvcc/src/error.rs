@@ -24,6 +24,12 @@ pub enum Error {
         /// What doesn't hold.
         reason: &'static str,
     },
+    /// A committed entry isn't a request: it is of a newer version, or it was damaged before the log
+    /// took its checksum.
+    Entry {
+        /// Its raft index.
+        index: u64,
+    },
 }
 
 impl Error {
@@ -53,6 +59,7 @@ impl std::fmt::Display for Error {
             Error::Undecodable { keyspace: Some(keyspace), reason } => {
                 write!(f, "a record in keyspace {keyspace:?} is damaged: {reason}")
             }
+            Error::Entry { index } => write!(f, "the committed entry {index} isn't a request"),
             Error::Undecodable { keyspace: None, reason } => {
                 write!(f, "the replicated state's summary is damaged: {reason}")
             }
@@ -65,7 +72,7 @@ impl std::error::Error for Error {
         match self {
             Error::Refused(error) => Some(error),
             Error::Engine(error) => Some(error),
-            Error::Undecodable { .. } => None,
+            Error::Undecodable { .. } | Error::Entry { .. } => None,
         }
     }
 }

@@ -12,15 +12,19 @@
 //!
 //! How things lie in the engine's keyspaces is in `docs/format.md`.
 
+pub mod alarm;
 mod applier;
 mod changes;
 mod error;
 mod hash;
 mod history;
+pub mod lease;
+pub mod membership;
 mod quota;
 mod range;
 mod read;
 mod record;
+mod resident;
 mod state;
 mod store;
 mod txn;

@@ -6,6 +6,7 @@
 //! because compactions are published before the engine may act on them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::RwLock;
@@ -16,6 +17,7 @@ use retcd_engine::Engine;
 
 use crate::range::{RangeStream, range, range_into};
 use crate::read::{Snapshot, resolve_revision};
+use crate::resident::Resident;
 use crate::state::State;
 use crate::watch::{Hub, HubLimits};
 use crate::{Applier, Result, txn};
@@ -31,8 +33,27 @@ pub struct Config {
     pub quota_bytes: Option<u64>,
     /// Shortest time to live of a lease; shorter ones are raised to it.
     pub min_lease_ttl_seconds: i64,
+    /// How often the leader checkpoints what a long lease has left; `None` for never.
+    pub lease_checkpoint_interval: Option<Duration>,
+    /// Most members without a vote.
+    pub learners_max: usize,
     /// What watches may hold in memory.
     pub watch_limits: HubLimits,
+}
+
+/// etcd's defaults, without a quota, for a member without a name.
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            cluster_id: 0,
+            member_id: 0,
+            quota_bytes: None,
+            min_lease_ttl_seconds: 2,
+            lease_checkpoint_interval: None,
+            learners_max: 1,
+            watch_limits: HubLimits::default(),
+        }
+    }
 }
 
 /// The published state, shared by everyone who reads.
@@ -40,6 +61,7 @@ pub struct Store {
     config: Config,
     engine: Arc<dyn Engine>,
     published: RwLock<Published>,
+    resident: Resident,
     hub: Arc<Hub>,
 }
 
@@ -60,7 +82,9 @@ impl Store {
     pub fn open(engine: Arc<dyn Engine>, config: Config) -> Result<(Arc<Store>, Applier)> {
         let applied = engine.applied();
         let state = State::decode(&applied.state)?;
+        let resident = Resident::load(&*engine.view(), &config)?;
         let store = Arc::new(Store {
+            resident,
             hub: Arc::new(Hub::new(state.revision, config.watch_limits)),
             config,
             engine,
@@ -170,9 +194,9 @@ impl Store {
         stats.live_bytes.saturating_add(stats.memtable_bytes)
     }
 
-    /// Whether the lease is granted.
-    pub(crate) fn lease_exists(&self, _lease: i64) -> bool {
-        false
+    /// Leases, alarms and members.
+    pub(crate) fn resident(&self) -> &Resident {
+        &self.resident
     }
 
     /// The engine below.

@@ -12,26 +12,27 @@
 //! The result of an entry depends on nothing but the entries before it. The quota is the exception by
 //! design: it depends on this member's files, so it never changes what is executed, only the answer.
 
+mod cluster;
+mod dispatch;
 mod kv;
+mod lease;
 mod writer;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use prost::Message;
-use retcd_api::Code;
 use retcd_api::etcdserverpb::{
-    AlarmRequest, AlarmType, CompactionResponse, DeleteRangeResponse, InternalRaftRequest,
-    PutResponse, RangeResponse, TxnResponse, alarm_request::AlarmAction,
+    AlarmRequest, AlarmResponse, AuthDisableResponse, AuthStatusResponse, CompactionResponse,
+    DeleteRangeResponse, LeaseCheckpointResponse, LeaseGrantResponse, LeaseRevokeResponse, Member,
+    PutResponse, RangeResponse, TxnResponse,
 };
 use retcd_engine::{Applied, Header, Keyspace, Projection, Record, Version, View};
 
-use crate::quota::QuotaCost;
 use crate::read::Reader;
+use crate::resident::Resident;
 use crate::state::State;
 use crate::store::Published;
-use crate::{Change, Commit, Error, Result, Store};
+use crate::{Change, Commit, Result, Store};
 use writer::Writer;
 
 /// A committed entry.
@@ -68,6 +69,14 @@ pub enum Response {
     DeleteRange(DeleteRangeResponse),
     Txn(TxnResponse),
     Compaction(CompactionResponse),
+    LeaseGrant(LeaseGrantResponse),
+    LeaseRevoke(LeaseRevokeResponse),
+    LeaseCheckpoint(LeaseCheckpointResponse),
+    Alarm(AlarmResponse),
+    AuthStatus(AuthStatusResponse),
+    AuthDisable(AuthDisableResponse),
+    /// The members after a change of the membership.
+    Members(Vec<Member>),
 }
 
 /// The writing half of a store.
@@ -85,6 +94,8 @@ pub struct Applier {
     flush_wanted: bool,
     /// Lease and meta records of the entry so far.
     records: u64,
+    /// Space in use, as estimated since the batch began; `None` until somebody asks.
+    used_bytes: Option<u64>,
 }
 
 impl Applier {
@@ -99,54 +110,13 @@ impl Applier {
             commits: Vec::new(),
             flush_wanted: false,
             records: 0,
+            used_bytes: None,
         }
     }
 
     /// Raft index of the last executed entry.
     pub fn index(&self) -> u64 {
         self.index
-    }
-
-    /// Executes an entry; one that was executed before does nothing. `now` is the time since some
-    /// fixed start.
-    ///
-    /// # Errors
-    ///
-    /// A refusal is in the outcome. An error means that the engine failed or that the entry can't be
-    /// understood: the member must stop.
-    pub fn apply(&mut self, entry: &CommittedEntry, now: Duration) -> Result<Outcome> {
-        let mut outcome = Outcome { request_id: 0, result: Ok(Response::None), raise: None };
-        if !self.begin_entry(entry.index, entry.term) || entry.data.is_empty() {
-            return Ok(outcome);
-        }
-        let Ok(request) = InternalRaftRequest::decode(entry.data.clone()) else {
-            return Ok(outcome);
-        };
-        outcome.request_id = match &request.header {
-            Some(header) if header.id != 0 => header.id,
-            _ => request.id,
-        };
-        let cost = request.quota_cost();
-        let admitted = self.store.quota_admits(cost);
-        outcome.result = match self.execute(request, now) {
-            Ok(response) => Ok(response),
-            Err(Error::Refused(error)) => Err(error),
-            Err(error) => return Err(error),
-        };
-        assert!(
-            outcome.result.is_ok() || self.changes.is_empty(),
-            "an entry was refused after it had begun to write"
-        );
-        self.end_entry();
-        if !admitted && outcome.result.is_ok() {
-            outcome.result = Err(retcd_api::Error::NoSpace);
-            outcome.raise = Some(AlarmRequest {
-                action: AlarmAction::Activate.into(),
-                member_id: self.store.config().member_id,
-                alarm: AlarmType::Nospace.into(),
-            });
-        }
-        Ok(outcome)
     }
 
     /// Ends a batch: commits it to the engine, shows it to readers and tells watchers.
@@ -166,8 +136,13 @@ impl Applier {
             engine.request_flush()?;
         }
         self.store.publish(Published { index: self.index, state: self.state.clone() });
+        self.used_bytes = None;
         self.store.hub().publish(std::mem::take(&mut self.commits));
         Ok(())
+    }
+
+    fn resident(&self) -> &Resident {
+        self.store.resident()
     }
 
     /// Whether the entry is new.
@@ -209,23 +184,6 @@ impl Applier {
             value: value.unwrap_or_default(),
         };
         self.writer.push(keyspace, record);
-    }
-
-    fn execute(&mut self, request: InternalRaftRequest, _now: Duration) -> Result<Response> {
-        if let Some(range) = &request.range {
-            Ok(Response::Range(crate::range::range(self, range)?))
-        } else if let Some(put) = request.put {
-            Ok(Response::Put(self.put(put)?))
-        } else if let Some(delete) = &request.delete_range {
-            Ok(Response::DeleteRange(self.delete_range(delete)?))
-        } else if let Some(txn) = &request.txn {
-            Ok(Response::Txn(self.txn(txn)?))
-        } else if let Some(compaction) = &request.compaction {
-            Ok(Response::Compaction(self.compact(compaction)?))
-        } else {
-            let text = "etcdserver: the request isn't supported by this version";
-            Err(retcd_api::Error::Other(Code::Unimplemented, text.into()).into())
-        }
     }
 }
 

@@ -84,7 +84,7 @@ mod tests {
 
     #[test]
     fn parts_make_the_checksum_of_the_whole() {
-        let whole: Vec<u8> = (0..5000u32).map(|i| (i * i >> 3) as u8).collect();
+        let whole: Vec<u8> = (0..5000u32).map(|i| ((i * i) >> 3) as u8).collect();
         let mut parts = Concatenation::new(&whole[..3]);
         let mut at = 3;
         for length in [0, 1, 255, 256, 257, 1, 4000, 227] {

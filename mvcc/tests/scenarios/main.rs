@@ -1,5 +1,7 @@
 //! Scenarios over a store on the in-memory engine, one file for each behaviour. They share one
 //! program, so that it is linked once.
 
+mod hash_kv_is_the_number_that_etcd_gives;
+mod history;
 mod revisions_count_write_transactions;
 mod support;

@@ -8,12 +8,12 @@ use prost::Message;
 use retcd_api::Error;
 use retcd_api::etcdserverpb::request_op::Request;
 use retcd_api::etcdserverpb::{
-    CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, InternalRaftRequest, PutRequest,
-    PutResponse, RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse,
+    CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, InternalRaftRequest,
+    LeaseGrantRequest, LeaseRevokeRequest, PutRequest, PutResponse, RangeRequest, RangeResponse,
+    RequestOp, TxnRequest, TxnResponse,
 };
 use retcd_engine::Engine;
 use retcd_engine::oracle::Oracle;
-use retcd_mvcc::watch::HubLimits;
 use retcd_mvcc::{Applier, CommittedEntry, Config, Outcome, Response, Store};
 
 /// A member's state, with the log that led to it reduced to an index.
@@ -25,13 +25,7 @@ pub(crate) struct Member {
 }
 
 pub(crate) fn config() -> Config {
-    Config {
-        cluster_id: 0xc,
-        member_id: 0xa,
-        quota_bytes: None,
-        min_lease_ttl_seconds: 2,
-        watch_limits: HubLimits::default(),
-    }
+    Config { cluster_id: 0xc, member_id: 0xa, ..Config::default() }
 }
 
 impl Member {
@@ -160,6 +154,8 @@ into_entry! {
     DeleteRangeRequest: delete_range,
     TxnRequest: txn,
     CompactionRequest: compaction,
+    LeaseGrantRequest: lease_grant,
+    LeaseRevokeRequest: lease_revoke,
 }
 
 pub(crate) fn bytes(text: &str) -> Bytes {
