@@ -64,14 +64,14 @@ impl WatchStream {
 
     /// Takes over what a job has read.
     pub(super) fn take_past(&mut self, past: crate::Result<Past>) {
-        self.reads_past = false;
+        let from = self.reads_past.take();
         match past {
             Ok(past) => self.deliver_piece(past.batches, past.next),
             Err(crate::Error::Refused(retcd_api::Error::Compacted)) => {
                 // Compacted in between; the next piece tells those who are concerned.
                 let compacted = self.config.history.compacted_revision();
                 assert!(
-                    self.lowest_wanted().is_none_or(|lowest| lowest < compacted),
+                    from.is_some_and(|from| from < compacted),
                     "history refuses only what it says is compacted"
                 );
                 for slot in &self.unsynced {
@@ -172,7 +172,7 @@ impl WatchStream {
 
     /// Lets a job read stored history for the watchers that are marked as reading.
     fn read_past(&mut self, from: i64, to: i64) {
-        self.reads_past = true;
+        self.reads_past = Some(from);
         let mut wanted = Wanted::default();
         let mut previous_wanted = Wanted::default();
         for slot in &self.unsynced {

@@ -114,8 +114,8 @@ pub struct WatchStream {
     progress_marks: VecDeque<ProgressMark>,
     /// Revision of the last batch taken from the inbox.
     pub(super) taken: i64,
-    /// Whether a job reads the past.
-    pub(super) reads_past: bool,
+    /// The first revision that a job reads, while it does.
+    pub(super) reads_past: Option<i64>,
     /// Whether a job looks up the previous pairs that the delivery needs.
     pub(super) reads_previous: bool,
     /// Whether the past had its turn since the queue was last looked at.
@@ -143,7 +143,7 @@ impl WatchStream {
             delivery: Delivery::default(),
             progress_marks: VecDeque::new(),
             taken: 0,
-            reads_past: false,
+            reads_past: None,
             reads_previous: false,
             past_had_its_turn: false,
             failure: None,
@@ -299,7 +299,7 @@ impl WatchStream {
             self.take_batch(batch);
             return Poll::Ready(Step::Worked);
         }
-        if !self.unsynced.is_empty() && !self.reads_past && !self.past_had_its_turn {
+        if !self.unsynced.is_empty() && self.reads_past.is_none() && !self.past_had_its_turn {
             self.past_had_its_turn = true;
             self.begin_piece();
             return Poll::Ready(Step::Worked);
@@ -322,7 +322,7 @@ impl WatchStream {
             }
             Poll::Pending => {
                 self.give_promises(i64::MAX);
-                let past_is_due = self.past_had_its_turn && !self.reads_past;
+                let past_is_due = self.past_had_its_turn && self.reads_past.is_none();
                 self.past_had_its_turn = false;
                 let works_on = past_is_due && !self.unsynced.is_empty();
                 if works_on || !self.outbox.is_empty() {
