@@ -1,4 +1,7 @@
-//! What can stop a member.
+//! What can stop a member, or keep it from starting.
+
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Result of this crate's calls.
 pub type Result<T> = std::result::Result<T, Error>;
@@ -30,6 +33,47 @@ pub enum Error {
     },
     /// The raft library refused its configuration or state.
     Raft(raft::Error),
+    /// The file system refused an operation.
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// etcd itself wrote this. Nothing was changed.
+    Etcd {
+        /// A file that shows it.
+        path: PathBuf,
+    },
+    /// Somebody else runs a member here.
+    Locked {
+        /// The lock's file.
+        path: PathBuf,
+    },
+    /// The engine has data that came through a log, but the log is gone.
+    LogMissing {
+        /// The log's folder.
+        dir: PathBuf,
+        /// What the engine has applied.
+        applied: u64,
+    },
+    /// The options for a new member contradict each other.
+    InvalidOptions(&'static str),
+    /// The log failed or is damaged.
+    Log(retcd_wal::Error),
+    /// The engine failed or is damaged.
+    Engine(retcd_engine::Error),
+    /// The replicated state failed or is damaged.
+    State(retcd_mvcc::Error),
+    /// An earlier error stopped the member.
+    Stopped,
+}
+
+impl Error {
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        let path = path.to_owned();
+        move |source| Error::Io { path, source }
+    }
 }
 
 impl std::fmt::Display for Error {
@@ -47,6 +91,28 @@ impl std::fmt::Display for Error {
                 write!(f, "can't apply the entry at index {index}: {reason}")
             }
             Error::Raft(source) => write!(f, "raft: {source}"),
+            Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::Etcd { path } => write!(
+                f,
+                "{}: etcd itself wrote this data directory; this version can't take it over yet and \
+                 left it as it was. Start with an empty data directory and move the keys with \
+                 etcdctl, or wait for the version that migrates",
+                path.display()
+            ),
+            Error::Locked { path } => {
+                write!(f, "{}: another process uses this data directory", path.display())
+            }
+            Error::LogMissing { dir, applied } => write!(
+                f,
+                "{}: there is no log, but the engine has applied entries up to {applied}: bring the \
+                 log back or replace the member",
+                dir.display()
+            ),
+            Error::InvalidOptions(reason) => f.write_str(reason),
+            Error::Log(source) => source.fmt(f),
+            Error::Engine(source) => source.fmt(f),
+            Error::State(source) => source.fmt(f),
+            Error::Stopped => f.write_str("the member stopped after an earlier error"),
         }
     }
 }
@@ -55,6 +121,10 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Raft(source) => Some(source),
+            Error::Io { source, .. } => Some(source),
+            Error::Log(source) => Some(source),
+            Error::Engine(source) => Some(source),
+            Error::State(source) => Some(source),
             _ => None,
         }
     }
@@ -63,5 +133,23 @@ impl std::error::Error for Error {
 impl From<raft::Error> for Error {
     fn from(source: raft::Error) -> Error {
         Error::Raft(source)
+    }
+}
+
+impl From<retcd_wal::Error> for Error {
+    fn from(source: retcd_wal::Error) -> Error {
+        Error::Log(source)
+    }
+}
+
+impl From<retcd_engine::Error> for Error {
+    fn from(source: retcd_engine::Error) -> Error {
+        Error::Engine(source)
+    }
+}
+
+impl From<retcd_mvcc::Error> for Error {
+    fn from(source: retcd_mvcc::Error) -> Error {
+        Error::State(source)
     }
 }

@@ -4,21 +4,34 @@
 //!   or written. Whoever drives it appends the groups to the log, applies committed entries, sends
 //!   the messages, and reports each of these back as further inputs.
 //!
+//! * [`bootstrap`] founds a member or opens one, and returns its parts: consensus, log, replicated
+//!   state, engine. [`Inline`] runs them without threads.
+//!
 //! Nothing in here owns a thread, reads a clock or draws a random number.
 
+mod apply;
+mod bootstrap;
 mod conf_change;
 mod convert;
+mod data_dir;
 mod election;
 mod error;
+mod founding;
+mod inline;
 mod limits;
 mod member;
 mod tail;
 
+pub use apply::{ConfChanged, apply_conf_change};
+pub use bootstrap::{BootstrapOptions, Opened, Parts, bootstrap};
 pub use conf_change::{checked_conf_change, conf_state_after, decode_conf_change};
+pub use data_dir::DataDir;
 pub use error::{Error, Result};
+pub use founding::FoundingMember;
+pub use inline::{Inline, Told};
 pub use limits::{
-    COMMITTED_BYTES_PER_OUTPUT, CONF_CHANGE_BYTES_MAX, INFLIGHT_MESSAGES_MAX, MESSAGE_BYTES_MAX,
-    READS_UNDER_WAY_MAX, TAIL_BYTES_MAX, UNAPPLIED_ENTRIES_MAX,
+    COMMITTED_BYTES_PER_OUTPUT, CONF_CHANGE_BYTES_MAX, GROUP_BYTES_SPLIT, INFLIGHT_MESSAGES_MAX,
+    MESSAGE_BYTES_MAX, READS_UNDER_WAY_MAX, TAIL_BYTES_KEPT, TAIL_BYTES_MAX, UNAPPLIED_ENTRIES_MAX,
 };
 pub use member::{
     AppendGroup, DropReason, Dropped, Input, Member, MemberConfig, Output, Read, Restored, Role,

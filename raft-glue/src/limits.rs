@@ -16,6 +16,12 @@ pub const COMMITTED_BYTES_PER_OUTPUT: u64 = 4 << 20;
 /// proposals are refused above it; one refused batch is the most by which it can be passed.
 pub const TAIL_BYTES_MAX: usize = 256 << 20;
 
+/// Bytes of applied entries kept in memory for followers that lag, if there are any.
+pub const TAIL_BYTES_KEPT: usize = 32 << 20;
+
+/// Bytes above which a group is split. A single larger entry goes alone.
+pub const GROUP_BYTES_SPLIT: u64 = 8 << 20;
+
 /// Reads that raft may be asked to confirm at a time. One asked for many clients is the rule.
 pub const READS_UNDER_WAY_MAX: usize = 4_096;
 
@@ -25,3 +31,5 @@ pub const CONF_CHANGE_BYTES_MAX: usize = 64 << 10;
 // One message must fit into what an output may carry, and both into the tail.
 const _: () = assert!(MESSAGE_BYTES_MAX <= COMMITTED_BYTES_PER_OUTPUT);
 const _: () = assert!(COMMITTED_BYTES_PER_OUTPUT <= TAIL_BYTES_MAX as u64);
+const _: () = assert!(TAIL_BYTES_KEPT <= TAIL_BYTES_MAX);
+const _: () = assert!(MESSAGE_BYTES_MAX <= GROUP_BYTES_SPLIT);

@@ -20,8 +20,8 @@ pub struct MemberConfig {
     pub tail_bytes_max: usize,
     /// Bytes of applied entries kept in memory for followers that lag.
     pub tail_bytes_kept: usize,
-    /// Bytes, as [`retcd_wal::group_bytes`] counts them, above which a group is split. What doesn't
-    /// fit alone isn't proposed.
+    /// Bytes, as [`retcd_wal::group_bytes`] counts them, that no group exceeds. What doesn't fit
+    /// alone isn't proposed.
     pub group_bytes_max: u64,
 }
 

@@ -3,6 +3,7 @@
 use super::grouping::split;
 use super::{Member, Unpersisted, role_of};
 use crate::convert::{entry_to_log, message_to_etcd};
+use crate::limits::GROUP_BYTES_SPLIT;
 use crate::{Output, Read, Result, RoleChange};
 use raft::eraftpb::{Entry, Message};
 use raft::{ReadState, StateRole};
@@ -69,7 +70,7 @@ impl Member {
         let state = self.raw.raft.hard_state();
         let state = HardState { term: state.term, vote: state.vote, commit: state.commit };
         let before = std::mem::replace(&mut self.logged, state);
-        let limit = self.config.group_bytes_max;
+        let limit = GROUP_BYTES_SPLIT.min(self.config.group_bytes_max);
         split(number, for_log, before, state, limit, &mut self.output.groups);
         Ok(())
     }

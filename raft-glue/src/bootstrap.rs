@@ -1,0 +1,202 @@
+//! From a data directory to a member that can run.
+//!
+//! A new member is made in an order that leaves no doubt after a crash:
+//!
+//! 1. folders, with durable names, and the lock;
+//! 2. an empty engine;
+//! 3. a log without entries;
+//! 4. one group with the founding entries and the hard state. From here on the member exists.
+//!
+//! A start that finds a log without entries and without a hard state, beside an engine that has
+//! applied nothing, begins again at 3: nothing was ever promised. Everything else is opened: the log
+//! tells who the member is, the engine up to where the state is on disk, the log what comes after.
+
+use crate::data_dir::DataDir;
+use crate::founding::{FoundingMember, found};
+use crate::limits::{TAIL_BYTES_KEPT, TAIL_BYTES_MAX};
+use crate::{Error, Member, MemberConfig, Restored, Result};
+use prost::Message;
+use retcd_api::raftpb::ConfState;
+use retcd_engine::Engine;
+use retcd_mvcc::{Applier, Store};
+use retcd_wal::{
+    Flushed, Group, Identity, Log, LogEntry, LogState, Recovery, SnapshotMark, Verdict,
+    group_bytes_max, segments,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a member is opened with. The first four matter only when it is new.
+#[derive(Clone, Debug)]
+pub struct BootstrapOptions {
+    /// This member's name among `initial_cluster`.
+    pub name: String,
+    /// The founding members, this one included.
+    pub initial_cluster: Vec<FoundingMember>,
+    /// Tells clusters apart that have the same URLs.
+    pub initial_cluster_token: String,
+    /// How the log is run.
+    pub log: retcd_wal::Options,
+    /// What the replicated state needs to know. The ids in it are replaced.
+    pub store: retcd_mvcc::Config,
+    /// Ticks without a leader after which a follower campaigns.
+    pub election_ticks: usize,
+    /// Whether a candidate asks first if it could win.
+    pub pre_vote: bool,
+    /// Determines the election timeouts.
+    pub seed: u64,
+}
+
+/// A member's parts, each for a thread of its own.
+pub struct Parts {
+    /// Who the member is.
+    pub identity: Identity,
+    /// Consensus.
+    pub consensus: Member,
+    /// The log.
+    pub log: Log,
+    /// The replicated state, for readers.
+    pub store: Arc<Store>,
+    /// The replicated state, for the one who applies.
+    pub applier: Applier,
+    /// The engine, to be stepped.
+    pub engine: Arc<dyn Engine>,
+    /// What was found.
+    pub opened: Opened,
+    /// Keeps others out; to be held until everything else is closed.
+    pub data_dir: DataDir,
+}
+
+/// What a start found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// Nothing: the member is new.
+    New,
+    /// A member.
+    Existing {
+        /// How its log ended.
+        verdict: Verdict,
+        /// Entries above the flushed index, to be applied again once committed.
+        replayed: usize,
+        /// Bytes of unfinished groups that were given up.
+        truncated_bytes: u64,
+        /// A segment that was never finished, and is gone.
+        discarded: Option<PathBuf>,
+    },
+}
+
+/// Opens the member in `data_dir`, or founds it there. `open_engine` opens or makes the engine in the
+/// folder that it is given.
+///
+/// # Errors
+///
+/// Each names the file or folder that is to blame.
+pub fn bootstrap(
+    data_dir: DataDir,
+    options: BootstrapOptions,
+    open_engine: impl FnOnce(&Path) -> retcd_engine::Result<Arc<dyn Engine>>,
+) -> Result<Parts> {
+    let engine = open_engine(data_dir.engine())?;
+    let (log, found) = match Log::read_identity(&**data_dir.vfs(), data_dir.log())? {
+        None => create_log(&data_dir, &options, &*engine)?,
+        Some(identity) => open_log(&data_dir, &options, &*engine, identity)?,
+    };
+    assemble(data_dir, options, engine, log, found)
+}
+
+/// What the log says beside itself.
+struct Found {
+    state: LogState,
+    entries: Vec<LogEntry>,
+    opened: Opened,
+}
+
+fn create_log(
+    data_dir: &DataDir,
+    options: &BootstrapOptions,
+    engine: &dyn Engine,
+) -> Result<(Log, Found)> {
+    let applied = engine.applied().index;
+    if applied != 0 {
+        return Err(Error::LogMissing { dir: data_dir.log().to_owned(), applied });
+    }
+    let BootstrapOptions { name, initial_cluster, initial_cluster_token, .. } = options;
+    let founding = found(name, initial_cluster, initial_cluster_token)?;
+    let vfs = data_dir.vfs().clone();
+    let start = SnapshotMark::default();
+    let mut log = Log::create(vfs, data_dir.log(), options.log, founding.identity, start)?;
+    let hard_state = Some(founding.hard_state);
+    log.append(&Group { entries: &founding.entries, hard_state, snapshot: None })?;
+    let found = Found { state: log.state(), entries: founding.entries, opened: Opened::New };
+    Ok((log, found))
+}
+
+fn open_log(
+    data_dir: &DataDir,
+    options: &BootstrapOptions,
+    engine: &dyn Engine,
+    identity: Identity,
+) -> Result<(Log, Found)> {
+    let flushed = engine.flushed();
+    let flushed = Flushed { index: flushed.index, term: flushed.term };
+    let vfs = data_dir.vfs().clone();
+    let (log, recovery) = Log::open(vfs, data_dir.log(), options.log, identity, flushed)?;
+    if flushed.index == 0 && recovery.state == LogState::default() {
+        drop(log);
+        remove_log(data_dir)?;
+        return create_log(data_dir, options, engine);
+    }
+    let Recovery { state, entries, verdict, truncated_bytes, discarded, .. } = recovery;
+    let opened = Opened::Existing { verdict, replayed: entries.len(), truncated_bytes, discarded };
+    Ok((log, Found { state, entries, opened }))
+}
+
+/// Removes a log that never held anything. The oldest segment goes last, so that an interruption
+/// leaves such a log again.
+fn remove_log(data_dir: &DataDir) -> Result<()> {
+    let (vfs, dir) = (&**data_dir.vfs(), data_dir.log());
+    for name in segments(vfs, dir)?.iter().rev() {
+        let path = dir.join(name.to_string());
+        vfs.remove_file(&path).map_err(Error::io(&path))?;
+    }
+    vfs.sync_dir(dir).map_err(Error::io(dir))
+}
+
+fn assemble(
+    data_dir: DataDir,
+    options: BootstrapOptions,
+    engine: Arc<dyn Engine>,
+    log: Log,
+    found: Found,
+) -> Result<Parts> {
+    let identity = log.identity();
+    let mut config = options.store;
+    config.cluster_id = identity.cluster;
+    config.member_id = identity.member;
+    let (store, applier) = Store::open(engine.clone(), config)?;
+    let applied = engine.applied();
+    let restored = Restored {
+        hard_state: found.state.hard_state,
+        conf_state: decode_conf_state(applied.index, &store.conf_state())?,
+        applied: SnapshotMark { index: applied.index, term: applied.term },
+        entries: found.entries,
+    };
+    let config = MemberConfig {
+        id: identity.member,
+        election_ticks: options.election_ticks,
+        pre_vote: options.pre_vote,
+        seed: options.seed,
+        tail_bytes_max: TAIL_BYTES_MAX,
+        tail_bytes_kept: TAIL_BYTES_KEPT,
+        group_bytes_max: group_bytes_max(options.log.segment_bytes),
+    };
+    let logger = slog::Logger::root(slog::Discard, slog::o!());
+    let consensus = Member::new(config, restored, &logger)?;
+    let opened = found.opened;
+    Ok(Parts { identity, consensus, log, store, applier, engine, opened, data_dir })
+}
+
+pub(crate) fn decode_conf_state(index: u64, bytes: &[u8]) -> Result<ConfState> {
+    ConfState::decode(bytes)
+        .map_err(|_| Error::Inconsistent { reason: "the configuration doesn't decode", index })
+}

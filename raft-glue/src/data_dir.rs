@@ -1,0 +1,199 @@
+//! The data directory: whose it is, and the lock that one process holds on it.
+//!
+//! ```text
+//! DATA/member/lock       held while a member runs
+//! DATA/member/wal/       the log, unless it lies elsewhere
+//! DATA/member/snap/db/   the engine
+//! ```
+//!
+//! etcd has the same names, so that scripts that know them go on to work, but `snap/db` is a file
+//! there and the log's files have another format. Such a directory is recognized before anything
+//! in it is touched.
+
+use crate::{Error, Result};
+use retcd_vfs::{FileLock, Vfs};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A locked data directory. Dropping it lets others in.
+pub struct DataDir {
+    vfs: Arc<dyn Vfs>,
+    log: PathBuf,
+    engine: PathBuf,
+    _locks: Vec<Box<dyn FileLock>>,
+}
+
+impl std::fmt::Debug for DataDir {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let DataDir { log, engine, .. } = self;
+        f.debug_struct("DataDir").field("log", log).field("engine", engine).finish_non_exhaustive()
+    }
+}
+
+impl DataDir {
+    /// Creates what is missing of the folders, with durable names, and takes the lock. `log_dir` is
+    /// where the log lies if not within.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Etcd`] if etcd itself wrote here: then nothing was changed. [`Error::Locked`] if
+    /// another process, or another member in this one, holds the lock.
+    pub fn open(vfs: Arc<dyn Vfs>, dir: &Path, log_dir: Option<&Path>) -> Result<DataDir> {
+        let member = dir.join("member");
+        let snap = member.join("snap");
+        let engine = snap.join("db");
+        let log = log_dir.map_or_else(|| member.join("wal"), Path::to_owned);
+        refuse_etcds(&*vfs, &log, &engine)?;
+        create_durably(&*vfs, &member, 2)?;
+        let mut locks = vec![lock(&*vfs, &member.join("lock"))?];
+        create_durably(&*vfs, &snap, 1)?;
+        create_durably(&*vfs, &log, 1)?;
+        if log_dir.is_some() {
+            locks.push(lock(&*vfs, &log.join("lock"))?);
+        }
+        Ok(DataDir { vfs, log, engine, _locks: locks })
+    }
+
+    /// The folder of the log.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// The folder of the engine, which makes it itself.
+    pub fn engine(&self) -> &Path {
+        &self.engine
+    }
+
+    /// The file system.
+    pub fn vfs(&self) -> &Arc<dyn Vfs> {
+        &self.vfs
+    }
+}
+
+fn lock(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn FileLock>> {
+    vfs.lock(path).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => Error::Locked { path: path.to_owned() },
+        _ => Error::io(path)(source),
+    })
+}
+
+/// Creates a folder and its missing parents, and makes their names durable: those that were missing,
+/// and the lowest `ours`, which may be left from a start that was interrupted before this.
+fn create_durably(vfs: &dyn Vfs, dir: &Path, ours: usize) -> Result<()> {
+    let mut named = Vec::new();
+    for folder in dir.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+        let existed = vfs.exists(folder).map_err(Error::io(folder))?;
+        if existed && named.len() >= ours {
+            break;
+        }
+        named.push((folder, existed));
+    }
+    vfs.create_dir_all(dir).map_err(Error::io(dir))?;
+    for (folder, existed) in named.into_iter().rev() {
+        let parent = folder.parent().unwrap_or(Path::new(""));
+        match vfs.sync_dir(parent) {
+            // Somebody else made the folder for us, in a place that we may not even read.
+            Err(e) if existed && e.kind() == io::ErrorKind::PermissionDenied => {}
+            other => other.map_err(Error::io(parent))?,
+        }
+    }
+    Ok(())
+}
+
+fn refuse_etcds(vfs: &dyn Vfs, log: &Path, engine: &Path) -> Result<()> {
+    if is_file(vfs, engine)? {
+        return Err(Error::Etcd { path: engine.to_owned() });
+    }
+    if !vfs.exists(log).map_err(Error::io(log))? {
+        return Ok(());
+    }
+    for name in vfs.list(log).map_err(Error::io(log))? {
+        let path = log.join(&name);
+        if name.extension().is_some_and(|extension| extension == "wal") && is_etcds_log(vfs, &path)?
+        {
+            return Err(Error::Etcd { path });
+        }
+    }
+    Ok(())
+}
+
+fn is_file(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
+    if !vfs.exists(path).map_err(Error::io(path))? {
+        return Ok(false);
+    }
+    match vfs.list(path) {
+        Ok(_) => Ok(false),
+        Err(e) => match e.kind() {
+            io::ErrorKind::NotADirectory | io::ErrorKind::NotFound => Ok(true),
+            _ => Err(Error::io(path)(e)),
+        },
+    }
+}
+
+/// Whether a file begins as etcd's log files do: an 8-byte little-endian length with the number of
+/// padding bytes in its top byte, then a record whose first field says that it is of kind 4, a
+/// checksum.
+fn is_etcds_log(vfs: &dyn Vfs, path: &Path) -> Result<bool> {
+    const FIRST_RECORD: [u8; 2] = [0x08, 0x04];
+    let file = vfs.open_read(path).map_err(Error::io(path))?;
+    let mut start = [0; 10];
+    match file.read_exact_at(0, &mut start) {
+        Ok(()) => Ok(start[2..7] == [0; 5] && start[8..] == FIRST_RECORD),
+        Err(e) if e.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(e) => Err(Error::io(path)(e)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use retcd_vfs::MemVfs;
+
+    fn put(vfs: &MemVfs, path: &str, bytes: &[u8]) {
+        let path = Path::new(path);
+        vfs.create_dir_all(path.parent().expect("a parent")).expect("in memory");
+        let mut file = vfs.create_append(path).expect("in memory");
+        file.append(bytes).expect("in memory");
+    }
+
+    fn open(vfs: &MemVfs) -> Result<DataDir> {
+        DataDir::open(Arc::new(vfs.clone()), Path::new("data"), None)
+    }
+
+    #[test]
+    fn etcds_own_directories_are_refused_untouched() {
+        let vfs = MemVfs::new();
+        put(&vfs, "data/member/snap/db", &[0; 32]);
+        let refused = open(&vfs).expect_err("a database of etcd");
+        assert!(matches!(refused, Error::Etcd { .. }), "{refused}");
+        assert!(!vfs.exists(Path::new("data/member/lock")).expect("in memory"));
+
+        let vfs = MemVfs::new();
+        let record = [4, 0, 0, 0, 0, 0, 0, 0x84, 0x08, 4, 0x10, 0, 0, 0, 0, 0];
+        put(&vfs, "data/member/wal/0000000000000000-0000000000000000.wal", &record);
+        let refused = open(&vfs).expect_err("a log of etcd");
+        assert!(refused.to_string().contains("0000000000000000.wal"), "{refused}");
+        assert!(!vfs.exists(Path::new("data/member/snap")).expect("in memory"));
+    }
+
+    #[test]
+    fn one_at_a_time() {
+        let vfs = MemVfs::new();
+        let held = open(&vfs).expect("an empty directory");
+        let refused = open(&vfs).expect_err("it is locked");
+        assert!(matches!(refused, Error::Locked { .. }), "{refused}");
+        drop(held);
+        open(&vfs).expect("it was let go");
+    }
+
+    #[test]
+    fn a_log_elsewhere_is_locked_too() {
+        let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+        let with_log =
+            |dir: &str| DataDir::open(vfs.clone(), Path::new(dir), Some(Path::new("fast/log")));
+        let held = with_log("one").expect("an empty directory");
+        assert_eq!(held.log(), Path::new("fast/log"));
+        assert!(matches!(with_log("two"), Err(Error::Locked { .. })));
+    }
+}
