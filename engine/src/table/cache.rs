@@ -1,8 +1,8 @@
 //! Decoded blocks in memory, shared by all tables, within a budget of bytes.
 //!
 //! The cache is split by hash into shards with a lock and an equal part of the budget each. A shard
-//! evicts by the clock rule: its hand goes round the slots, a block that was asked for since the
-//! last round stays, another one goes. A block enters as not yet asked for, so blocks of a long scan
+//! evicts by the clock rule: its hand goes round the blocks, one that was asked for since the last
+//! round stays, another one goes. A block enters as not yet asked for, so blocks of a long scan
 //! are the first to leave.
 //!
 //! Blocks are immutable and file numbers are never used twice, so nothing is ever invalidated:
@@ -12,13 +12,13 @@ use super::FileNumber;
 use super::frame::Opener;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 const SHARDS_LOG2: u32 = 4;
 
-/// What a slot costs besides its content, about.
-const SLOT_BYTES: usize = 96;
+/// What a block costs besides its content, about.
+const OVERHEAD_BYTES: usize = 96;
 
 /// Which block: its file and where it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -57,24 +57,22 @@ impl Hasher for IdHasher {
     }
 }
 
-struct Slot {
-    id: BlockId,
+struct Held {
     content: Bytes,
     asked: bool,
 }
 
-impl Slot {
+impl Held {
     fn cost(&self) -> usize {
-        self.content.len() + SLOT_BYTES
+        self.content.len() + OVERHEAD_BYTES
     }
 }
 
 #[derive(Default)]
 struct Shard {
-    places: HashMap<BlockId, usize, BuildHasherDefault<IdHasher>>,
-    slots: Vec<Option<Slot>>,
-    free: Vec<usize>,
-    hand: usize,
+    blocks: HashMap<BlockId, Held, BuildHasherDefault<IdHasher>>,
+    /// All blocks; the clock's hand is at the front.
+    clock: VecDeque<BlockId>,
     bytes: usize,
     hits: u64,
     misses: u64,
@@ -82,50 +80,43 @@ struct Shard {
 
 impl Shard {
     fn get(&mut self, id: BlockId) -> Option<Bytes> {
-        let slot = self.places.get(&id).and_then(|&place| self.slots[place].as_mut());
-        let Some(slot) = slot else {
+        let Some(held) = self.blocks.get_mut(&id) else {
             self.misses += 1;
             return None;
         };
         self.hits += 1;
-        slot.asked = true;
-        Some(slot.content.clone())
+        held.asked = true;
+        Some(held.content.clone())
     }
 
-    fn insert(&mut self, slot: Slot, bytes_max: usize) {
-        let cost = slot.cost();
+    fn insert(&mut self, id: BlockId, content: Bytes, bytes_max: usize) {
+        let held = Held { content, asked: false };
+        let cost = held.cost();
         // One block must not sweep out a shard.
-        if cost > bytes_max / 4 || self.places.contains_key(&slot.id) {
+        if cost > bytes_max / 4 || self.blocks.contains_key(&id) {
             return;
         }
         while self.bytes + cost > bytes_max {
             self.evict_one();
         }
         self.bytes += cost;
-        let place = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            self.slots.len() - 1
-        });
-        self.places.insert(slot.id, place);
-        self.slots[place] = Some(slot);
+        self.clock.push_back(id);
+        self.blocks.insert(id, held);
     }
 
-    /// Turns the hand until a block has gone. There is one: the shard holds bytes.
+    /// Turns the hand until a block has gone.
     fn evict_one(&mut self) {
         loop {
-            let place = self.hand;
-            self.hand = (self.hand + 1) % self.slots.len();
-            match &mut self.slots[place] {
-                Some(slot) if slot.asked => slot.asked = false,
-                Some(slot) => {
-                    self.bytes -= slot.cost();
-                    self.places.remove(&slot.id);
-                    self.slots[place] = None;
-                    self.free.push(place);
-                    return;
-                }
-                None => {}
+            let id = self.clock.pop_front().expect("a shard that holds bytes holds a block");
+            let held = self.blocks.get_mut(&id).expect("the clock names held blocks");
+            if held.asked {
+                held.asked = false;
+                self.clock.push_back(id);
+                continue;
             }
+            self.bytes -= held.cost();
+            self.blocks.remove(&id);
+            return;
         }
     }
 }
@@ -167,7 +158,7 @@ impl BlockCache {
         for shard in &self.shards {
             let shard = shard.lock();
             stats.bytes += shard.bytes as u64;
-            stats.blocks += shard.places.len() as u64;
+            stats.blocks += shard.blocks.len() as u64;
             stats.hits += shard.hits;
             stats.misses += shard.misses;
         }
@@ -179,8 +170,7 @@ impl BlockCache {
     }
 
     pub(super) fn insert(&self, id: BlockId, content: Bytes) {
-        let slot = Slot { id, content, asked: false };
-        self.shard(id).lock().insert(slot, self.shard_bytes_max);
+        self.shard(id).lock().insert(id, content, self.shard_bytes_max);
     }
 
     /// Decodes blocks for all tables, so that they share its contexts.

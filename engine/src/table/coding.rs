@@ -74,15 +74,39 @@ impl<'a> Reader<'a> {
 
     #[inline]
     pub(super) fn varint(&mut self) -> Option<u64> {
-        let first = self.u8()?;
-        if first < 0x80 {
-            return Some(u64::from(first));
+        match self.rest {
+            [first @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Some(u64::from(*first))
+            }
+            _ => self.longer_varint(),
         }
-        self.varint_tail(u64::from(first & 0x7f))
     }
 
-    fn varint_tail(&mut self, mut value: u64) -> Option<u64> {
-        for shift in (7..64).step_by(7) {
+    /// Decodes without a branch for each byte where eight bytes are left and suffice.
+    #[inline]
+    fn longer_varint(&mut self) -> Option<u64> {
+        let Some(word) = self.rest.first_chunk() else {
+            return self.varint_by_bytes();
+        };
+        let word = u64::from_le_bytes(*word);
+        let ends = !word & 0x8080_8080_8080_8080;
+        if ends == 0 {
+            return self.varint_by_bytes();
+        }
+        // The lowest bit in `ends` is the top bit of the last byte: keep what lies below it, then
+        // close the gaps between groups of 7, 14 and 28 bits.
+        let bits = word & (ends ^ ends.wrapping_sub(1)) & 0x7f7f_7f7f_7f7f_7f7f;
+        let bits = (bits & 0x007f_007f_007f_007f) | ((bits & 0x7f00_7f00_7f00_7f00) >> 1);
+        let bits = (bits & 0x0000_3fff_0000_3fff) | ((bits & 0x3fff_0000_3fff_0000) >> 2);
+        let bits = (bits & 0x0fff_ffff) | ((bits & 0x0fff_ffff_0000_0000) >> 4);
+        self.bytes((ends.trailing_zeros() / 8).wrapping_add(1) as usize)?;
+        Some(bits)
+    }
+
+    fn varint_by_bytes(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {
@@ -114,13 +138,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn varints_come_back() {
-        for value in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+    fn varints_come_back_whatever_follows() {
+        let mut values = vec![0, u64::MAX - 1, u64::MAX];
+        values.extend((0..64).flat_map(|bit| [1 << bit, (1 << bit) - 1, 0x5bd1_e995 << bit]));
+        for (value, behind) in values.into_iter().flat_map(|value| [0, 9].map(|n| (value, n))) {
             let mut out = Vec::new();
             put_varint(&mut out, value);
+            out.resize(out.len() + behind, 0xff);
             let mut reader = Reader::new(&out);
             assert_eq!(reader.varint(), Some(value));
-            assert_eq!(reader.remaining(), 0);
+            assert_eq!(reader.remaining(), behind);
             assert_eq!(unzigzag(zigzag(value)), value);
         }
     }

@@ -8,7 +8,6 @@
 use super::block_cursor::BlockCursor;
 use super::coding::Damage;
 use super::frame::Handle;
-use super::key_block::Place;
 use super::reader::Table;
 use super::source::Caching;
 use super::{BlockSummary, RecordRef};
@@ -60,20 +59,18 @@ impl TableCursor {
     /// The current record's value: a part of its block, not a copy. Empty if the cursor projects
     /// keys or stands nowhere.
     pub fn value(&mut self) -> Result<Bytes> {
-        let place = self.position.entry().map(|entry| entry.place);
-        let (Some(Place::Block { number, offset, len }), Projection::Full) =
-            (place, self.projection)
-        else {
+        let place = self.position.entry().map(|entry| entry.place).unwrap_or_default();
+        if place.len == 0 || self.projection == Projection::Keys {
             return Ok(Bytes::new());
-        };
-        let handle = self.table.value_block(self.position.block(), number, self.handle)?;
+        }
+        let handle = self.table.value_block(self.position.block(), place, self.handle)?;
         if self.values[0].0 != handle.offset {
             self.values.swap(0, 1);
         }
         if self.values[0].0 != handle.offset {
             self.values[0] = (handle.offset, self.table.block(handle, self.caching)?);
         }
-        self.table.slice(handle, &self.values[0].1, offset, len)
+        self.table.slice(handle, &self.values[0].1, place)
     }
 
     /// The current record with its value, as copies; `None` if it stands nowhere.

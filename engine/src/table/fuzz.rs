@@ -6,7 +6,7 @@ use super::filter::{Filter, KeyHash};
 use super::footer::{Foot, check_head};
 use super::frame::Opener;
 use super::index::Index;
-use super::key_block::{KeyBlock, Place};
+use super::key_block::KeyBlock;
 use super::properties::Properties;
 use super::{BLOCK_BYTES_MAX, FileNumber};
 use crate::{Keyspace, Version};
@@ -26,9 +26,7 @@ pub fn key_block(content: &[u8]) {
     }
     while let Ok(true) = cursor.next() {
         let entry = *cursor.entry().expect("it has moved");
-        if let Place::Block { number, .. } = entry.place {
-            let _handle = block.value_block(number);
-        }
+        let _handle = block.value_block(entry.place.block);
         let _header = block.header(&entry);
         if entry.version.main.is_multiple_of(64) {
             let _found = block.find(cursor.key(), entry.version);

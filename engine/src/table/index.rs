@@ -4,12 +4,13 @@
 //! kept: all keys of a block are at or after the last key of the block before, which is enough to
 //! tell whether a block lies wholly inside a range.
 //!
-//! Decoded, an entry takes 64 bytes and its key; at 4 KiB a block that is about one byte a key.
+//! Decoded, an entry takes 72 bytes and its key; at 4 KiB a block that is about one byte a key.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use super::coding::{Damage, Reader, put_varint};
 use super::frame::Handle;
+use super::key_block::common_prefix;
 use crate::Version;
 use std::cmp::Ordering;
 
@@ -86,9 +87,16 @@ impl IndexBuilder {
 }
 
 /// A decoded index.
+#[derive(Default)]
 pub(super) struct Index {
     entries: Vec<Entry>,
+    /// All last keys, one after the other.
     keys: Vec<u8>,
+    /// How many bytes all last keys share at their start.
+    shared: usize,
+    /// The eight bytes of each last key behind those, as a number: a search compares these first,
+    /// and they lie close together.
+    heads: Vec<u64>,
 }
 
 /// Nine numbers of a byte or more each.
@@ -102,7 +110,7 @@ impl Index {
         if count > encoded.len() / ENTRY_BYTES_MIN {
             return Err(Damage("index's count is above what it can hold"));
         }
-        let mut index = Index { entries: Vec::with_capacity(count), keys: Vec::new() };
+        let mut index = Index { entries: Vec::with_capacity(count), ..Index::default() };
         let mut reader = Reader::new(encoded);
         for _ in 0..count {
             let (entry, key) = take_entry(&mut reader).ok_or(Damage("index is cut short"))?;
@@ -112,6 +120,7 @@ impl Index {
             return Err(Damage("bytes after the index"));
         }
         index.keys.shrink_to_fit();
+        index.build_heads();
         Ok(index)
     }
 
@@ -143,6 +152,18 @@ impl Index {
         entry.key_end = self.keys.len();
         self.entries.push(entry);
         Ok(())
+    }
+
+    fn build_heads(&mut self) {
+        let last_key = |at| self.summary(at).map(|summary| summary.last_key);
+        let ends = (last_key(0), last_key(self.len().saturating_sub(1)));
+        let (Some(first), Some(last)) = ends else {
+            return;
+        };
+        let shared = common_prefix(first, last);
+        let heads = (0..self.len()).filter_map(last_key).map(|key| head(key, shared)).collect();
+        self.shared = shared;
+        self.heads = heads;
     }
 
     /// How many blocks there are.
@@ -181,8 +202,17 @@ impl Index {
 
     /// The first block that may hold a record at or after `(key, version)`; [`Index::len`] if none.
     pub(super) fn find(&self, key: &[u8], version: Version) -> usize {
-        let mut low = 0;
-        let mut high = self.entries.len();
+        let prefix = self.keys.get(..self.shared).unwrap_or_default();
+        match key.get(..self.shared).unwrap_or(key).cmp(prefix) {
+            Ordering::Less => return 0,
+            Ordering::Greater => return self.len(),
+            Ordering::Equal => {}
+        }
+        let wanted = head(key, self.shared);
+        let mut low = self.heads.partition_point(|&head| head < wanted);
+        let alike = self.heads.get(low..).unwrap_or_default();
+        let mut high = low.saturating_add(alike.partition_point(|&head| head == wanted));
+        // Blocks before `low` end before `key`, those from `high` on behind it.
         while low < high {
             let middle = low.midpoint(high);
             let Some(entry) = self.entries.get(middle) else {
@@ -197,6 +227,20 @@ impl Index {
         }
         low
     }
+}
+
+/// The eight bytes of `key` from `shared` on, zeros where there are fewer, as a number that orders
+/// like them.
+fn head(key: &[u8], shared: usize) -> u64 {
+    let rest = key.get(shared..).unwrap_or_default();
+    if let Some(whole) = rest.first_chunk() {
+        return u64::from_be_bytes(*whole);
+    }
+    let mut padded = [0; 8];
+    for (to, from) in padded.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    u64::from_be_bytes(padded)
 }
 
 fn take_entry<'a>(reader: &mut Reader<'a>) -> Option<(Entry, &'a [u8])> {

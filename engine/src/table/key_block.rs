@@ -23,6 +23,7 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+use super::BLOCK_BYTES_MAX;
 use super::coding::{Damage, Reader, unzigzag};
 use super::frame::Handle;
 use super::index::record_order;
@@ -49,22 +50,27 @@ const RESTART_BYTES: usize = 4;
 const RECORD_BYTES_MIN: usize = 5;
 
 const _: () = assert!(HEADER_BYTES_MAX == 0x1f);
+const _: () = assert!(BLOCK_BYTES_MAX < u32::MAX as usize);
 
-/// A stretch of a block's content.
+/// Above the number of any value block: a block's list of them couldn't be so long.
+const NO_BLOCK: u32 = u32::MAX;
+
+const SHORT: Damage = Damage("record is cut short");
+
+/// A stretch of a block's content, which is below 2^32 bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
-    start: usize,
-    end: usize,
+    start: u32,
+    end: u32,
 }
 
-/// Where a value is.
+/// Where a value is: in the value block with this position in the key block's list. If `len` is 0,
+/// there is none, and the rest means nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Place {
-    /// There is none, or it is empty.
-    #[default]
-    None,
-    /// In the value block with this position in the key block's list.
-    Block { number: u32, offset: u32, len: u32 },
+pub(super) struct Place {
+    pub(super) block: u32,
+    pub(super) offset: u32,
+    pub(super) len: u32,
 }
 
 /// A record as its bytes say it, its key still relative to the record before.
@@ -84,8 +90,9 @@ pub(super) struct Walk {
     at: usize,
     ordinal: u32,
     main: u64,
-    /// Block and end of the last value since the restart.
-    value: Option<(u32, u32)>,
+    /// Block and end of the last value since the restart; [`NO_BLOCK`] before the first.
+    value_block: u32,
+    value_end: u32,
 }
 
 impl Walk {
@@ -136,7 +143,7 @@ impl KeyBlock {
     /// The bytes of a span that came from this block.
     #[inline]
     pub(super) fn bytes(&self, span: Span) -> &[u8] {
-        self.content.get(span.start..span.end).unwrap_or_default()
+        self.content.get(span.start as usize..span.end as usize).unwrap_or_default()
     }
 
     /// The header of a record of this block.
@@ -173,12 +180,18 @@ impl KeyBlock {
         }
         if walk.ordinal.is_multiple_of(RESTART_INTERVAL) {
             walk.main = self.base_main;
-            walk.value = None;
+            walk.value_block = NO_BLOCK;
         }
-        let short = Damage("record is cut short");
-        let encoded = self.content.get(walk.at..self.records_end).ok_or(short)?;
+        let encoded = self.content.get(walk.at..self.records_end).ok_or(SHORT)?;
         let mut reader = Reader::new(encoded);
-        let entry = self.take_record(&mut reader, walk).ok_or(short)??;
+        let (tag, mut entry) = self.take_key(&mut reader, walk.main).ok_or(SHORT)?;
+        walk.main = entry.version.main;
+        if tag != PLACE_NONE {
+            entry.place = take_place(&mut reader, tag, walk)?;
+            if entry.tombstone {
+                return Err(Damage("a tombstone has a value"));
+            }
+        }
         walk.at = self.position(&reader);
         // Bounded by `records`.
         walk.ordinal = walk.ordinal.wrapping_add(1);
@@ -195,46 +208,26 @@ impl KeyBlock {
     fn take_span(&self, reader: &mut Reader<'_>, len: usize) -> Option<Span> {
         let start = self.position(reader);
         reader.bytes(len)?;
-        let end = self.position(reader);
-        Some(Span { start, end })
+        Some(Span { start: start as u32, end: start.wrapping_add(len) as u32 })
     }
 
+    /// A record up to its place, and the place's tag.
     #[inline]
-    fn take_record(
-        &self,
-        reader: &mut Reader<'_>,
-        walk: &mut Walk,
-    ) -> Option<Result<Entry, Damage>> {
+    fn take_key(&self, reader: &mut Reader<'_>, main_before: u64) -> Option<(u8, Entry)> {
         let flags = reader.u8()?;
         let shared = reader.size()?;
         let rest_len = reader.size()?;
-        let main = walk.main.wrapping_add(unzigzag(reader.varint()?));
+        let main = main_before.wrapping_add(unzigzag(reader.varint()?));
         let sub = reader.varint()?;
-        let header = self.take_span(reader, usize::from(flags & FLAG_HEADER_LEN))?;
-        let rest = self.take_span(reader, rest_len)?;
-        let tombstone = flags & FLAG_TOMBSTONE != 0;
-        let place = match flags >> PLACE_SHIFT {
-            PLACE_NONE => Place::None,
-            _ if tombstone => return Some(Err(Damage("a tombstone has a value"))),
-            PLACE_AT => Place::Block {
-                number: reader.varint32()?,
-                offset: reader.varint32()?,
-                len: reader.varint32()?,
-            },
-            PLACE_NEXT => match walk.value {
-                Some((number, offset)) => Place::Block { number, offset, len: reader.varint32()? },
-                None => return Some(Err(Damage("a value follows no other"))),
-            },
-            _ => return Some(Err(Damage("a value is in an unknown place"))),
+        let entry = Entry {
+            shared,
+            version: Version { main, sub },
+            tombstone: flags & FLAG_TOMBSTONE != 0,
+            header: self.take_span(reader, usize::from(flags & FLAG_HEADER_LEN))?,
+            rest: self.take_span(reader, rest_len)?,
+            place: Place::default(),
         };
-        if let Place::Block { number, offset, len } = place {
-            match offset.checked_add(len) {
-                Some(end) => walk.value = Some((number, end)),
-                None => return Some(Err(Damage("a value ends outside of its block"))),
-            }
-        }
-        walk.main = main;
-        Some(Ok(Entry { shared, rest, version: Version { main, sub }, tombstone, header, place }))
+        Some((flags >> PLACE_SHIFT, entry))
     }
 
     /// The place of a value block that a record of this block names.
@@ -295,6 +288,25 @@ impl KeyBlock {
         }
         Ok(None)
     }
+}
+
+/// The place of a value that isn't empty.
+#[inline]
+fn take_place(reader: &mut Reader<'_>, tag: u8, walk: &mut Walk) -> Result<Place, Damage> {
+    if tag == PLACE_AT {
+        walk.value_block = reader.varint32().ok_or(SHORT)?;
+        walk.value_end = reader.varint32().ok_or(SHORT)?;
+    } else if tag != PLACE_NEXT {
+        return Err(Damage("a value is in an unknown place"));
+    }
+    if walk.value_block == NO_BLOCK {
+        return Err(Damage("a value follows no other"));
+    }
+    let (block, offset) = (walk.value_block, walk.value_end);
+    let len = reader.varint32().ok_or(SHORT)?;
+    let end = offset.checked_add(len).filter(|&end| end > offset);
+    walk.value_end = end.ok_or(Damage("a value has no possible length"))?;
+    Ok(Place { block, offset, len })
 }
 
 /// How many bytes at their start `left` and `right` have in common.

@@ -93,14 +93,11 @@ impl Table {
         let Some(entry) = found.map_err(|damage| self.corrupt(handle, damage))? else {
             return Ok(None);
         };
-        let value = match (projection, entry.place) {
-            (Projection::Full, Place::Block { number, offset, len }) => {
-                let values_at = self.value_block(&block, number, handle)?;
-                let values = self.block(values_at, Caching::Keep)?;
-                self.slice(values_at, &values, offset, len)?
-            }
-            (Projection::Full, Place::None) | (Projection::Keys, _) => Bytes::new(),
-        };
+        let mut value = Bytes::new();
+        if projection == Projection::Full && entry.place.len > 0 {
+            let values_at = self.value_block(&block, entry.place, handle)?;
+            value = self.slice(values_at, &self.block(values_at, Caching::Keep)?, entry.place)?;
+        }
         Ok(Some(Record {
             key: Bytes::copy_from_slice(key),
             version: entry.version,
@@ -140,33 +137,27 @@ impl Table {
         decoded.map_err(|damage| self.corrupt(handle, damage))
     }
 
-    /// Where the value block lies that key block `block`, itself at `handle`, calls `number`.
+    /// Where the value block of a record lies whose key block is `block`, itself at `handle`.
     pub(super) fn value_block(
         &self,
         block: &KeyBlock,
-        number: u32,
+        place: Place,
         handle: Handle,
     ) -> Result<Handle> {
         let in_file = |values: &Handle| {
             let end = values.end().is_some_and(|end| end <= self.inner.blocks_end);
             end && values.offset >= HEAD_BYTES as u64
         };
-        block.value_block(number).filter(in_file).ok_or_else(|| {
+        block.value_block(place.block).filter(in_file).ok_or_else(|| {
             let damage = Damage("a value's block is none of this table's");
             self.corrupt(handle, damage)
         })
     }
 
-    /// A value of the value block `values`, without copying it.
-    pub(super) fn slice(
-        &self,
-        handle: Handle,
-        values: &Bytes,
-        offset: u32,
-        len: u32,
-    ) -> Result<Bytes> {
-        let start = offset as usize;
-        match start.checked_add(len as usize) {
+    /// The value at `place` of the value block `values`, which lies at `handle`; not a copy.
+    pub(super) fn slice(&self, handle: Handle, values: &Bytes, place: Place) -> Result<Bytes> {
+        let start = place.offset as usize;
+        match start.checked_add(place.len as usize) {
             Some(end) if end <= values.len() => Ok(values.slice(start..end)),
             _ => Err(self.corrupt(handle, Damage("a value ends outside of its block"))),
         }

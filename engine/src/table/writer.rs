@@ -12,7 +12,7 @@
 
 use super::filter::{Filter, KeyHash};
 use super::footer::Foot;
-use super::frame::Handle;
+use super::frame::{Handle, TRAILER_BYTES};
 use super::index::IndexBuilder;
 use super::key_block::common_prefix;
 use super::key_block_builder::{KeyBlockBuilder, Neighbour, ValueBlockId, ValuePlace};
@@ -29,6 +29,12 @@ use std::path::PathBuf;
 
 /// Key blocks that may wait for their value blocks.
 const WAITING_MAX: usize = 64;
+
+/// An entry of the index without its key, about.
+const INDEX_ENTRY_BYTES: usize = 24;
+
+/// Properties, foot, and what blocks at the end have besides their content, about.
+const END_BYTES: usize = 300;
 
 /// A value block that takes more values.
 struct OpenValueBlock {
@@ -117,17 +123,16 @@ impl TableWriter {
         Ok(())
     }
 
-    /// About how long the file would be if it were finished now. Open value blocks count as if
-    /// they didn't compress.
+    /// About how long the file would be if it were finished now. What isn't written yet counts as
+    /// if it didn't compress.
     pub fn estimated_len(&self) -> u64 {
-        let open = [&self.newest, &self.superseded].into_iter().flatten();
+        let values = [&self.newest, &self.superseded].into_iter().flatten();
+        let values: usize = values.map(|block| block.content.len() + TRAILER_BYTES).sum();
+        let blocks = self.waiting.len() + 1;
+        let keys = self.key_block.len() + self.waiting_bytes + blocks * TRAILER_BYTES;
+        let index = self.index.len() + blocks * (INDEX_ENTRY_BYTES + self.last_key.len());
         let filter = self.hashes.len() * usize::from(self.options.filter_bits_per_key) / 8;
-        let rest = open.map(|block| block.content.len()).sum::<usize>()
-            + self.key_block.len()
-            + self.waiting_bytes
-            + self.index.len()
-            + filter;
-        self.output.len() + rest as u64
+        self.output.len() + (values + keys + index + filter + END_BYTES) as u64
     }
 
     /// Writes what is left and syncs the file. A table without records is valid.

@@ -161,6 +161,19 @@ fn superseded_values_that_stay_rare_do_not_hold_key_blocks_back() {
 }
 
 #[test]
+fn the_estimated_length_is_close_and_not_below_the_file() {
+    let file = MemVfs::new().create_append(Path::new("/table")).expect("a new name");
+    let mut writer = TableWriter::new(file, "/table".into(), NUMBER, Keyspace::Kv, SMALL)
+        .expect("a known compression");
+    for record in sample(5000).chunk_by(|left, right| left.key == right.key) {
+        writer.add(&record[0], Age::Newest).expect("memory only");
+    }
+    let estimate = writer.estimated_len();
+    let written = writer.finish().expect("memory only").file.file_bytes;
+    assert!(written <= estimate && estimate <= written * 21 / 20, "{written}, not {estimate}");
+}
+
+#[test]
 #[should_panic(expected = "out of order")]
 fn records_out_of_order_are_refused() {
     table_of(&[put(b"b", version(1, 0), b""), put(b"a", version(1, 0), b"")], SMALL);
@@ -194,7 +207,11 @@ fn record() -> impl Strategy<Value = Record> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn any_records_read_as_written(
