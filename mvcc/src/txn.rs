@@ -94,16 +94,26 @@ impl<'a> Branch<'a> {
         reader: &mut impl Reader,
         lease_exists: &dyn Fn(i64) -> bool,
     ) -> Result<()> {
-        let mut deleted: Vec<Span<'_>> = Vec::new();
         self.visit(&mut |request| match request {
-            Request::RequestDeleteRange(delete) => {
-                deleted.push(Span::new(&delete.key, &delete.range_end));
-                Ok(())
-            }
-            Request::RequestPut(put) => check_put(reader, put, &deleted, lease_exists),
+            Request::RequestPut(put) => check_put(reader, put, lease_exists),
             _ => Ok(()),
         })?;
-        self.check_ranges(reader)
+        self.check_ranges(reader)?;
+        let mut deleted: Vec<Span<'_>> = Vec::new();
+        self.visit(&mut |request| {
+            match request {
+                Request::RequestDeleteRange(delete) => {
+                    deleted.push(Span::new(&delete.key, &delete.range_end));
+                }
+                Request::RequestPut(put)
+                    if takes_over(put) && deleted.iter().any(|span| span.contains(&put.key)) =>
+                {
+                    return Err(retcd_api::Error::KeyNotFound.into());
+                }
+                _ => {}
+            }
+            Ok(())
+        })
     }
 
     /// Checks the revisions that the ranges ask for.
@@ -125,17 +135,18 @@ impl<'a> Branch<'a> {
     }
 }
 
+/// Whether the put needs a previous pair.
+fn takes_over(put: &PutRequest) -> bool {
+    put.ignore_value || put.ignore_lease
+}
+
 fn check_put(
     reader: &mut impl Reader,
     put: &PutRequest,
-    deleted: &[Span<'_>],
     lease_exists: &dyn Fn(i64) -> bool,
 ) -> Result<()> {
-    if put.ignore_value || put.ignore_lease {
-        let is_deleted = deleted.iter().any(|span| span.contains(&put.key));
-        if is_deleted || reader.newest(&put.key, Projection::Keys)?.is_none() {
-            return Err(retcd_api::Error::KeyNotFound.into());
-        }
+    if takes_over(put) && reader.newest(&put.key, Projection::Keys)?.is_none() {
+        return Err(retcd_api::Error::KeyNotFound.into());
     }
     if put.lease != 0 && !lease_exists(put.lease) {
         return Err(retcd_api::Error::LeaseNotFound.into());
