@@ -1,2 +1,7 @@
 //! The `etcd` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    retcd_server::main()
+}

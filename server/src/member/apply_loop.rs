@@ -1,0 +1,116 @@
+//! The apply thread: executes committed entries in order and answers those who wait.
+
+use super::handle::{Event, Member};
+use super::pending::Answer;
+use crate::member::Failure;
+use crossbeam_channel::{Receiver, Sender};
+use retcd_mvcc::{Applier, CommittedEntry};
+use retcd_raft_glue::{ConfChanged, Input, KIND_NORMAL};
+use retcd_wal::LogEntry;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Committed entries on their way to the apply thread.
+pub(super) struct Committed {
+    pub(super) entries: Vec<LogEntry>,
+    /// The raft thread's term: a new leader's first entry carries it.
+    pub(super) term: u64,
+}
+
+/// When a batch of applied entries is published.
+#[derive(Clone, Debug)]
+pub(crate) struct Batching {
+    /// After this many entries.
+    pub(crate) limit: usize,
+    /// After this much time.
+    pub(crate) interval: Duration,
+}
+
+/// The apply thread's possessions.
+pub(super) struct ApplyLoop {
+    pub(super) applier: Applier,
+    pub(super) committed: Receiver<Committed>,
+    pub(super) raft: Sender<Event>,
+    pub(super) member: Arc<Member>,
+    pub(super) batching: Batching,
+    pub(super) slow: Duration,
+}
+
+impl ApplyLoop {
+    /// Runs until the raft thread is gone.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        let mut answers = Vec::new();
+        while let Ok(first) = self.committed.recv() {
+            let started = Instant::now();
+            let mut applied = 0;
+            let mut last = 0;
+            let mut next = Some(first);
+            // A batch ends when the queue is empty, at the limit, or at the interval: it never
+            // waits to be filled.
+            while let Some(committed) = next {
+                for entry in committed.entries {
+                    last = entry.index;
+                    applied += 1;
+                    self.apply(entry, committed.term, &mut answers)?;
+                    if applied >= self.batching.limit || started.elapsed() >= self.batching.interval
+                    {
+                        self.publish(last, &mut answers)?;
+                        applied = 0;
+                    }
+                }
+                next = self.committed.try_recv().ok();
+            }
+            self.publish(last, &mut answers)?;
+        }
+        Ok(())
+    }
+
+    fn apply(
+        &mut self,
+        entry: LogEntry,
+        term: u64,
+        answers: &mut Vec<(u64, Answer)>,
+    ) -> Result<(), Failure> {
+        let started = Instant::now();
+        let index = entry.index;
+        if entry.kind != KIND_NORMAL {
+            return self.change_configuration(&entry, answers);
+        }
+        let is_first_of_leader = entry.data.is_empty() && entry.term == term;
+        let entry = CommittedEntry { index, term: entry.term, data: entry.data };
+        let outcome = self.applier.apply(&entry, self.member.now())?;
+        if is_first_of_leader {
+            self.member.leads();
+        }
+        if let Some(alarm) = outcome.raise {
+            self.member.raise(alarm);
+        }
+        let took = started.elapsed();
+        if took >= self.slow {
+            self.member.apply_was_slow(index, took);
+        }
+        answers.push((outcome.request_id, outcome.result));
+        Ok(())
+    }
+
+    fn change_configuration(
+        &mut self,
+        entry: &LogEntry,
+        answers: &mut Vec<(u64, Answer)>,
+    ) -> Result<(), Failure> {
+        let ConfChanged { change, state, outcome } =
+            retcd_raft_glue::apply_conf_change(&mut self.applier, entry)?;
+        answers.push((outcome.request_id, outcome.result));
+        // The raft thread may be gone at shutdown; then nobody needs to know.
+        let _ = self.raft.send(Event::Input(Input::ConfChanged { change, state }));
+        Ok(())
+    }
+
+    fn publish(&mut self, last: u64, answers: &mut Vec<(u64, Answer)>) -> Result<(), Failure> {
+        self.applier.publish()?;
+        self.member.status.set_applied(last);
+        self.member.reads.applied(last);
+        self.member.answer(answers);
+        Ok(())
+    }
+}

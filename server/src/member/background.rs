@@ -1,0 +1,107 @@
+//! The maintenance thread: flushes and merges, a bounded piece at a time.
+
+use super::{Failure, Member};
+use parking_lot::{Condvar, Mutex};
+use retcd_engine::{Engine, Step};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// How long the thread sleeps when nobody rings. A memtable takes much longer to fill.
+const NAP: Duration = Duration::from_millis(100);
+
+/// Wakes the maintenance thread.
+#[derive(Default)]
+pub(crate) struct Doorbell {
+    rung: Mutex<bool>,
+    bell: Condvar,
+    stopped: AtomicBool,
+}
+
+impl Doorbell {
+    /// Rings.
+    pub(crate) fn ring(&self) {
+        *self.rung.lock() = true;
+        self.bell.notify_one();
+    }
+
+    /// Ends the maintenance thread.
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.ring();
+    }
+
+    fn wait(&self) {
+        let mut rung = self.rung.lock();
+        if !*rung {
+            self.bell.wait_for(&mut rung, NAP);
+        }
+        *rung = false;
+    }
+}
+
+/// What others may ask of the maintenance thread.
+pub(crate) struct Background {
+    pub(super) doorbell: Arc<Doorbell>,
+    /// How often somebody asked for everything due to be done.
+    asked: Arc<AtomicU64>,
+    /// The newest request that is fulfilled.
+    settled: watch::Receiver<u64>,
+}
+
+/// The maintenance thread's possessions.
+pub(super) struct Maintenance {
+    engine: Arc<dyn Engine>,
+    doorbell: Arc<Doorbell>,
+    asked: Arc<AtomicU64>,
+    settled: watch::Sender<u64>,
+}
+
+/// A maintenance thread's possessions, and the handle for others.
+pub(super) fn background(engine: Arc<dyn Engine>) -> (Background, Maintenance) {
+    let doorbell = Arc::<Doorbell>::default();
+    let asked = Arc::<AtomicU64>::default();
+    let (sender, receiver) = watch::channel(0);
+    let background =
+        Background { doorbell: doorbell.clone(), asked: asked.clone(), settled: receiver };
+    (background, Maintenance { engine, doorbell, asked, settled: sender })
+}
+
+impl Background {
+    /// Waits until everything that was due at the call is done; `None` if the thread ended first.
+    pub(super) async fn settled(&self) -> Option<()> {
+        let ticket = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        self.doorbell.ring();
+        let mut settled = self.settled.clone();
+        settled.wait_for(|&done| done >= ticket).await.ok().map(|_| ())
+    }
+}
+
+impl Maintenance {
+    /// Runs until told to stop. What is left undone then is due again at the next start.
+    ///
+    /// A merge that finds the disk full gives back what it wrote; it is due again when there is
+    /// space, and until then NOSPACE keeps clients from filling it further.
+    pub(super) fn run(self, member: &Member) -> Result<(), Failure> {
+        let mut is_full = false;
+        while !self.doorbell.stopped.load(Ordering::Acquire) {
+            let ticket = self.asked.load(Ordering::Acquire);
+            match self.engine.step()? {
+                Step::Worked => is_full = false,
+                Step::OutOfSpace => {
+                    if !std::mem::replace(&mut is_full, true) {
+                        tracing::error!("no space for merging the engine's files");
+                        member.raise_no_space();
+                    }
+                    self.doorbell.wait();
+                }
+                Step::Idle => {
+                    self.settled.send_replace(ticket);
+                    self.doorbell.wait();
+                }
+            }
+        }
+        Ok(())
+    }
+}

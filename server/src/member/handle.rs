@@ -1,0 +1,243 @@
+//! What services hold of the running member: proposals, read permission, state to read.
+
+use super::entry::{self, Carries};
+use super::pending::{Answer, Inboxes, Pending};
+use super::status::Status;
+use crossbeam_channel::Sender;
+use super::Failure;
+use super::background::Background;
+use super::read_gate::ReadGate;
+use crate::metrics::Metrics;
+use prost::Message;
+use retcd_api::etcdserverpb::{
+    AlarmRequest, AlarmType, LeaseCheckpoint, LeaseCheckpointRequest, ResponseHeader,
+    alarm_request::AlarmAction,
+};
+use retcd_api::{Error, Result};
+use retcd_engine::Engine;
+use retcd_mvcc::{Response, Store};
+use retcd_raft_glue::Input;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Committed entries that may wait to be applied before proposals are refused. etcd's number.
+const UNAPPLIED_MAX: u64 = 5000;
+
+/// What the raft thread is told.
+pub(crate) enum Event {
+    /// An input for the consensus.
+    Input(Input),
+    /// Stop.
+    Stop,
+}
+
+/// Limits that requests meet at the door.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// Largest entry, in bytes.
+    pub(crate) request_bytes_max: usize,
+    /// Most operations in a transaction.
+    pub(crate) txn_ops_max: usize,
+    /// How long a proposal or a linearizable read may wait.
+    pub(crate) request_timeout: Duration,
+}
+
+/// The running member, as its services see it.
+pub(crate) struct Member {
+    /// The replicated state.
+    pub(crate) store: Arc<Store>,
+    /// What it is stored in.
+    pub(crate) engine: Arc<dyn Engine>,
+    /// Cluster and member id.
+    pub(crate) identity: retcd_wal::Identity,
+    /// Raft's numbers.
+    pub(crate) status: Arc<Status>,
+    /// Limits at the door.
+    pub(crate) limits: Limits,
+    /// When the member's clock started: lease times count from here.
+    pub(crate) started: Instant,
+    /// What is counted.
+    pub(crate) metrics: Arc<Metrics>,
+    /// Reads that wait for raft.
+    pub(super) reads: ReadGate,
+    pub(super) background: Background,
+    pub(super) events: Sender<Event>,
+    pub(super) inboxes: Inboxes,
+    pub(super) is_leader: AtomicBool,
+    pub(super) election_timeout: Duration,
+    pub(super) failures: Sender<Failure>,
+}
+
+impl Member {
+    /// Proposes a request and waits until it is applied.
+    ///
+    /// # Errors
+    ///
+    /// etcd's: `request is too large`, `too many requests`, `request timed out`, `server stopped`,
+    /// and whatever applying it answers.
+    pub(crate) async fn propose(&self, carries: Carries, request: &[u8]) -> Result<Response> {
+        if self.status.unapplied() > UNAPPLIED_MAX {
+            return Err(Error::RequestTooManyRequests);
+        }
+        let mut pending = Pending::register();
+        let entry = entry::encode(carries, request, pending.id);
+        if entry.len() > self.limits.request_bytes_max {
+            return Err(Error::RequestTooLarge);
+        }
+        let propose = Input::Propose { token: pending.id, data: entry };
+        self.events.send(Event::Input(propose)).map_err(|_| Error::Stopped)?;
+        match tokio::time::timeout(self.limits.request_timeout, pending.answer()).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => Err(Error::Stopped),
+            Err(_) => Err(Error::Timeout),
+        }
+    }
+
+    /// Waits until reading the local state is linearizable.
+    ///
+    /// A lone voter that leads and has applied an entry of its term needs no round: nobody else can
+    /// have committed anything, and whatever was acknowledged is applied here.
+    pub(crate) async fn linearizable(&self) -> Result<()> {
+        if self.status.reads_are_linearizable() {
+            return Ok(());
+        }
+        let (confirmed, context) = self.reads.join();
+        if let Some(context) = context {
+            let ask = Event::Input(Input::ReadIndex { context });
+            self.events.send(ask).map_err(|_| Error::Stopped)?;
+        }
+        match tokio::time::timeout(self.limits.request_timeout, confirmed).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(Error::Stopped),
+            Err(_) => Err(Error::Timeout),
+        }
+    }
+
+    /// A response header at `revision`.
+    pub(crate) fn header(&self, revision: i64) -> ResponseHeader {
+        ResponseHeader {
+            cluster_id: self.identity.cluster,
+            member_id: self.identity.member,
+            revision,
+            raft_term: self.status.term(),
+        }
+    }
+
+    /// A response header at the current revision.
+    pub(crate) fn current_header(&self) -> ResponseHeader {
+        self.header(self.store.revision())
+    }
+
+    /// Time on the member's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// A read's result, as a client may see it. A failure of the storage stops the member.
+    pub(crate) fn checked<T>(&self, result: retcd_mvcc::Result<T>) -> Result<T> {
+        result.map_err(|error| match error {
+            retcd_mvcc::Error::Refused(error) => error,
+            error => {
+                self.fail(Failure::State(error));
+                Error::Stopped
+            }
+        })
+    }
+
+    /// Stops serving: nothing is answered from now on, and the program ends.
+    pub(super) fn fail(&self, failure: Failure) {
+        self.status.stop();
+        self.inboxes.close();
+        self.reads.close();
+        // If the program is ending already, it has its reason.
+        let _ = self.failures.send(failure);
+    }
+
+    /// An id that no request has had.
+    pub(crate) fn next_id(&self) -> u64 {
+        super::pending::next_id()
+    }
+
+    /// Merges the engine's data into its last form and waits until that is done.
+    pub(crate) async fn defragment(&self) -> Result<()> {
+        self.engine.request_merge().map_err(|_| Error::Stopped)?;
+        self.background.settled().await.ok_or(Error::Stopped)
+    }
+
+    /// Waits until what a compaction made superfluous is gone from the disk.
+    pub(crate) async fn compacted_physically(&self) -> Result<()> {
+        self.engine.request_flush().map_err(|_| Error::Stopped)?;
+        self.background.settled().await.ok_or(Error::Stopped)?;
+        self.defragment().await
+    }
+
+    /// Delivers answers to the network threads that wait for them.
+    pub(super) fn answer(&self, answers: &mut Vec<(u64, Answer)>) {
+        self.inboxes.send(answers);
+    }
+
+    /// Proposes on the member's own behalf; nobody waits for the answer.
+    pub(crate) fn propose_unattended(&self, carries: Carries, request: &impl Message) {
+        let data = entry::encode(carries, &request.encode_to_vec(), 0);
+        // At shutdown nobody takes it any more, and nobody needs it.
+        let _ = self.events.send(Event::Input(Input::Propose { token: 0, data }));
+    }
+
+    /// A renewed lease has its whole time again: what a checkpoint says of it is out of date.
+    pub(crate) fn forget_checkpoint(&self, id: i64) {
+        let checkpoints = vec![LeaseCheckpoint { id, remaining_ttl: 0 }];
+        let request = LeaseCheckpointRequest { checkpoints };
+        self.propose_unattended(Carries::LeaseCheckpoint, &request);
+    }
+
+    /// An alarm that applying an entry asks for.
+    pub(super) fn raise(&self, alarm: AlarmRequest) {
+        tracing::warn!(alarm = alarm.alarm().as_str_name(), "alarm raised");
+        self.propose_unattended(Carries::Alarm, &alarm);
+    }
+
+    /// The disk is full: the whole cluster stops taking what would need more of it.
+    pub(super) fn raise_no_space(&self) {
+        self.raise(AlarmRequest {
+            action: AlarmAction::Activate.into(),
+            member_id: self.identity.member,
+            alarm: AlarmType::Nospace.into(),
+        });
+    }
+
+    /// Whether this member leads, as far as it knows.
+    pub(crate) fn is_leader(&self) -> bool {
+        self.is_leader.load(Ordering::Acquire)
+    }
+
+    /// Raft says that roles changed.
+    pub(super) fn role_changed(&self, leads: bool, leader: u64, term: u64) {
+        let led = self.is_leader.swap(leads, Ordering::AcqRel);
+        if led && !leads {
+            self.store.demote();
+        }
+        self.metrics.role(leads, leader != 0);
+        let id = format_args!("{:x}", self.identity.member).to_string();
+        if leads {
+            tracing::info!("local-member-id" = %id, term, "became leader");
+        }
+        if leader != 0 {
+            let leader = format!("{leader:x}");
+            tracing::info!("local-member-id" = %id, "leader-id" = %leader, term, "elected leader");
+        }
+    }
+
+    /// This member applied the first entry of its own leadership: leases count from now.
+    pub(super) fn leads(&self) {
+        if self.is_leader() {
+            self.store.promote(self.now(), self.election_timeout);
+        }
+    }
+
+    /// Applying an entry took longer than the operator expects.
+    pub(super) fn apply_was_slow(&self, index: u64, took: Duration) {
+        self.metrics.slow_apply();
+        tracing::warn!(index, took = ?took, "apply request took too long");
+    }
+}

@@ -1,0 +1,167 @@
+//! The log thread: makes groups durable, one sync for everything that gathered meanwhile.
+
+use super::handle::{Event, Member};
+use crate::member::Failure;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use retcd_raft_glue::{AppendGroup, Input};
+use retcd_wal::{Group, HardState, Log, LogEntry, Purge, Step};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Entries' payload above which a group doesn't grow any more.
+const GROUP_BYTES_DEFAULT: usize = 4 << 20;
+
+/// How long the log thread waits for work before it looks after its segments.
+const IDLE: Duration = Duration::from_millis(20);
+
+/// How groups are made.
+#[derive(Clone, Debug)]
+pub(crate) struct Grouping {
+    /// A group doesn't grow beyond this many payload bytes.
+    pub(crate) bytes_max: usize,
+    /// How long a group waits for company. Zero: never.
+    pub(crate) delay: Duration,
+}
+
+impl Default for Grouping {
+    fn default() -> Grouping {
+        Grouping { bytes_max: GROUP_BYTES_DEFAULT, delay: Duration::ZERO }
+    }
+}
+
+/// The log thread's possessions.
+pub(super) struct LogLoop {
+    pub(super) log: Log,
+    pub(super) groups: Receiver<AppendGroup>,
+    pub(super) raft: Sender<Event>,
+    pub(super) member: Arc<Member>,
+    pub(super) grouping: Grouping,
+    /// Segments to keep for members that lag; 0 for no limit.
+    pub(super) segments_max: usize,
+    /// Whether the disk was full when the next segment was last prepared.
+    pub(super) disk_full: bool,
+}
+
+/// A durable write in the making.
+#[derive(Default)]
+struct Gathered {
+    number: u64,
+    entries: Vec<LogEntry>,
+    hard_state: Option<HardState>,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn add(&mut self, group: AppendGroup) {
+        self.number = group.number;
+        self.bytes += group.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
+        if self.entries.is_empty() {
+            self.entries = group.entries;
+        } else {
+            self.entries.extend(group.entries);
+        }
+        if group.hard_state.is_some() {
+            self.hard_state = group.hard_state;
+        }
+    }
+
+    /// Whether `group` continues the entries, instead of replacing some.
+    fn is_continued_by(&self, group: &AppendGroup) -> bool {
+        match (self.entries.last(), group.entries.first()) {
+            (Some(last), Some(first)) => first.index == last.index + 1,
+            _ => true,
+        }
+    }
+}
+
+impl LogLoop {
+    /// Runs until the raft thread is gone, then closes the log.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        let mut next: Option<AppendGroup> = None;
+        loop {
+            let first = match next.take() {
+                Some(group) => group,
+                None => match self.groups.recv_timeout(IDLE) {
+                    Ok(group) => group,
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.look_after_segments()?;
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
+                },
+            };
+            let mut gathered = Gathered::default();
+            gathered.add(first);
+            next = self.gather(&mut gathered);
+            self.append(&gathered)?;
+            // The raft thread may be gone at shutdown; then nobody needs to know.
+            let _ = self.raft.send(Event::Input(Input::Persisted { number: gathered.number }));
+        }
+        self.log.close()?;
+        Ok(())
+    }
+
+    /// Adds what is queued already. A group that can't be added comes back.
+    fn gather(&self, gathered: &mut Gathered) -> Option<AppendGroup> {
+        let deadline = (!self.grouping.delay.is_zero()).then(|| Instant::now() + self.grouping.delay);
+        while gathered.bytes < self.grouping.bytes_max {
+            let group = match (self.groups.try_recv(), deadline) {
+                (Ok(group), _) => group,
+                (Err(TryRecvError::Empty), Some(deadline)) => {
+                    self.groups.recv_deadline(deadline).ok()?
+                }
+                (Err(_), _) => return None,
+            };
+            if !gathered.is_continued_by(&group) {
+                return Some(group);
+            }
+            gathered.add(group);
+        }
+        None
+    }
+
+    fn append(&mut self, gathered: &Gathered) -> Result<(), Failure> {
+        let started = Instant::now();
+        self.log.append(&Group {
+            entries: &gathered.entries,
+            hard_state: gathered.hard_state,
+            snapshot: None,
+        })?;
+        self.member.metrics.log_synced(started.elapsed(), gathered.entries.len());
+        Ok(())
+    }
+
+    /// Prepares the next segment, and lets go of those that the engine doesn't need any more.
+    fn look_after_segments(&mut self) -> Result<(), Failure> {
+        let flushed = self.member.engine.flushed().index;
+        let limits = Purge { flushed, replicated: flushed, segments_max: self.segments_max };
+        while self.groups.is_empty() {
+            let purged = self.log.purge(limits)?;
+            if purged == Step::Idle && self.prepare()? == Step::Idle {
+                break;
+            }
+        }
+        self.member.metrics.log_stats(self.log.stats());
+        Ok(())
+    }
+
+    /// A full disk is no failure yet: preparation is tried again, and NOSPACE keeps clients from
+    /// needing the segment soon.
+    fn prepare(&mut self) -> Result<Step, Failure> {
+        match self.log.prepare() {
+            Ok(step) => {
+                self.disk_full = false;
+                Ok(step)
+            }
+            Err(retcd_wal::Error::PreparationDiskFull { path, source }) => {
+                if !std::mem::replace(&mut self.disk_full, true) {
+                    let path = path.display();
+                    tracing::error!(%path, error = %source, "no space for the next log segment");
+                    self.member.raise_no_space();
+                }
+                Ok(Step::Idle)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The running member: its threads, and what services hold of it.
+//!
+//! Three threads pass a write on: the raft thread decides, the log thread makes durable, the apply
+//! thread executes. A fourth flushes and merges. Each owns what it works on; queues connect them.
+//! When one of them fails, or a read finds damage, the member stops serving: see [`Failure`].
+
+mod apply_loop;
+mod background;
+mod entry;
+mod failure;
+mod handle;
+mod log_loop;
+mod pending;
+mod raft_loop;
+mod read_gate;
+mod start;
+mod status;
+
+pub(crate) use apply_loop::Batching;
+pub(crate) use entry::Carries;
+pub(crate) use failure::Failure;
+pub(crate) use handle::{Limits, Member};
+pub(crate) use log_loop::Grouping;
+pub(crate) use pending::Inboxes;
+pub(crate) use start::{MemberOptions, RunningMember, start};

@@ -1,0 +1,142 @@
+//! The raft thread: steps the consensus and hands its outputs on.
+
+use super::apply_loop::Committed;
+use super::handle::{Event, Member};
+use super::pending::Answer;
+use crate::member::Failure;
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use retcd_api::{Code, Error};
+use retcd_raft_glue::{
+    AppendGroup, DropReason, Input, Member as Consensus, Output, Role, RoleChange,
+};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Inputs stepped before outputs are taken: bounds how long a full queue holds up the log.
+const INPUTS_PER_ROUND: usize = 4096;
+
+/// The raft thread's possessions.
+pub(super) struct RaftLoop {
+    pub(super) consensus: Consensus,
+    pub(super) events: Receiver<Event>,
+    pub(super) log: Sender<AppendGroup>,
+    pub(super) apply: Sender<Committed>,
+    pub(super) member: Arc<Member>,
+    pub(super) tick: Duration,
+    /// Applied index that the consensus knows of.
+    pub(super) applied: u64,
+    /// See [`super::status::Status`].
+    pub(super) lone_leader_from: u64,
+}
+
+impl RaftLoop {
+    /// Runs until told to stop.
+    pub(super) fn run(mut self) -> Result<(), Failure> {
+        let mut next_tick = Instant::now() + self.tick;
+        loop {
+            // Whatever is to be said before the first event (a lone voter campaigns at once).
+            self.hand_on()?;
+            let first = match self.events.recv_deadline(next_tick) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            self.note_applied()?;
+            let now = Instant::now();
+            if now >= next_tick {
+                self.consensus.step(Input::Tick)?;
+                // Ticks that a stall swallowed don't come back: peers must not be hurried.
+                next_tick = (next_tick + self.tick).max(now);
+            }
+            let more = first.is_some().then(|| self.events.clone());
+            let more = more.iter().flat_map(|events| events.try_iter());
+            for event in first.into_iter().chain(more).take(INPUTS_PER_ROUND) {
+                match event {
+                    Event::Input(input) => self.consensus.step(input)?,
+                    Event::Stop => return Ok(()),
+                }
+            }
+        }
+    }
+
+    fn note_applied(&mut self) -> Result<(), Failure> {
+        let applied = self.member.status.applied();
+        if applied > self.applied {
+            self.applied = applied;
+            self.consensus.step(Input::Applied { index: applied })?;
+        }
+        Ok(())
+    }
+
+    fn hand_on(&mut self) -> Result<(), Failure> {
+        while self.consensus.has_output() {
+            let output = self.consensus.take_output()?;
+            self.publish(output.role);
+            self.hand_on_output(output)?;
+        }
+        Ok(())
+    }
+
+    fn hand_on_output(&mut self, output: Output) -> Result<(), Failure> {
+        for group in output.groups {
+            self.log.send(group).map_err(|_| Failure::Stopped)?;
+        }
+        if !output.committed.is_empty() {
+            let term = self.consensus.status().term;
+            let committed = Committed { entries: output.committed, term };
+            self.apply.send(committed).map_err(|_| Failure::Stopped)?;
+        }
+        for read in output.reads {
+            let applied = self.member.status.applied();
+            if let Some(context) = self.member.reads.confirmed(read.context, read.index, applied) {
+                self.consensus.step(Input::ReadIndex { context })?;
+            }
+        }
+        for context in output.reads_dropped {
+            if let Some(context) = self.member.reads.dropped(context) {
+                self.consensus.step(Input::ReadIndex { context })?;
+            }
+        }
+        let mut refused: Vec<(u64, Answer)> = output
+            .dropped
+            .iter()
+            .map(|dropped| (dropped.token, Err(refusal(dropped.reason))))
+            .collect();
+        self.member.answer(&mut refused);
+        // A lone voter has nobody to send to; peers come with the cluster's transport.
+        debug_assert!(output.messages.is_empty(), "there are no peers");
+        Ok(())
+    }
+
+    fn publish(&mut self, role: Option<RoleChange>) {
+        let status = self.consensus.status();
+        if self.consensus.reads_alone() {
+            if self.lone_leader_from == 0 {
+                self.lone_leader_from = status.committed;
+            }
+        } else {
+            self.lone_leader_from = 0;
+        }
+        self.member.status.set_raft(
+            status.term,
+            status.leader,
+            status.committed,
+            self.lone_leader_from,
+        );
+        if let Some(change) = role {
+            self.member.role_changed(change.role == Role::Leader, change.leader, change.term);
+        }
+    }
+}
+
+/// What a client is told about a proposal that didn't enter the log.
+fn refusal(reason: DropReason) -> Error {
+    match reason {
+        DropReason::TooManyRequests => Error::RequestTooManyRequests,
+        DropReason::NoLeader | DropReason::LeaderTransfer | DropReason::Removed => {
+            Error::Other(Code::Unknown, "raft proposal dropped".into())
+        }
+        DropReason::ConfChangePending | DropReason::InvalidConfChange => Error::Unhealthy,
+        _ => Error::Unhealthy,
+    }
+}

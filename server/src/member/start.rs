@@ -1,0 +1,157 @@
+//! Starting the member's threads, and stopping them in order.
+
+use super::apply_loop::{ApplyLoop, Batching};
+use super::background::background;
+use super::handle::{Event, Limits, Member};
+use super::log_loop::{Grouping, LogLoop};
+use super::raft_loop::RaftLoop;
+use super::read_gate::ReadGate;
+use super::status::Status;
+use super::{Failure, Inboxes};
+use crate::metrics::Metrics;
+use crossbeam_channel::{Sender, unbounded};
+use retcd_raft_glue::{DataDir, Parts};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How the member runs.
+pub(crate) struct MemberOptions {
+    /// Length of a raft tick.
+    pub(crate) tick: Duration,
+    /// After this long without a leader there is an election.
+    pub(crate) election_timeout: Duration,
+    /// Limits at the door.
+    pub(crate) limits: Limits,
+    /// How log groups are made.
+    pub(crate) grouping: Grouping,
+    /// When applied entries are published.
+    pub(crate) batching: Batching,
+    /// Applying an entry longer than this is logged.
+    pub(crate) slow_apply: Duration,
+    /// Log segments to keep for members that lag; 0 for no limit.
+    pub(crate) segments_max: usize,
+}
+
+/// A member whose threads run.
+pub(crate) struct RunningMember {
+    /// What services hold.
+    pub(crate) member: Arc<Member>,
+    raft: JoinHandle<()>,
+    log: JoinHandle<()>,
+    apply: JoinHandle<()>,
+    maintenance: JoinHandle<()>,
+    /// Keeps other processes out until all threads are gone.
+    data_dir: DataDir,
+}
+
+/// Starts the threads. What ends the member early is sent to `failures`.
+pub(crate) fn start(
+    parts: Parts,
+    options: MemberOptions,
+    metrics: Arc<Metrics>,
+    inboxes: Inboxes,
+    failures: Sender<Failure>,
+) -> io::Result<RunningMember> {
+    let (events, event_queue) = unbounded();
+    let (group_sender, groups) = unbounded();
+    let (committed_sender, committed) = unbounded();
+    let (background, maintenance) = background(parts.engine.clone());
+    let member = Arc::new(Member {
+        store: parts.store,
+        engine: parts.engine,
+        identity: parts.identity,
+        status: Arc::<Status>::default(),
+        limits: options.limits,
+        started: Instant::now(),
+        metrics,
+        reads: ReadGate::default(),
+        background,
+        events: events.clone(),
+        inboxes,
+        is_leader: AtomicBool::new(false),
+        election_timeout: options.election_timeout,
+        failures,
+    });
+    let applied = parts.consensus.status().applied;
+    member.status.set_applied(applied);
+    let raft = RaftLoop {
+        consensus: parts.consensus,
+        events: event_queue,
+        log: group_sender,
+        apply: committed_sender,
+        member: member.clone(),
+        tick: options.tick,
+        applied,
+        lone_leader_from: 0,
+    };
+    let log = LogLoop {
+        log: parts.log,
+        groups,
+        raft: events.clone(),
+        member: member.clone(),
+        grouping: options.grouping,
+        segments_max: options.segments_max,
+        disk_full: false,
+    };
+    let apply = ApplyLoop {
+        applier: parts.applier,
+        committed,
+        raft: events,
+        member: member.clone(),
+        batching: options.batching,
+        slow: options.slow_apply,
+    };
+    Ok(RunningMember {
+        raft: spawn("raft", &member, move || raft.run())?,
+        log: spawn("log", &member, move || log.run())?,
+        apply: spawn("apply", &member, move || apply.run())?,
+        maintenance: spawn("maintenance", &member, {
+            let member = member.clone();
+            move || maintenance.run(&member)
+        })?,
+        data_dir: parts.data_dir,
+        member,
+    })
+}
+
+/// Runs a part of the member on a thread of its own. However it fails, the member stops serving.
+fn spawn(
+    name: &'static str,
+    member: &Arc<Member>,
+    run: impl FnOnce() -> Result<(), Failure> + Send + 'static,
+) -> io::Result<JoinHandle<()>> {
+    let member = member.clone();
+    std::thread::Builder::new().name(name.into()).spawn(move || {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        match result {
+            Ok(Ok(())) | Ok(Err(Failure::Stopped)) => {}
+            Ok(Err(failure)) => member.fail(failure),
+            Err(_) => member.fail(Failure::Panicked(name)),
+        }
+    })
+}
+
+impl RunningMember {
+    /// Stops the threads in the order in which work passes through them. Whoever still waits for an
+    /// answer is told that the server stopped.
+    pub(crate) fn stop(self) {
+        self.member.status.stop();
+        // The raft thread may have failed already.
+        let _ = self.member.events.send(Event::Stop);
+        let join = |thread: JoinHandle<()>| {
+            // A panic was reported when it happened.
+            let _ = thread.join();
+        };
+        join(self.raft);
+        join(self.log);
+        join(self.apply);
+        self.member.background.doorbell.stop();
+        join(self.maintenance);
+        self.member.inboxes.close();
+        self.member.reads.close();
+        drop(self.data_dir);
+    }
+}

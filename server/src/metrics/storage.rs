@@ -1,0 +1,171 @@
+//! Metrics of the log, the engine and the quota; names of our own begin with `retcd_`.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntGauge};
+
+use super::catalog::{Buckets, Catalog, DISK};
+
+/// The log's metrics.
+pub(super) struct Log {
+    sync: Histogram,
+    bytes: IntGauge,
+    group_entries: Histogram,
+    groups: IntCounter,
+    syncs: IntCounter,
+    payload_bytes: IntCounter,
+    segments: IntGauge,
+    rotations: IntCounter,
+    stalls: IntCounter,
+    recycled: IntCounter,
+}
+
+impl Log {
+    pub(super) fn new(catalog: &Catalog, io: &str) -> Log {
+        let mode = catalog.gauges(
+            "retcd_wal_io_info",
+            "How the log writes. 1 for 'mode' label with the mode in use.",
+            &["mode"],
+        );
+        mode.with_label_values(&[io]).set(1);
+        Log {
+            sync: catalog.histogram(
+                "etcd_disk_wal_fsync_duration_seconds",
+                "The latency distributions of fsync called by WAL.",
+                DISK,
+            ),
+            bytes: catalog
+                .gauge("etcd_disk_wal_write_bytes_total", "Total number of bytes written in WAL."),
+            group_entries: catalog.histogram(
+                "retcd_wal_group_entries",
+                "Entries in one group of the log.",
+                Buckets::Doubling { start: 1.0, count: 12 },
+            ),
+            groups: catalog.counter("retcd_wal_groups_total", "Groups that became durable."),
+            syncs: catalog.counter("retcd_wal_syncs_total", "Durable writes for groups."),
+            payload_bytes: catalog.counter(
+                "retcd_wal_payload_bytes_total",
+                "Bytes of entries in groups, without frames and padding.",
+            ),
+            segments: catalog.gauge("retcd_wal_segments", "Segments that exist now."),
+            rotations: catalog.counter("retcd_wal_rotations_total", "Segments begun."),
+            stalls: catalog.counter(
+                "retcd_wal_segment_stalls_total",
+                "Segments that had to be prepared while a group waited.",
+            ),
+            recycled: catalog.counter(
+                "retcd_wal_segments_recycled_total",
+                "Segments whose file was used again.",
+            ),
+        }
+    }
+
+    pub(super) fn synced(&self, took: Duration, entries: usize) {
+        self.sync.observe(took.as_secs_f64());
+        self.group_entries.observe(entries as f64);
+    }
+
+    pub(super) fn set(&self, stats: &retcd_wal::Stats) {
+        self.bytes.set(signed(stats.bytes));
+        raise(&self.groups, stats.groups);
+        raise(&self.syncs, stats.syncs);
+        raise(&self.payload_bytes, stats.payload_bytes);
+        self.segments.set(signed(stats.segments));
+        raise(&self.rotations, stats.rotations);
+        raise(&self.stalls, stats.inline_preparations);
+        raise(&self.recycled, stats.recycled);
+    }
+}
+
+/// The engine's metrics.
+pub(super) struct Tables {
+    flush: Histogram,
+    total_bytes: IntGauge,
+    used_bytes: IntGauge,
+    quota_bytes: IntGauge,
+    file_bytes: IntGauge,
+    live_bytes: IntGauge,
+    memtable_bytes: IntGauge,
+    frozen_memtables: IntGauge,
+    runs: IntGauge,
+    flushes: IntCounter,
+    merges: IntCounter,
+    bytes_written: IntCounter,
+    out_of_space: IntGauge,
+}
+
+impl Tables {
+    pub(super) fn new(catalog: &Catalog) -> Tables {
+        Tables {
+            flush: catalog.histogram(
+                "etcd_disk_backend_commit_duration_seconds",
+                "The latency distributions of commit called by backend.",
+                DISK,
+            ),
+            total_bytes: catalog.gauge(
+                "etcd_mvcc_db_total_size_in_bytes",
+                "Total size of the underlying database physically allocated in bytes.",
+            ),
+            used_bytes: catalog.gauge(
+                "etcd_mvcc_db_total_size_in_use_in_bytes",
+                "Total size of the underlying database logically in use in bytes.",
+            ),
+            quota_bytes: catalog.gauge(
+                "etcd_server_quota_backend_bytes",
+                "Current backend storage quota size in bytes.",
+            ),
+            file_bytes: catalog.gauge("retcd_engine_file_bytes", "Bytes of all tables."),
+            live_bytes: catalog.gauge(
+                "retcd_engine_live_bytes",
+                "Bytes of tables that a complete merge would keep, estimated.",
+            ),
+            memtable_bytes: catalog
+                .gauge("retcd_engine_memtable_bytes", "Bytes in memtables, frozen ones included."),
+            frozen_memtables: catalog
+                .gauge("retcd_engine_frozen_memtables", "Memtables that wait for a flush."),
+            runs: catalog.gauge("retcd_engine_runs", "Sorted runs on disk."),
+            flushes: catalog.counter("retcd_engine_flushes_total", "Memtables flushed."),
+            merges: catalog.counter("retcd_engine_merges_total", "Merges done."),
+            bytes_written: catalog.counter(
+                "retcd_engine_bytes_written_total",
+                "Bytes written to tables and manifests.",
+            ),
+            out_of_space: catalog.gauge(
+                "retcd_engine_out_of_space",
+                "1 if the last merge was given up because the disk was full.",
+            ),
+        }
+    }
+
+    pub(super) fn set_quota(&self, bytes: u64) {
+        self.quota_bytes.set(signed(bytes));
+    }
+
+    pub(super) fn flushed(&self, took: Duration) {
+        self.flush.observe(took.as_secs_f64());
+    }
+
+    /// `used_bytes` is what the quota counts.
+    pub(super) fn set(&self, stats: &retcd_engine::Stats, used_bytes: u64) {
+        self.total_bytes.set(signed(stats.file_bytes.saturating_add(stats.memtable_bytes)));
+        self.used_bytes.set(signed(used_bytes));
+        self.file_bytes.set(signed(stats.file_bytes));
+        self.live_bytes.set(signed(stats.live_bytes));
+        self.memtable_bytes.set(signed(stats.memtable_bytes));
+        self.frozen_memtables.set(signed(stats.frozen_memtables));
+        self.runs.set(signed(stats.runs));
+        raise(&self.flushes, stats.flushes);
+        raise(&self.merges, stats.merges);
+        raise(&self.bytes_written, stats.bytes_written);
+        self.out_of_space.set(i64::from(stats.out_of_space));
+    }
+}
+
+/// Brings a counter up to a number that only grows.
+fn raise(counter: &IntCounter, to: u64) {
+    counter.inc_by(to.saturating_sub(counter.get()));
+}
+
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

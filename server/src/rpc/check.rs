@@ -1,0 +1,222 @@
+//! Checks at the door: what is refused before it costs anything.
+//!
+//! The rules and their order are etcd's, exceptions included: clients see which of two faults is
+//! reported first.
+
+use bytes::Bytes;
+use retcd_api::etcdserverpb::{
+    Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
+    range_request::{SortOrder, SortTarget},
+    request_op::Request,
+};
+use retcd_api::{Error, Result};
+use std::collections::HashSet;
+
+/// How deep transactions may nest. The operations limit falls with each level, so that a request
+/// within it can't be deeper; this bounds the recursion for a limit set very high.
+const NESTING_MAX: usize = 128;
+
+/// A range needs a key and a known sort order.
+pub(crate) fn range(request: &RangeRequest) -> Result<()> {
+    if request.key.is_empty() {
+        return Err(Error::EmptyKey);
+    }
+    let order = SortOrder::try_from(request.sort_order);
+    let target = SortTarget::try_from(request.sort_target);
+    if order.is_err() || target.is_err() {
+        return Err(Error::InvalidSortOption);
+    }
+    Ok(())
+}
+
+/// A put needs a key, and nothing that it asks to ignore.
+pub(crate) fn put(request: &PutRequest) -> Result<()> {
+    if request.key.is_empty() {
+        return Err(Error::EmptyKey);
+    }
+    if request.ignore_value && !request.value.is_empty() {
+        return Err(Error::ValueProvided);
+    }
+    if request.ignore_lease && request.lease != 0 {
+        return Err(Error::LeaseProvided);
+    }
+    Ok(())
+}
+
+/// A delete needs a key.
+pub(crate) fn delete_range(request: &DeleteRangeRequest) -> Result<()> {
+    if request.key.is_empty() {
+        return Err(Error::EmptyKey);
+    }
+    Ok(())
+}
+
+/// A transaction's size, each of its operations, and that no key is written twice.
+pub(crate) fn txn(request: &TxnRequest, ops_max: usize) -> Result<()> {
+    txn_level(request, ops_max, NESTING_MAX)?;
+    writes(&request.success)?;
+    writes(&request.failure)?;
+    Ok(())
+}
+
+fn txn_level(request: &TxnRequest, ops_max: usize, depth_max: usize) -> Result<()> {
+    let ops = request.compare.len().max(request.success.len()).max(request.failure.len());
+    if ops > ops_max || depth_max == 0 {
+        return Err(Error::TooManyOps);
+    }
+    if request.compare.iter().any(|compare: &Compare| compare.key.is_empty()) {
+        return Err(Error::EmptyKey);
+    }
+    for op in request.success.iter().chain(&request.failure) {
+        match &op.request {
+            Some(Request::RequestRange(op)) => range(op)?,
+            Some(Request::RequestPut(op)) => put(op)?,
+            Some(Request::RequestDeleteRange(op)) => delete_range(op)?,
+            Some(Request::RequestTxn(op)) => txn_level(op, ops_max - ops, depth_max - 1)?,
+            None => return Err(Error::KeyNotFound),
+        }
+    }
+    Ok(())
+}
+
+/// Keys that a list of operations puts and ranges that it deletes, nested ones included.
+#[derive(Default)]
+struct Writes<'a> {
+    puts: HashSet<&'a [u8]>,
+    deletes: Vec<Deleted<'a>>,
+}
+
+/// A deleted range as etcd's interval check sees it.
+struct Deleted<'a> {
+    key: &'a Bytes,
+    range_end: &'a Bytes,
+}
+
+impl Deleted<'_> {
+    /// etcd compares `range_end` as a plain key here, also where `\0` means "everything from key
+    /// on": such a delete covers nothing, which lets it stand beside a put.
+    fn covers(&self, key: &[u8]) -> bool {
+        match self.range_end.is_empty() {
+            true => self.key == key,
+            false => self.key.as_ref() <= key && key < self.range_end.as_ref(),
+        }
+    }
+}
+
+impl<'a> Writes<'a> {
+    fn put(&mut self, key: &'a [u8]) -> Result<()> {
+        if self.deletes.iter().any(|deleted| deleted.covers(key)) || !self.puts.insert(key) {
+            return Err(Error::DuplicateKey);
+        }
+        Ok(())
+    }
+}
+
+/// Collects a branch's writes: its own deletes first, then each nested transaction's puts against
+/// what was collected so far, then its own puts. A nested delete is therefore not held against puts
+/// of transactions before it: etcd accepts a put and a later delete of one key in siblings.
+fn writes(ops: &[RequestOp]) -> Result<Writes<'_>> {
+    let mut all = Writes::default();
+    for op in ops {
+        if let Some(Request::RequestDeleteRange(op)) = &op.request {
+            all.deletes.push(Deleted { key: &op.key, range_end: &op.range_end });
+        }
+    }
+    for op in ops {
+        let Some(Request::RequestTxn(op)) = &op.request else { continue };
+        let then = writes(&op.success)?;
+        let otherwise = writes(&op.failure)?;
+        for key in &then.puts {
+            all.put(key)?;
+        }
+        // Only one of the branches runs: they may put the same key.
+        for key in otherwise.puts.difference(&then.puts) {
+            all.put(key)?;
+        }
+        all.deletes.extend(then.deletes);
+        all.deletes.extend(otherwise.deletes);
+    }
+    for op in ops {
+        if let Some(Request::RequestPut(op)) = &op.request {
+            all.put(&op.key)?;
+        }
+    }
+    Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn op_put(key: &'static str) -> RequestOp {
+        let put = PutRequest { key: Bytes::from_static(key.as_bytes()), ..Default::default() };
+        RequestOp { request: Some(Request::RequestPut(put)) }
+    }
+
+    fn op_delete(key: &'static str, range_end: &'static str) -> RequestOp {
+        let delete = DeleteRangeRequest {
+            key: Bytes::from_static(key.as_bytes()),
+            range_end: Bytes::from_static(range_end.as_bytes()),
+            prev_kv: false,
+        };
+        RequestOp { request: Some(Request::RequestDeleteRange(delete)) }
+    }
+
+    fn op_txn(success: Vec<RequestOp>, failure: Vec<RequestOp>) -> RequestOp {
+        let txn = TxnRequest { compare: vec![], success, failure };
+        RequestOp { request: Some(Request::RequestTxn(txn)) }
+    }
+
+    fn checked(success: Vec<RequestOp>) -> Result<()> {
+        txn(&TxnRequest { compare: vec![], success, failure: vec![] }, 128)
+    }
+
+    #[test]
+    fn a_key_is_put_once() {
+        assert_eq!(checked(vec![op_put("a"), op_put("b")]), Ok(()));
+        assert_eq!(checked(vec![op_put("a"), op_put("a")]), Err(Error::DuplicateKey));
+        let nested = op_txn(vec![op_put("a")], vec![]);
+        assert_eq!(checked(vec![op_put("a"), nested]), Err(Error::DuplicateKey));
+    }
+
+    #[test]
+    fn a_deleted_range_is_not_put_into() {
+        assert_eq!(checked(vec![op_delete("a", "c"), op_put("b")]), Err(Error::DuplicateKey));
+        assert_eq!(checked(vec![op_put("b"), op_delete("b", "")]), Err(Error::DuplicateKey));
+        assert_eq!(checked(vec![op_put("c"), op_delete("a", "c")]), Ok(()));
+        assert_eq!(checked(vec![op_delete("a", "c"), op_delete("b", "d")]), Ok(()));
+    }
+
+    #[test]
+    fn a_delete_from_a_key_on_stands_beside_a_put() {
+        assert_eq!(checked(vec![op_delete("a", "\0"), op_put("b")]), Ok(()));
+        assert_eq!(checked(vec![op_put("b"), op_delete("a", "\0")]), Ok(()));
+    }
+
+    #[test]
+    fn siblings_may_put_and_then_delete_a_key() {
+        let put = || op_txn(vec![op_put("a")], vec![]);
+        let delete = || op_txn(vec![op_delete("a", "")], vec![]);
+        assert_eq!(checked(vec![put(), delete()]), Ok(()));
+        assert_eq!(checked(vec![delete(), put()]), Err(Error::DuplicateKey));
+    }
+
+    #[test]
+    fn branches_exclude_each_other() {
+        assert_eq!(checked(vec![op_txn(vec![op_put("a")], vec![op_put("a")])]), Ok(()));
+    }
+
+    #[test]
+    fn nested_operations_count_against_the_same_limit() {
+        let ops = |n| vec![op_put("a"); n];
+        let one_level = TxnRequest { success: ops(129), ..Default::default() };
+        assert_eq!(txn(&one_level, 128), Err(Error::TooManyOps));
+        let nested = TxnRequest { success: vec![op_txn(ops(128), vec![])], ..Default::default() };
+        assert_eq!(txn(&nested, 128), Err(Error::TooManyOps));
+    }
+
+    #[test]
+    fn an_empty_operation_is_refused_with_etcds_text() {
+        assert_eq!(checked(vec![RequestOp { request: None }]), Err(Error::KeyNotFound));
+    }
+}

@@ -1,0 +1,75 @@
+//! The lease service, except keep-alive.
+
+use super::kv::{admit, complete, mismatch};
+use super::{decode, encode};
+use crate::member::{Carries, Member};
+use bytes::Bytes;
+use retcd_api::{Error, Result};
+use retcd_api::etcdserverpb::{
+    LeaseGrantRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseStatus,
+    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
+};
+use retcd_mvcc::Response;
+
+/// What a lease costs against the quota, in bytes. etcd's number.
+const LEASE_COST: u64 = 64;
+
+/// An id for a lease whose client brings none: positive, and unused as far as can be told.
+pub(super) fn new_id(member: &Member) -> i64 {
+    (member.next_id() & (i64::MAX as u64)) as i64
+}
+
+pub(super) async fn grant(member: &Member, message: Bytes) -> Result<Bytes> {
+    let mut request: LeaseGrantRequest = decode(message)?;
+    if request.id == 0 {
+        request.id = new_id(member);
+    }
+    admit(member, LEASE_COST)?;
+    match member.propose(Carries::LeaseGrant, &encode(&request)).await? {
+        Response::LeaseGrant(mut response) => {
+            complete(member, &mut response.header);
+            Ok(encode(&response))
+        }
+        other => Err(mismatch(&other)),
+    }
+}
+
+pub(super) async fn revoke(member: &Member, message: Bytes) -> Result<Bytes> {
+    let _: LeaseRevokeRequest = decode(message.clone())?;
+    match member.propose(Carries::LeaseRevoke, &message).await? {
+        Response::LeaseRevoke(mut response) => {
+            complete(member, &mut response.header);
+            Ok(encode(&response))
+        }
+        other => Err(mismatch(&other)),
+    }
+}
+
+/// An unknown lease isn't an error: its time is −1.
+pub(super) async fn time_to_live(member: &Member, message: Bytes) -> Result<Bytes> {
+    let request: LeaseTimeToLiveRequest = decode(message)?;
+    member.linearizable().await?;
+    let mut response = LeaseTimeToLiveResponse {
+        header: Some(member.current_header()),
+        id: request.id,
+        ttl: -1,
+        ..Default::default()
+    };
+    match member.store.lease_time_to_live(request.id, member.now()) {
+        Ok(lease) => {
+            response.ttl = lease.ttl;
+            response.granted_ttl = lease.granted_ttl;
+        }
+        Err(Error::LeaseNotFound) => return Ok(encode(&response)),
+        Err(error) => return Err(error),
+    }
+    if request.keys {
+        response.keys = member.checked(member.store.lease_keys(request.id))?;
+    }
+    Ok(encode(&response))
+}
+
+pub(super) fn leases(member: &Member) -> Result<Bytes> {
+    let leases = member.store.leases().into_iter().map(|id| LeaseStatus { id }).collect();
+    Ok(encode(&LeaseLeasesResponse { header: Some(member.current_header()), leases }))
+}

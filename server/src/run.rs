@@ -1,0 +1,227 @@
+//! The program from its flags to its end.
+//!
+//! 1. Listen on every address, so that one in use is found before the data directory is touched.
+//! 2. Open or create the data directory.
+//! 3. Start the network threads and the member's threads.
+//! 4. Tell the cluster this member's name and client URLs, which needs a leader: then it is ready.
+//! 5. Wait for a signal or a failure; stop in the opposite order.
+
+use crate::compactor::Retention;
+use crate::flags::{AutoCompaction, Config, Url};
+use crate::lifecycle::{self, Signals};
+use crate::member::{
+    self, Batching, Carries, Failure, Grouping, Inboxes, Limits, Member, MemberOptions,
+    RunningMember,
+};
+use crate::metrics::{Facts, Metrics};
+use crate::net::{ConnectionOptions, NetworkThreads, Served, bind};
+use crate::rpc::Rpc;
+use crate::site::{ClientSite, PagesSite};
+use crate::{storage, tasks, version};
+use crossbeam_channel::{Receiver, unbounded};
+use prost::Message;
+use retcd_api::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long an unanswered ping may stay so if the flag says for ever.
+const PING_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
+
+/// Why the program ended.
+pub(crate) enum End {
+    /// This signal came, and everything was closed.
+    Signal(i32),
+    /// It couldn't start or go on; the reason was logged.
+    Failed,
+}
+
+struct Listeners {
+    client: Vec<TcpListener>,
+    pages: Vec<TcpListener>,
+    peer: Vec<TcpListener>,
+}
+
+/// Runs the member until a signal or a failure.
+pub(crate) fn run(config: &Config, signals: Signals) -> End {
+    match try_run(config, signals) {
+        Ok(end) => end,
+        Err(failure) => {
+            crate::log_fatal!(error = %failure, "discovery failed");
+            End::Failed
+        }
+    }
+}
+
+fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error::Error>> {
+    let listeners = listen(config)?;
+    let parts = storage::open(config)?;
+    let log_io = storage::log_io(parts.log.mode());
+    tracing::info!(
+        "data-dir" = %config.data_dir.display(),
+        "local-member-id" = %format_args!("{:x}", parts.identity.member),
+        "cluster-id" = %format_args!("{:x}", parts.identity.cluster),
+        "wal-io" = log_io,
+        found = storage::opened(&parts.opened).as_str(),
+        "applied-index" = parts.engine.applied().index,
+        "opened the data directory"
+    );
+    let metrics = Arc::new(Metrics::new(&Facts {
+        member_id: parts.identity.member,
+        quota_bytes: config.quota_bytes,
+        log_io: log_io.to_owned(),
+        detail: config.metrics,
+    }));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let inboxes = Inboxes::new(threads);
+    let network = start_network(threads, &inboxes, parts.identity.member)?;
+    let (failures, failed) = unbounded();
+    let running =
+        member::start(parts, member_options(config), metrics.clone(), inboxes, failures)?;
+    serve(config, listeners, &network, &running, &metrics)?;
+    start_tasks(config, &network, &running.member);
+    let end = wait(&signals, &failed);
+    if let Ok(failure) = &end {
+        tracing::error!(error = %failure, "the member stops serving");
+    }
+    network.stop();
+    running.stop();
+    tracing::info!(name = config.name.as_str(), "closed etcd server");
+    Ok(match end {
+        Ok(_) => End::Failed,
+        Err(signal) => End::Signal(signal),
+    })
+}
+
+/// Waits for what ends the program: a failure, or the number of a signal.
+fn wait(signals: &Signals, failed: &Receiver<Failure>) -> Result<Failure, i32> {
+    crossbeam_channel::select! {
+        recv(failed) -> failure => Ok(failure.unwrap_or(Failure::Stopped)),
+        recv(signals.received()) -> signal => {
+            let signal = signal.unwrap_or(lifecycle::SIGTERM);
+            tracing::info!(signal = lifecycle::name(signal), "received signal; shutting down");
+            Err(signal)
+        }
+    }
+}
+
+fn listen(config: &Config) -> Result<Listeners, crate::net::BindError> {
+    let all = |urls: &[Url]| -> Result<Vec<_>, _> {
+        urls.iter().map(|url| bind(url.host_port())).collect()
+    };
+    let peer = all(&config.urls.listen_peer)?;
+    let client = all(&config.urls.listen_client)?;
+    let mut pages: Vec<TcpListener> = all(&config.urls.listen_client_http)?;
+    pages.append(&mut all(&config.urls.listen_metrics)?);
+    Ok(Listeners { client, pages, peer })
+}
+
+fn start_network(threads: usize, inboxes: &Inboxes, id: u64) -> std::io::Result<NetworkThreads> {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let enter = inboxes.clone();
+    let network =
+        NetworkThreads::start(threads, move |number| enter.enter(number, id, since_epoch))?;
+    for number in 0..inboxes.len() {
+        network.handle(number).spawn(inboxes.clone().deliver(number));
+    }
+    Ok(network)
+}
+
+fn member_options(config: &Config) -> MemberOptions {
+    MemberOptions {
+        tick: config.raft.tick,
+        election_timeout: config.raft.election_timeout(),
+        limits: Limits {
+            request_bytes_max: config.requests.request_bytes_max as usize,
+            txn_ops_max: config.requests.txn_ops_max as usize,
+            request_timeout: config.request_timeout(),
+        },
+        grouping: Grouping {
+            bytes_max: config.storage.group_bytes as usize,
+            delay: config.storage.group_delay,
+        },
+        batching: Batching {
+            limit: config.batch.operations_max as usize,
+            interval: config.batch.interval,
+        },
+        slow_apply: config.warning_apply_duration,
+        segments_max: config.storage.segments_max.map_or(0, |max| max as usize),
+    }
+}
+
+fn serve(
+    config: &Config,
+    listeners: Listeners,
+    network: &NetworkThreads,
+    running: &RunningMember,
+    metrics: &Arc<Metrics>,
+) -> std::io::Result<()> {
+    let options = ConnectionOptions {
+        streams_max: config.requests.concurrent_streams_max,
+        ping_interval: config.keepalive.interval,
+        ping_timeout: config.keepalive.timeout.unwrap_or(PING_TIMEOUT_MAX),
+        grace: config.request_timeout(),
+    };
+    let rpc = Rpc {
+        member: running.member.clone(),
+        metrics: metrics.clone(),
+        progress_interval: config.watch_progress_interval,
+        closing: network.closing(),
+    };
+    let pages = crate::pages::pages(config, &running.member, metrics);
+    for listener in listeners.client {
+        let address = listener.local_addr()?;
+        tracing::info!(%address, "serving client traffic insecurely; this is strongly discouraged!");
+        let answerer = ClientSite { rpc: rpc.clone(), pages: pages.clone() };
+        network.serve(Served { listener, answerer, options: options.clone() })?;
+    }
+    for listener in listeners.pages {
+        let answerer = PagesSite { pages: pages.clone() };
+        network.serve(Served { listener, answerer, options: options.clone() })?;
+    }
+    for listener in listeners.peer {
+        tracing::info!(address = %listener.local_addr()?, "serving peer traffic");
+        let answerer = PagesSite { pages: pages.for_peers() };
+        network.serve(Served { listener, answerer, options: options.clone() })?;
+    }
+    Ok(())
+}
+
+fn start_tasks(config: &Config, network: &NetworkThreads, member: &Arc<Member>) {
+    let attributes = Attributes {
+        name: config.name.clone(),
+        client_urls: config.urls.advertise_client.iter().map(Url::to_string).collect(),
+    };
+    network.handle(0).spawn(publish(member.clone(), attributes));
+    network.handle(0).spawn(tasks::end_leases(member.clone()));
+    let retention = match config.auto_compaction {
+        AutoCompaction::Off => return,
+        AutoCompaction::Periodic(time) => Retention::Time(time),
+        AutoCompaction::Revision(kept) => Retention::Revisions(kept as i64),
+    };
+    network.handle(0).spawn(tasks::compact(member.clone(), retention));
+}
+
+/// Tells the cluster who this member is, as often as it takes; then the member is ready.
+async fn publish(member: Arc<Member>, attributes: Attributes) {
+    let name = attributes.name.clone();
+    let request = ClusterMemberAttrSetRequest {
+        member_id: member.identity.member,
+        member_attributes: Some(attributes),
+    };
+    let request = request.encode_to_vec();
+    while let Err(error) = member.propose(Carries::ClusterMemberAttrSet, &request).await {
+        if member.status.is_stopped() {
+            return;
+        }
+        let error = error.message();
+        tracing::warn!(error, "failed to publish local member to cluster through raft");
+    }
+    tracing::info!(name = name.as_str(), "published local member to cluster through raft");
+    if member.store.cluster_version().is_none() {
+        let request = ClusterVersionSetRequest { ver: version::CLUSTER.into() };
+        member.propose_unattended(Carries::ClusterVersionSet, &request);
+    }
+    tracing::info!("ready to serve client requests");
+    lifecycle::notify_ready();
+}

@@ -1,0 +1,135 @@
+//! From the flags to an opened data directory on real files.
+
+use crate::flags::{Config, LogIo, Url, system_resolver};
+use retcd_engine::Engine;
+use retcd_engine::lsm::{self, Lsm};
+use retcd_mvcc::lease::min_ttl_seconds;
+use retcd_raft_glue::{BootstrapOptions, DataDir, FoundingMember, Opened, Parts, bootstrap};
+use retcd_vfs::{LogMode, RealVfs, Vfs};
+use retcd_wal::{IoMode, Log};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Payload that a start replays at most. Flushes keep it near the memtables' size; this only bounds
+/// what a damaged log can make us read.
+const REPLAY_BYTES_MAX: u64 = 16 << 30;
+
+/// Why the data directory can't be opened.
+#[derive(Debug)]
+pub(crate) enum Error {
+    /// The flags don't found a cluster, and there is none yet.
+    Founding(String),
+    /// A folder or file is to blame.
+    Member(retcd_raft_glue::Error),
+    /// The log can't be looked at.
+    Log(retcd_wal::Error),
+    /// `--data-dir` isn't usable.
+    DataDir(PathBuf, std::io::Error),
+    /// There is no random number to be had.
+    Random(std::io::Error),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Error::Founding(text) => f.write_str(text),
+            Error::Member(error) => error.fmt(f),
+            Error::Log(error) => error.fmt(f),
+            Error::DataDir(path, error) => write!(f, "cannot access {}: {error}", path.display()),
+            Error::Random(error) => write!(f, "the system gives no random numbers: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Opens the member, or founds it if there is none yet.
+pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
+    let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
+    let log_dir = config.wal_dir.as_deref();
+    let data_dir =
+        DataDir::open(vfs.clone(), &config.data_dir, log_dir).map_err(Error::Member)?;
+    let exists = Log::read_identity(&*vfs, data_dir.log()).map_err(Error::Log)?.is_some();
+    let (name, initial_cluster) = match exists {
+        true => (String::new(), Vec::new()),
+        false => founding(config)?,
+    };
+    let options = BootstrapOptions {
+        name,
+        initial_cluster,
+        initial_cluster_token: config.initial_cluster.token.clone(),
+        log: retcd_wal::Options {
+            io: match config.storage.log_io {
+                LogIo::Auto => IoMode::Auto,
+                LogIo::Direct => IoMode::Direct,
+                LogIo::Buffered => IoMode::Buffered,
+            },
+            unsynced: !config.storage.sync,
+            replay_bytes_max: REPLAY_BYTES_MAX,
+            salt: random().map_err(Error::Random)?,
+            ..retcd_wal::Options::default()
+        },
+        store: store_config(config),
+        election_ticks: config.raft.election_ticks as usize,
+        pre_vote: config.raft.pre_vote,
+        seed: random().map_err(Error::Random)?,
+    };
+    let engine_options = lsm::Options {
+        memtable_bytes: config.storage.memtable_bytes,
+        block_cache_bytes: config.storage.block_cache_bytes,
+        ..lsm::Options::default()
+    };
+    bootstrap(data_dir, options, |dir| {
+        let engine: Arc<dyn Engine> = Arc::new(Lsm::open(vfs, dir, engine_options)?);
+        Ok(engine)
+    })
+    .map_err(Error::Member)
+}
+
+fn founding(config: &Config) -> Result<(String, Vec<FoundingMember>), Error> {
+    let founding = config
+        .initial_cluster
+        .found(&config.name, &config.urls.advertise_peer, &system_resolver)
+        .map_err(Error::Founding)?;
+    let peer_urls = founding.peer_urls.iter().map(Url::to_string).collect();
+    let member = FoundingMember { name: founding.name.clone(), peer_urls };
+    Ok((founding.name, vec![member]))
+}
+
+fn store_config(config: &Config) -> retcd_mvcc::Config {
+    retcd_mvcc::Config {
+        quota_bytes: config.quota_bytes,
+        min_lease_ttl_seconds: min_ttl_seconds(config.raft.election_ticks, config.raft.tick),
+        ..retcd_mvcc::Config::default()
+    }
+}
+
+/// A random number from the system.
+fn random() -> std::io::Result<u64> {
+    let mut bytes = [0; 8];
+    let mut filled = 0;
+    while filled < bytes.len() {
+        let flags = rustix::rand::GetRandomFlags::empty();
+        filled += rustix::rand::getrandom(&mut bytes[filled..], flags)?;
+    }
+    Ok(u64::from_ne_bytes(bytes))
+}
+
+/// How the log writes, for people.
+pub(crate) fn log_io(mode: LogMode) -> &'static str {
+    match mode {
+        LogMode::Direct => "direct",
+        LogMode::Buffered => "buffered",
+        LogMode::Unsynced => "unsynced",
+    }
+}
+
+/// What the start found, for people.
+pub(crate) fn opened(opened: &Opened) -> String {
+    match opened {
+        Opened::New => "a new member".into(),
+        Opened::Existing { verdict, replayed, truncated_bytes, .. } => {
+            format!("{verdict:?}, {replayed} entries to replay, {truncated_bytes} bytes given up")
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The built server as its users see it: other people's client against a process on real files.
+//!
+//! Most modules use the crate `etcd-client`, an independent implementation of the API.
+
+mod common;
+
+mod keys_are_put_read_and_deleted;
+mod leases_bind_keys_to_their_life;
+mod locks_and_elections_have_one_holder;
+mod maintenance_tells_about_the_member;
+mod transactions_decide_and_apply_as_one;
+mod watches_tell_every_change_once;
