@@ -117,6 +117,7 @@ impl Member {
             known_role,
             output: Output::default(),
         };
+        member.campaign_if_alone()?;
         member.settle_election_timeout();
         Ok(member)
     }
@@ -145,6 +146,8 @@ impl Member {
             Input::TransferLeader { to } => self.raw.transfer_leader(to),
             Input::Unreachable { peer } => self.raw.report_unreachable(peer),
         }
+        self.campaign_if_alone()?;
+        self.ask_parked_reads();
         self.settle_election_timeout();
         Ok(())
     }
@@ -334,7 +337,6 @@ impl Member {
             && self.raw.store().conf_change_index() <= log.applied
         {
             self.raw.campaign()?;
-            self.settle_election_timeout();
         }
         Ok(())
     }

@@ -23,8 +23,6 @@ impl Member {
     /// The member must stop on any.
     pub fn take_output(&mut self) -> Result<Output> {
         self.propose_gathered();
-        self.campaign_if_alone()?;
-        self.ask_parked_reads();
         if self.raw.has_ready() {
             self.take_ready()?;
         }
@@ -80,7 +78,7 @@ impl Member {
         self.output.messages.extend(messages);
     }
 
-    fn ask_parked_reads(&mut self) {
+    pub(super) fn ask_parked_reads(&mut self) {
         let raft = &self.raw.raft;
         if raft.state == StateRole::Leader && !raft.commit_to_current_term() {
             return;

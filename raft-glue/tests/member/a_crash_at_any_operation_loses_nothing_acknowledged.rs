@@ -1,0 +1,73 @@
+//! A member runs a random history: puts, deletes, transactions, compactions and leases are proposed
+//! while earlier ones are on their way to the disk, are applied, flushed and merged, and the log
+//! rotates and recycles. The machine stops at every single operation on the file system. From
+//! whatever the crash leaves, the member starts again, and everything it ever answered is there, at
+//! the revision that it told; nothing is there that nobody sent; no reader sees an older revision
+//! than before; and the state is the one that the oracle engine gets to by the same entries. Then it
+//! goes on, crashes again, and all of it still holds.
+
+use crate::history::{Random, run};
+use crate::support::{World, open};
+use retcd_vfs::{CrashVfs, Vfs};
+use std::sync::Arc;
+
+/// Rounds before the first crash, and after it.
+const ROUNDS: [usize; 2] = [40, 12];
+
+/// How many operations the history of `seed` has.
+fn operations(vfs: &CrashVfs, seed: u64) -> u64 {
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    let mut world = World::default();
+    run(&shared, &mut world, &mut Random(seed), ROUNDS[0]).expect("nothing fails");
+    vfs.operations()
+}
+
+fn check(vfs: &CrashVfs, world: &mut World) {
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    let mut member = open(&shared).expect("a crash leaves what can be opened");
+    member.settle().expect("nothing fails");
+    world.hear(member.told());
+    world.check(&member);
+    world.look(&member);
+}
+
+fn crash_at(operation: u64, seed: u64, make: fn() -> CrashVfs) {
+    let mut world = World::default();
+    let mut random = Random(seed);
+    let vfs = make();
+    vfs.stop_at(operation);
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    // A history that ended before the operation is as good.
+    let _ = run(&shared, &mut world, &mut random, ROUNDS[0]);
+    let vfs = vfs.crash(operation ^ seed);
+    check(&vfs, &mut world);
+    vfs.stop_at(vfs.operations() + 1 + random.below(150));
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    let _ = run(&shared, &mut world, &mut random, ROUNDS[1]);
+    let vfs = vfs.crash(operation.wrapping_mul(31) ^ seed);
+    check(&vfs, &mut world);
+}
+
+fn crash_everywhere(seed: u64, make: fn() -> CrashVfs) {
+    let operations = operations(&make(), seed);
+    assert!(operations > 300, "a history of {operations} operations is too short");
+    for operation in 1..=operations {
+        let result = std::panic::catch_unwind(|| crash_at(operation, seed, make));
+        assert!(result.is_ok(), "seed {seed}, crash at operation {operation} of {operations}");
+    }
+}
+
+#[test]
+fn one_group_at_a_time() {
+    crash_everywhere(1, CrashVfs::new);
+}
+
+#[test]
+fn another_history() {
+    crash_everywhere(2, CrashVfs::new);
+}
+
+#[test]
+fn several_groups_under_way() {
+    crash_everywhere(3, || CrashVfs::with_log_depth(4));
+}

@@ -1,0 +1,9 @@
+//! The scenarios of a whole member, one file each. They are one program because they share what is
+//! in `support`.
+
+mod a_crash_at_any_operation_loses_nothing_acknowledged;
+mod a_failed_operation_stops_the_member;
+mod a_lone_member_serves;
+mod a_start_that_was_interrupted_is_finished;
+mod history;
+mod support;
