@@ -144,7 +144,9 @@ impl Merge {
             let passed = run.tables.partition_point(|t| t.properties().largest_key < next);
             let (passed, rest) = run.tables.split_at(passed);
             changes.extend(passed.iter().map(|t| Change::RemoveTable(t.table().file().number)));
-            if rest.first().is_some_and(|t| t.properties().smallest_key < next) {
+            // What an earlier, unfinished merge has trimmed further stays so.
+            let straddles = rest.first().is_some_and(|t| t.properties().smallest_key < next);
+            if straddles && run.start < next {
                 changes.push(Change::TrimRun { run: run.id, start: next.clone() });
             }
         }

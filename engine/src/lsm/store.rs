@@ -3,7 +3,7 @@
 //! Two locks, always in this order: the ledger (one edit at a time, held over the edit's sync) and
 //! the picture (held for a pointer's length, so readers never wait for the disk).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -42,12 +42,7 @@ struct Ledger {
 impl Store {
     /// Opens the folder `dir`, or makes it.
     pub(super) fn open(vfs: Arc<dyn Vfs>, dir: PathBuf, options: Options) -> Result<Store> {
-        if !vfs.exists(&dir).map_err(Error::io(&dir))? {
-            vfs.create_dir_all(&dir).map_err(Error::io(&dir))?;
-            if let Some(parent) = dir.parent() {
-                vfs.sync_dir(parent).map_err(Error::io(parent))?;
-            }
-        }
+        make_folder(&*vfs, &dir)?;
         let manifest = Manifest::open(Arc::clone(&vfs), &dir, options.manifest_bytes)?;
         let cache_bytes = usize::try_from(options.block_cache_bytes).unwrap_or(usize::MAX);
         let store = Store {
@@ -178,6 +173,27 @@ impl Store {
         let table = Table::open(read, path, file, Arc::clone(&self.cache))?;
         Ok(TableHandle::new(table, Arc::clone(&self.graveyard)))
     }
+}
+
+/// Makes `dir` and its missing parents, durably.
+fn make_folder(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
+    let mut made = Vec::new();
+    for folder in dir.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
+        if vfs.exists(folder).map_err(Error::io(folder))? {
+            break;
+        }
+        made.push(folder);
+    }
+    if made.is_empty() {
+        return Ok(());
+    }
+    vfs.create_dir_all(dir).map_err(Error::io(dir))?;
+    for folder in made {
+        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let parent = parent.unwrap_or(Path::new("."));
+        vfs.sync_dir(parent).map_err(Error::io(parent))?;
+    }
+    Ok(())
 }
 
 impl Ledger {
