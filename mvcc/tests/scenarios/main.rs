@@ -1,9 +1,15 @@
 //! Scenarios over a store on the in-memory engine, one file for each behaviour. They share one
 //! program, so that it is linked once.
 
+mod alarms_refuse_and_the_quota_warns;
 mod answers_are_those_that_etcd_gave;
+mod compaction_hides_what_is_below;
 mod hash_kv_is_the_number_that_etcd_gives;
 mod history;
 mod json;
+mod leases_take_their_keys_along;
+mod puts_and_deletes_keep_etcds_rules;
+mod ranges_answer_what_was_asked;
 mod revisions_count_write_transactions;
 mod support;
+mod transactions_are_checked_before_they_write;

@@ -8,9 +8,9 @@ use prost::Message;
 use retcd_api::Error;
 use retcd_api::etcdserverpb::request_op::Request;
 use retcd_api::etcdserverpb::{
-    CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, InternalRaftRequest,
-    LeaseGrantRequest, LeaseRevokeRequest, PutRequest, PutResponse, RangeRequest, RangeResponse,
-    RequestOp, TxnRequest, TxnResponse,
+    AlarmRequest, CompactionRequest, DeleteRangeRequest, DeleteRangeResponse, InternalRaftRequest,
+    LeaseCheckpointRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, PutResponse,
+    RangeRequest, RangeResponse, RequestOp, TxnRequest, TxnResponse,
 };
 use retcd_engine::Engine;
 use retcd_engine::oracle::Oracle;
@@ -156,6 +156,8 @@ into_entry! {
     CompactionRequest: compaction,
     LeaseGrantRequest: lease_grant,
     LeaseRevokeRequest: lease_revoke,
+    LeaseCheckpointRequest: lease_checkpoint,
+    AlarmRequest: alarm,
 }
 
 pub(crate) fn bytes(text: &str) -> Bytes {
