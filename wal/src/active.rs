@@ -4,7 +4,7 @@
 //! buffer comes back with the completion, so that in the steady state nothing is allocated.
 
 use crate::error::{Error, Result};
-use crate::group::{GROUP_HEADER_BYTES, GroupFlags, GroupHeader};
+use crate::group::{GROUP_HEADER_BYTES, GroupHeader};
 use crate::limits::{BLOCK_BYTES, BUFFER_BYTES_MIN, KEPT_BUFFER_BYTES_MAX};
 use crate::options::{IoMode, Options};
 use crate::segment::SegmentHeader;
@@ -166,8 +166,6 @@ impl Active {
         last_index: u64,
     ) -> Result<()> {
         let payload_bytes = group.record_bytes();
-        let flags =
-            GroupFlags { is_final: payload_bytes == 0, has_snapshot: group.snapshot.is_some() };
         let header = GroupHeader {
             segment: self.header.segment,
             salt: self.header.salt,
@@ -177,7 +175,7 @@ impl Active {
             payload_bytes: u32::try_from(payload_bytes)
                 .expect("a group that fits into a segment is shorter than 4 GiB"),
             records: group.record_count(),
-            flags,
+            is_final: payload_bytes == 0,
             last_index,
         };
         let used = GROUP_HEADER_BYTES + payload_bytes as usize;
@@ -196,7 +194,7 @@ impl Active {
         });
         self.offset = end;
         self.chain = chain;
-        self.is_final = flags.is_final;
+        self.is_final = header.is_final;
         Ok(())
     }
 

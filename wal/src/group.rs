@@ -32,17 +32,7 @@ const AT_FLAGS: usize = 52;
 const AT_LAST_INDEX: usize = 56;
 
 const FLAG_FINAL: u32 = 1;
-const FLAG_SNAPSHOT: u32 = 2;
-const FLAGS_KNOWN: u32 = FLAG_FINAL | FLAG_SNAPSHOT;
-
-/// What a group is besides a list of records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct GroupFlags {
-    /// The empty group of a clean stop: nothing was under way when it was written.
-    pub is_final: bool,
-    /// It holds a snapshot mark.
-    pub has_snapshot: bool,
-}
+const FLAGS_KNOWN: u32 = FLAG_FINAL;
 
 /// A group's header, without its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,8 +51,8 @@ pub struct GroupHeader {
     pub payload_bytes: u32,
     /// How many records there are.
     pub records: u32,
-    /// What kind of group it is.
-    pub flags: GroupFlags,
+    /// Whether it is the empty group of a clean stop: nothing was under way when it was written.
+    pub is_final: bool,
     /// Last index in the log once this group is part of it.
     pub last_index: u64,
 }
@@ -71,8 +61,7 @@ impl GroupHeader {
     /// Writes the header into the start of `group`, whose payload is in place, and returns the
     /// group's checksum.
     pub(crate) fn encode(&self, group: &mut [u8]) -> u32 {
-        let is_final = if self.flags.is_final { FLAG_FINAL } else { 0 };
-        let snapshot = if self.flags.has_snapshot { FLAG_SNAPSHOT } else { 0 };
+        let flags = if self.is_final { FLAG_FINAL } else { 0 };
         put(group, 0, MAGIC);
         put(group, AT_SEGMENT, self.segment.to_le_bytes());
         put(group, AT_SALT, self.salt.to_le_bytes());
@@ -81,7 +70,7 @@ impl GroupHeader {
         put(group, AT_CHAIN, self.chain.to_le_bytes());
         put(group, AT_PAYLOAD_BYTES, self.payload_bytes.to_le_bytes());
         put(group, AT_RECORDS, self.records.to_le_bytes());
-        put(group, AT_FLAGS, (is_final | snapshot).to_le_bytes());
+        put(group, AT_FLAGS, flags.to_le_bytes());
         put(group, AT_LAST_INDEX, self.last_index.to_le_bytes());
         let crc = self.checksum(group).expect("the payload is in place");
         put(group, AT_CRC, crc.to_le_bytes());
@@ -106,10 +95,7 @@ impl GroupHeader {
             chain: u32_at(bytes, AT_CHAIN)?,
             payload_bytes: u32_at(bytes, AT_PAYLOAD_BYTES)?,
             records: u32_at(bytes, AT_RECORDS)?,
-            flags: GroupFlags {
-                is_final: flags & FLAG_FINAL != 0,
-                has_snapshot: flags & FLAG_SNAPSHOT != 0,
-            },
+            is_final: flags & FLAG_FINAL != 0,
             last_index: u64_at(bytes, AT_LAST_INDEX)?,
         })
     }
@@ -144,7 +130,7 @@ mod tests {
             chain: 0xfeed,
             payload_bytes: 5,
             records: 1,
-            flags: GroupFlags { is_final: false, has_snapshot: true },
+            is_final: true,
             last_index: 42,
         }
     }

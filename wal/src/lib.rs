@@ -29,7 +29,7 @@ mod stats;
 mod types;
 
 pub use error::{Error, Result};
-pub use group::{GROUP_HEADER_BYTES, GroupFlags, GroupHeader};
+pub use group::{GROUP_HEADER_BYTES, GroupHeader};
 pub use limits::{
     BLOCK_BYTES, REPLAY_BYTES_DEFAULT, REQUEST_BYTES_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX,
     SEGMENT_BYTES_MIN, group_bytes_max,
@@ -37,7 +37,7 @@ pub use limits::{
 pub use log::{Log, Ticket, group_bytes};
 pub use options::{IoMode, Options};
 pub use prepare::Purge;
-pub use reader::{Ending, Found, ReadGroup, SegmentReader, Strays, segments};
+pub use reader::{Behind, Ending, Found, ReadGroup, SegmentReader, segments};
 pub use record::{Record, Records};
 pub use recovery::{Recovery, Verdict};
 pub use segment::{Cut, CutReason, FORMAT_VERSION, HeaderFault, SegmentHeader, SegmentName};

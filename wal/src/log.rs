@@ -10,7 +10,7 @@ use crate::reader::segments;
 use crate::recovery::{self, Recovery, Tail, recover};
 use crate::segment::{SegmentHeader, SegmentName};
 use crate::stats::Stats;
-use crate::types::{Flushed, Group, Identity, LogState, SnapshotMark, Step};
+use crate::types::{Flushed, Group, HardState, Identity, LogState, SnapshotMark, Step};
 use retcd_vfs::{AlignedBuf, LogMode, Vfs};
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,6 @@ pub struct Log {
     completed: u64,
     /// Of the completed groups, how many `complete` has told about.
     told: u64,
-    snapshot_under_way: bool,
     poisoned: bool,
     stats: Stats,
 }
@@ -186,7 +185,6 @@ impl Log {
             submitted: 0,
             completed: 0,
             told: 0,
-            snapshot_under_way: false,
             poisoned: false,
             stats: Stats::default(),
         }
@@ -211,22 +209,23 @@ impl Log {
             if bytes > limit {
                 return Err(Error::GroupTooLarge { bytes, limit });
             }
-            // A mark is never among several groups under way: recovery relies on it.
-            if group.snapshot.is_some() || log.snapshot_under_way {
-                log.drain()?;
+            match group.snapshot {
+                None => log.write(group)?,
+                Some(mark) => log.write_behind_mark(mark, group)?,
             }
-            if !log.active.has_room(bytes) {
-                log.rotate()?;
-            }
-            log.write(group)
+            log.submitted += 1;
+            Ok(Ticket(log.submitted - 1))
         })
     }
 
     /// Waits for the oldest group; `None` if there is none.
     pub fn complete(&mut self) -> Result<Option<Ticket>> {
         self.guarded(|log| {
-            if log.told == log.completed && !log.complete_one()? {
-                return Ok(None);
+            if log.told == log.completed {
+                if !log.complete_one()? {
+                    return Ok(None);
+                }
+                log.completed += 1;
             }
             log.told += 1;
             Ok(Some(Ticket(log.told - 1)))
@@ -294,8 +293,8 @@ impl Log {
         self.guarded(|log| {
             log.drain()?;
             if !log.active.is_final {
-                log.write(&Group::default())?;
-                log.drain()?;
+                log.start(&Group::default())?;
+                log.complete_one()?;
             }
             Ok(())
         })
@@ -369,19 +368,43 @@ impl Log {
         }
     }
 
-    fn write(&mut self, group: &Group<'_>) -> Result<Ticket> {
-        self.state.append(group);
-        self.active.submit(&mut self.buffers, group, self.state.last_index)?;
-        self.snapshot_under_way = group.snapshot.is_some();
-        self.submitted += 1;
-        Ok(Ticket(self.submitted - 1))
+    /// Writes a mark by itself, waits for it, and then starts what else is in the group.
+    ///
+    /// Recovery relies on two things: a mark lies in one sector, so it is never torn, and nothing
+    /// else is under way with it. The hard state that goes with it mustn't commit more than there is.
+    fn write_behind_mark(&mut self, mark: SnapshotMark, group: &Group<'_>) -> Result<()> {
+        self.drain()?;
+        let within = |state: HardState| HardState { commit: state.commit.min(mark.index), ..state };
+        self.write(&Group {
+            entries: &[],
+            hard_state: group.hard_state.map(within),
+            snapshot: Some(mark),
+        })?;
+        if group.entries.is_empty() {
+            return self.drain();
+        }
+        self.complete_one()?;
+        self.write(&Group { snapshot: None, ..group.clone() })
     }
 
+    /// Starts a group, in the next segment if it doesn't fit into this one.
+    fn write(&mut self, group: &Group<'_>) -> Result<()> {
+        if !self.active.has_room(group_bytes(group)) {
+            self.rotate()?;
+        }
+        self.start(group)
+    }
+
+    fn start(&mut self, group: &Group<'_>) -> Result<()> {
+        self.state.append(group);
+        self.active.submit(&mut self.buffers, group, self.state.last_index)
+    }
+
+    /// Waits for the oldest group on its way, without counting it as a completed ticket.
     fn complete_one(&mut self) -> Result<bool> {
         let Some(group) = self.active.complete(&mut self.buffers)? else {
             return Ok(false);
         };
-        self.completed += 1;
         self.stats.groups += 1;
         self.stats.syncs += u64::from(self.mode() != LogMode::Unsynced);
         self.stats.bytes += group.bytes;
@@ -390,8 +413,9 @@ impl Log {
     }
 
     fn drain(&mut self) -> Result<()> {
-        while self.complete_one()? {}
-        self.snapshot_under_way = false;
+        while self.complete_one()? {
+            self.completed += 1;
+        }
         Ok(())
     }
 

@@ -66,13 +66,15 @@ pub enum Ending {
     Unchained(GroupHeader),
 }
 
-/// Whole groups found behind the end of the chain.
+/// What lies at and behind the end of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Strays {
-    /// The furthest that one of them says was durable, in bytes.
-    pub synced_through: u64,
-    /// Where the last of them ends, in bytes.
-    pub end: u64,
+pub struct Behind {
+    /// The furthest that a whole group of this segment says was durable, in bytes; `None` if there is
+    /// no such group.
+    pub synced_through: Option<u64>,
+    /// Up to where something was written that nobody read, in bytes; the end of the chain if nothing.
+    /// In a recycled file only groups of this segment count.
+    pub written_through: u64,
 }
 
 /// Walks the groups of one segment.
@@ -155,24 +157,34 @@ impl SegmentReader {
         Ok(Found::Group(ReadGroup { header, payload }))
     }
 
-    /// Looks for whole groups of this segment at or behind the end of the chain.
-    pub fn strays(&mut self) -> Result<Option<Strays>> {
-        let mut found: Option<Strays> = None;
+    /// Looks at everything from the end of the chain to the end of the file.
+    pub fn behind(&mut self) -> Result<Behind> {
+        let mut behind = Behind { synced_through: None, written_through: self.offset };
         let mut offset = self.offset;
         while offset < self.header.segment_bytes {
-            match self.examine(offset)? {
-                Examined::Whole(header, _) => {
-                    offset = end_of(&header);
-                    let before = found.map_or(0, |strays| strays.synced_through);
-                    found = Some(Strays {
-                        synced_through: before.max(header.synced_through),
-                        end: offset,
-                    });
+            let next = offset.saturating_add(BLOCK_BYTES);
+            let (written_through, step) = match self.examine(offset)? {
+                Examined::Whole(group, _) => {
+                    behind.synced_through = behind.synced_through.max(Some(group.synced_through));
+                    (end_of(&group), end_of(&group))
                 }
-                Examined::Not(_) => offset = offset.saturating_add(BLOCK_BYTES),
-            }
+                Examined::Not(Ending::Broken(group)) => {
+                    (end_of(&group).min(self.header.segment_bytes), next)
+                }
+                Examined::Not(_) if self.header.recycled || self.is_blank(offset)? => (0, next),
+                Examined::Not(_) => (next, next),
+            };
+            behind.written_through = behind.written_through.max(written_through);
+            offset = step;
         }
-        Ok(found)
+        Ok(behind)
+    }
+
+    /// Whether a block is zeros.
+    fn is_blank(&mut self, offset: u64) -> Result<bool> {
+        let block = self.window.bytes(offset, BLOCK_BYTES).map_err(Error::io(&self.path))?;
+        let (words, rest) = block.as_chunks();
+        Ok(rest.is_empty() && words.iter().all(|&word| u128::from_ne_bytes(word) == 0))
     }
 
     fn examine(&mut self, offset: u64) -> Result<Examined> {

@@ -14,7 +14,7 @@
 
 use crate::error::{Error, Result};
 use crate::options::Options;
-use crate::reader::{Ending, Found, ReadGroup, SegmentReader, holds_groups, segments};
+use crate::reader::{Behind, Found, ReadGroup, SegmentReader, holds_groups, segments};
 use crate::record::Record;
 use crate::segment::{Cut, CutReason, HeaderFault, SegmentName};
 use crate::types::{Flushed, Identity, LogEntry, LogState, SnapshotMark};
@@ -220,7 +220,7 @@ impl Replay {
             let Found::Group(group) = reader.next_group()? else {
                 break;
             };
-            is_final = group.header.flags.is_final;
+            is_final = group.header.is_final;
             self.apply(reader.path(), &group)?;
         }
         Ok(is_final)
@@ -289,11 +289,8 @@ impl Replay {
         mut reader: SegmentReader,
         is_final: bool,
     ) -> Result<(Recovery, Tail)> {
-        let (ending, offset) = match reader.next_group()? {
-            Found::End(ending) => (ending, reader.offset()),
-            Found::Group(_) => unreachable!("the last segment was read to its end"),
-        };
-        let cut = self.cut(&mut reader, ending)?;
+        let offset = reader.offset();
+        let cut = self.cut(&mut reader)?;
         let contradicts = self.flushed.index > 0 && self.term_at_flushed != Some(self.flushed.term);
         if contradicts {
             self.restart(SnapshotMark { index: self.flushed.index, term: self.flushed.term });
@@ -319,32 +316,24 @@ impl Replay {
     }
 
     /// Decides whether the log is cut at the end of its chain, or refused.
-    fn cut(&self, reader: &mut SegmentReader, ending: Ending) -> Result<Option<Cut>> {
+    fn cut(&self, reader: &mut SegmentReader) -> Result<Option<Cut>> {
         let end = reader.offset();
-        let strays = reader.strays()?;
-        if strays.is_some_and(|strays| strays.synced_through > end) {
+        let Behind { synced_through, written_through } = reader.behind()?;
+        if synced_through > Some(end) {
             let reason = "a later group says that what was here had been made durable";
             return Err(Error::damaged(reader.path(), end, reason));
         }
-        let room = reader.header().segment_bytes - end;
-        let cut = match (strays, ending) {
-            (Some(strays), _) => Cut { reason: CutReason::Hole, bytes: strays.end - end },
-            (None, Ending::Broken(header)) => {
-                Cut { reason: CutReason::TornTail, bytes: header.bytes().min(room) }
-            }
-            // A file that was filled with zeros has no old bytes to show.
-            (None, Ending::Unrecognized | Ending::OldBytes) if !reader.header().recycled => {
-                Cut { reason: CutReason::TornTail, bytes: room }
-            }
-            _ => return Ok(None),
+        let reason = match synced_through {
+            Some(_) => CutReason::Hole,
+            None if written_through > end => CutReason::TornTail,
+            None => return Ok(None),
         };
-        // The mark of a snapshot may be torn off a log that the engine has gone past. Anything else
-        // below the flushed index had been acknowledged.
-        let may_be_mark = matches!(ending, Ending::Broken(header) if header.flags.has_snapshot);
-        if self.state.last_index < self.flushed.index && !may_be_mark {
+        // The engine goes past the log only when nothing is under way, and the mark that follows is
+        // never torn: what is unfinished below the flushed index had been acknowledged.
+        if self.state.last_index < self.flushed.index {
             let reason = "what was here is below the index that the engine has flushed";
             return Err(Error::damaged(reader.path(), end, reason));
         }
-        Ok(Some(cut))
+        Ok(Some(Cut { reason, bytes: written_through - end }))
     }
 }

@@ -30,12 +30,13 @@ fn history() -> Vec<Action> {
         append(1, 100, 0),
         Close,
         append(4, 2500, 3),
-        Snapshot { ahead: 10 },
+        Snapshot { ahead: 10, entries: 0 },
         append(3, 100, 0),
         Flush { but: 1 },
         append(1, 15_000, 0),
         Purge { segments_max: 1 },
         append(3, 100, 0),
+        Snapshot { ahead: 1, entries: 2 },
         append(1, 15_000, 0),
         Flush { but: 0 },
         Purge { segments_max: 1 },
@@ -60,7 +61,7 @@ fn history_of_depth() -> Vec<Action> {
         actions.push(Action::Complete);
         match round % 5 {
             2 => actions.extend([Action::Flush { but: 1 }, Action::Purge { segments_max: 1 }]),
-            3 => actions.push(Action::Snapshot { ahead: 5 }),
+            3 => actions.push(Action::Snapshot { ahead: 5, entries: round % 2 }),
             4 => actions.push(Action::Prepare),
             _ => {}
         }
@@ -82,6 +83,10 @@ fn goes_on(harness: &mut Harness, label: &str) {
     let more = [
         Action::Append { entries: 2, bytes: 3000, back: 0 },
         Action::Append { entries: 1, bytes: 100, back: 1 },
+        Action::Flush { but: 1 },
+        Action::Purge { segments_max: 1 },
+        Action::Append { entries: 1, bytes: 15_000, back: 0 },
+        Action::Append { entries: 1, bytes: 15_000, back: 0 },
     ];
     harness.run(&more).unwrap_or_else(|e| panic!("{label}: {e}"));
     let mut again = harness.after_crash(99);

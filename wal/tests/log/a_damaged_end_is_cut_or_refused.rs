@@ -30,7 +30,7 @@ fn a_torn_last_group_is_cut() {
     assert_eq!(indexes(&recovery), [1, 2, 3]);
     let offset = 4 * BLOCK_BYTES;
     assert_eq!(recovery.verdict, Verdict::TornTail { path, offset });
-    assert_eq!(recovery.truncated_bytes, 64 + 24 + 100);
+    assert_eq!(recovery.truncated_bytes, BLOCK_BYTES);
     // The log goes on in a new segment, whose header names the cut.
     fill(&mut log, 4, 5, 2);
     let reader = SegmentReader::open(&vfs, &newest(&vfs)).unwrap();
@@ -122,6 +122,18 @@ fn something_that_is_no_group_in_a_fresh_segment_is_a_torn_tail() {
         matches!(recovery.verdict, Verdict::TornTail { offset, .. } if offset == 4 * BLOCK_BYTES)
     );
     assert_eq!(indexes(&recovery), [1, 2, 3]);
+}
+
+#[test]
+fn a_group_whose_first_sector_is_missing_is_a_torn_tail() {
+    // What is left of it must not stay in the way of the groups that are written next.
+    let vfs = log_of(3);
+    let path = newest(&vfs);
+    damage(&vfs, &path, |bytes| bytes[at(5) + 512] = 1);
+    let recovery = recover(&vfs);
+    let offset = 4 * BLOCK_BYTES;
+    assert_eq!(recovery.verdict, Verdict::TornTail { path, offset });
+    assert_eq!(recovery.truncated_bytes, 2 * BLOCK_BYTES);
 }
 
 /// A log whose newest segment uses the file of its first one again.

@@ -3,7 +3,8 @@
 //! below the snapshot, entries above it that contradict it, and entries that agree with it.
 
 use crate::support::*;
-use retcd_wal::{Error, Flushed, SnapshotMark, Verdict};
+use retcd_vfs::CrashVfs;
+use retcd_wal::{Error, Flushed, SnapshotMark};
 
 #[test]
 fn the_engine_is_ahead_of_the_log() {
@@ -84,17 +85,36 @@ fn a_mark_that_the_engine_does_not_know_is_refused() {
 }
 
 #[test]
-fn a_torn_mark_is_cut_although_the_engine_is_ahead() {
+fn a_damaged_mark_is_refused_because_marks_are_never_torn() {
     let vfs = log_of(3);
     let (mut log, _) = open(&vfs, Flushed::default()).unwrap();
     log.append(&mark(50, 4)).unwrap();
     drop(log);
     let path = newest(&vfs);
     damage(&vfs, &path, |bytes| bytes[4 * 4096 + 70] ^= 1);
-    let (mut log, recovery) = open(&vfs, flushed(50, 4)).unwrap();
-    assert!(recovery.restarted);
-    assert!(matches!(recovery.verdict, Verdict::TornTail { .. }));
-    fill(&mut log, 51, 53, 4);
-    let (_, recovery) = open(&vfs, flushed(51, 4)).unwrap();
-    assert_eq!(indexes(&recovery), [52, 53]);
+    let refused = open(&vfs, flushed(50, 4)).err();
+    assert!(matches!(refused, Some(Error::Damaged { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_mark_reaches_the_disk_before_what_is_in_its_group() {
+    let vfs = CrashVfs::with_log_depth(3);
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 3, 1);
+    let group = retcd_wal::Group {
+        entries: &[entry(51, 4, 10)],
+        hard_state: Some(hard(4, 51)),
+        snapshot: Some(SnapshotMark { index: 50, term: 4 }),
+    };
+    log.submit(&group).unwrap();
+    assert_eq!(log.state().hard_state, hard(4, 51));
+    let mut seen = std::collections::BTreeSet::new();
+    for seed in 0..32 {
+        let (_, recovery) = open(&vfs.crash(seed), flushed(50, 4)).unwrap();
+        assert!(!recovery.restarted);
+        assert_eq!(recovery.state.hard_state.term, 4);
+        assert_eq!(recovery.state.hard_state.commit, recovery.state.last_index);
+        seen.insert(recovery.state.last_index);
+    }
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), [50, 51]);
 }

@@ -28,8 +28,9 @@ pub(crate) enum Action {
     Purge { segments_max: usize },
     /// Prepares until there is nothing to prepare.
     Prepare,
-    /// The engine switches to a snapshot that is `ahead` of the log, and the log is told.
-    Snapshot { ahead: u64 },
+    /// The engine switches to a snapshot that is `ahead` of the log, and the log is told, in one group
+    /// with `entries` behind it.
+    Snapshot { ahead: u64, entries: u64 },
     /// The same, but the log isn't told: the member is started again before.
     UntoldSnapshot { ahead: u64 },
     /// Closes and opens again.
@@ -210,11 +211,10 @@ impl Harness {
                 while self.log().prepare()? == Step::Worked {}
                 Ok(())
             }
-            Action::Snapshot { ahead } => {
+            Action::Snapshot { ahead, entries } => {
                 self.complete_all()?;
                 let mark = self.expected.switch(ahead);
-                let snapshot = Some(mark);
-                self.submit(OwnedGroup { entries: Vec::new(), hard_state: None, snapshot })
+                self.submit_behind_mark(mark, entries)
             }
             Action::UntoldSnapshot { ahead } => {
                 self.complete_all()?;
@@ -244,15 +244,42 @@ impl Harness {
     }
 
     fn submit(&mut self, group: OwnedGroup) -> Result<()> {
-        if group.entries.is_empty() && group.hard_state.is_none() && group.snapshot.is_none() {
-            return Ok(());
-        }
         if self.log().under_way() == self.log().depth() {
             self.step(&Action::Complete)?;
         }
         self.expected.submitted.push(group.clone());
         let OwnedGroup { entries, hard_state, snapshot } = group;
         self.log().submit(&Group { entries: &entries, hard_state, snapshot }).map(drop)
+    }
+
+    /// The log writes the mark by itself first, so a crash may leave it without the rest.
+    fn submit_behind_mark(&mut self, mark: SnapshotMark, entries: u64) -> Result<()> {
+        let term = self.expected.term;
+        let entries: Vec<_> = (mark.index + 1..=mark.index + entries)
+            .map(|index| crate::support::entry(index, term, 3000))
+            .collect();
+        let commit = mark.index + entries.len() as u64;
+        let alone = HardState { term, vote: 7, commit: mark.index };
+        let together = HardState { commit, ..alone };
+        self.expected.submitted.push(OwnedGroup {
+            entries: Vec::new(),
+            hard_state: Some(alone),
+            snapshot: Some(mark),
+        });
+        if !entries.is_empty() {
+            self.expected.submitted.push(OwnedGroup {
+                entries: entries.clone(),
+                hard_state: Some(together),
+                snapshot: None,
+            });
+        }
+        self.log().submit(&Group {
+            entries: &entries,
+            hard_state: Some(together),
+            snapshot: Some(mark),
+        })?;
+        self.expected.acknowledged += usize::from(!entries.is_empty());
+        Ok(())
     }
 }
 
