@@ -1,10 +1,15 @@
-"""Replaces what differs from run to run: ids, ports, times, sizes of files.
+"""Replaces what differs from run to run: lease ids, ports, times, sizes of files.
 
-Ids are replaced by their order of appearance, so that the same id in two places must be the same
-id on the other side too. Revisions, hashes, counts, versions of keys and raft terms stay.
+Lease ids are replaced by their order of appearance, so that the same id in two places must be the
+same on the other side too. The ids of member and cluster follow from the peer URL, which is the
+same for all servers, so they get names and a wrong one is told. Revisions, hashes, counts, versions
+of keys and raft terms stay.
 """
 
+import hashlib
 import re
+
+from server import ADVERTISED_PEER_URL
 
 # A varint of an id in `-w protobuf` output: nine or ten bytes, all but the last with the top bit.
 BINARY_ID = re.compile(rb"[\x80-\xff]{8,9}[\x01-\x7f]")
@@ -23,16 +28,23 @@ RULES = [
 ]
 
 
+def _derived_id(data):
+    return int.from_bytes(hashlib.sha1(data).digest()[:8], "big")
+
+
+MEMBER_ID = _derived_id(ADVERTISED_PEER_URL.encode() + b"etcd-cluster")
+CLUSTER_ID = _derived_id(MEMBER_ID.to_bytes(8, "big"))
+
+
 class Masker:
     """Masks the output of one run against one server."""
 
     def __init__(self, server):
         self.endpoints = {server.client: "<client>", server.peer: "<peer>"}
-        self.version = server.version()
-        self.ids = {}
+        self.names = {MEMBER_ID: "<member>", CLUSTER_ID: "<cluster>"}
 
     def _token(self, number):
-        return f"<id{self.ids.setdefault(number, len(self.ids) + 1)}>"
+        return self.names.setdefault(number, f"<id{len(self.names) - 1}>")
 
     def _text_id(self, match):
         text = match.group(0)
@@ -77,5 +89,14 @@ STATUS_SIMPLE = [(r"(, )3\.\d+\.\d+, [\d.]+ [kMG]?B(, .*, \d+, )\d+, \d+",
                   r"\1<version>, <size>\2<n>, <n>")]
 STATUS_TABLE = [(r"\| +3\.\d+\.\d+ +\| +[\d.]+ [kMG]?B +(\|.*\| +\d+ +)\| +\d+ +\| +\d+ +",
                  r"| <version> | <size> \1| <n> | <n> ")]
-REMAINING = [(r"remaining\(-?\d+s\)", "remaining(<n>s)"), (r'"ttl":\d+', '"ttl":<n>'),
-             (r'"TTL" : \d+', '"TTL" : <n>')]
+
+# For `lease timetolive`: the seconds that remain, and the attached keys, which the original lists in
+# the random order of a map.
+LEASE_LIFE = [
+    (r"remaining\(-?\d+s\)", "remaining(<n>s)"),
+    (r'"ttl":\d+', '"ttl":<n>'),
+    (r'"TTL" : \d+', '"TTL" : <n>'),
+    (r'"keys":\[([^\]]*)\]', lambda m: '"keys":[%s]' % ",".join(sorted(m.group(1).split(",")))),
+    (r"keys\(\[([^\]]*)\]\)", lambda m: "keys([%s])" % " ".join(sorted(m.group(1).split()))),
+    (r'(?m)(?:^"Key" : .*\n)+', lambda m: "".join(sorted(m.group(0).splitlines(True)))),
+]

@@ -10,6 +10,9 @@ import threading
 import time
 import urllib.request
 
+# The ids of member and cluster are derived from it, so it is the same for every server; a lone
+# member never calls it.
+ADVERTISED_PEER_URL = "http://127.0.0.1:2380"
 READY = "ready to serve client requests"
 START_SECONDS_MAX = 60
 PORT_ATTEMPTS_MAX = 5
@@ -36,15 +39,15 @@ class Server:
                 sock.bind(("127.0.0.1", 0))
             self.client = f"127.0.0.1:{client.getsockname()[1]}"
             self.peer = f"127.0.0.1:{peer.getsockname()[1]}"
-        urls = {"client": f"http://{self.client}", "peer": f"http://{self.peer}"}
+        client_url = f"http://{self.client}"
         command = [
             self.binary,
             f"--data-dir={self.folder}/data",
-            f"--listen-client-urls={urls['client']}",
-            f"--advertise-client-urls={urls['client']}",
-            f"--listen-peer-urls={urls['peer']}",
-            f"--initial-advertise-peer-urls={urls['peer']}",
-            f"--initial-cluster=default={urls['peer']}",
+            f"--listen-client-urls={client_url}",
+            f"--advertise-client-urls={client_url}",
+            f"--listen-peer-urls=http://{self.peer}",
+            f"--initial-advertise-peer-urls={ADVERTISED_PEER_URL}",
+            f"--initial-cluster=default={ADVERTISED_PEER_URL}",
             *extra_args,
         ]
         self.log = []

@@ -129,9 +129,9 @@ class Session:
         return stdout.decode(errors="replace")
 
     def txn(self, *lines, options="", mask=()):
-        """A transaction from its input lines."""
+        """A transaction from its input lines; the blocks that are left out are empty."""
         label = f"txn {options}".strip() + " <<< " + " | ".join(lines)
-        return self.ctl(f"txn {options}", stdin="\n".join(lines) + "\n", mask=mask, label=label)
+        return self.ctl(f"txn {options}", stdin="\n".join(lines) + "\n\n\n", mask=mask, label=label)
 
     def start(self, command, label=None):
         """Starts a command that keeps running."""

@@ -14,8 +14,8 @@ def scenario_lock(s):
     second.stop()
     s.ctl("get mylock --prefix")
     s.ctl("lock mylock echo held")
-    s.ctl("lock mylock sh -c 'echo $ETCD_LOCK_KEY $ETCD_LOCK_REV'")
-    s.ctl("lock mylock sh -c 'exit 3'")
+    s.ctl("lock mylock -- sh -c 'echo $ETCD_LOCK_KEY $ETCD_LOCK_REV'")
+    s.ctl("lock mylock -- sh -c 'exit 3'")
     s.ctl("lock")
     s.ctl("lease list")
 

@@ -1,6 +1,6 @@
 """Leases: grant, attach, renew, look, revoke, expire, and the refusals."""
 
-from masking import REMAINING
+from masking import LEASE_LIFE
 
 
 def scenario_life(s):
@@ -12,20 +12,20 @@ def scenario_life(s):
     s.ctl("get a -w fields")
     s.ctl("get a b -w json")
     for form in ("simple", "json", "fields", "table"):
-        s.ctl(f"lease timetolive {lease} -w {form}", mask=REMAINING,
+        s.ctl(f"lease timetolive {lease} -w {form}", mask=LEASE_LIFE,
               label=f"lease timetolive <lease> -w {form}")
-        s.ctl(f"lease timetolive {lease} --keys -w {form}", mask=REMAINING,
+        s.ctl(f"lease timetolive {lease} --keys -w {form}", mask=LEASE_LIFE,
               label=f"lease timetolive <lease> --keys -w {form}")
         s.ctl(f"lease list -w {form}")
-        s.ctl(f"lease keep-alive {lease} --once -w {form}", mask=REMAINING,
+        s.ctl(f"lease keep-alive {lease} --once -w {form}", mask=LEASE_LIFE,
               label=f"lease keep-alive <lease> --once -w {form}")
     alive = s.start(f"lease keep-alive {lease}", label="lease keep-alive <lease>")
     alive.wait_lines(1)
     alive.stop(lines_max=1)
     s.ctl("put a detached")
-    s.ctl(f"lease timetolive {lease} --keys", mask=REMAINING, label="timetolive after detaching")
+    s.ctl(f"lease timetolive {lease} --keys", mask=LEASE_LIFE, label="timetolive after detaching")
     s.ctl("del b")
-    s.ctl(f"lease timetolive {lease} --keys", mask=REMAINING, label="timetolive after deleting")
+    s.ctl(f"lease timetolive {lease} --keys", mask=LEASE_LIFE, label="timetolive after deleting")
     s.ctl(f"put c 3 --lease={lease}", label="put c 3 --lease=<lease>")
     s.ctl(f"put d 4 --lease={lease}", label="put d 4 --lease=<lease>")
     watch = s.start_watch("watch c d0 --prev-kv -w json")
@@ -35,15 +35,14 @@ def scenario_life(s):
     s.ctl(f"lease revoke {lease}", label="lease revoke <lease> again")
     s.ctl(f"lease timetolive {lease} --keys", label="timetolive after revoking")
     s.ctl(["get", "", "--prefix", "-w", "json"], label="get '' --prefix -w json")
-    s.ctl("endpoint hashkv")
 
 
 def scenario_move_between_leases(s):
     first, second = s.grant(300), s.grant(400)
     s.ctl(f"put k 1 --lease={first}", label="put k 1 --lease=<first>")
     s.ctl(f"put k 2 --lease={second}", label="put k 2 --lease=<second>")
-    s.ctl(f"lease timetolive {first} --keys", mask=REMAINING, label="timetolive <first>")
-    s.ctl(f"lease timetolive {second} --keys", mask=REMAINING, label="timetolive <second>")
+    s.ctl(f"lease timetolive {first} --keys", mask=LEASE_LIFE, label="timetolive <first>")
+    s.ctl(f"lease timetolive {second} --keys", mask=LEASE_LIFE, label="timetolive <second>")
     s.ctl(f"lease revoke {first}", label="lease revoke <first>")
     s.ctl("get k -w json")
     s.ctl(f"lease revoke {second} -w json", label="lease revoke <second> -w json")
@@ -51,7 +50,7 @@ def scenario_move_between_leases(s):
     lease = s.grant(300)
     s.txn("", f"put t1 x --lease={lease}", f"put t2 y --lease={lease}", "put t3 z")
     s.steps[-1].label = "txn that attaches two keys"
-    s.ctl(f"lease timetolive {lease} --keys", mask=REMAINING, label="timetolive of two keys")
+    s.ctl(f"lease timetolive {lease} --keys", mask=LEASE_LIFE, label="timetolive of two keys")
     s.ctl(f"lease revoke {lease}", label="lease revoke of two keys")
     s.ctl("get t --prefix -w json")
 

@@ -8,7 +8,7 @@ def scenario_sizes(s):
     s.ctl("put too-large", stdin="x" * 2_200_000, label="put over what the client sends")
     s.ctl("get too-large -w json")
     half = "y" * 900_000
-    s.ctl("txn", stdin=f"\nput t1 {half}\nput t2 {half}\n", label="txn over the limit")
+    s.ctl("txn", stdin=f"\nput t1 {half}\nput t2 {half}\n\n\n", label="txn over the limit")
     s.ctl("get t --prefix -w json")
     long_key = "k" * 100_000
     s.ctl(["put", long_key, "v"], label="put with a key of 100 kB")

@@ -12,7 +12,7 @@ def scenario_branches(s):
     s.txn('value("foo") = "bar"', "", "", "put never x", options="-w json")
     s.txn("", "get r --prefix --rev=3", "get r --prefix --limit=1", "get r2 --keys-only",
           "get r --from-key --order=DESCEND", options="-w json")
-    s.txn("", "get r --prefix", "put r3 x", "get r --prefix", "del r --prefix", "get r --prefix",
+    s.txn("", "get r --prefix", "put r3 x", "get r --prefix", "del f --prefix", "get f --prefix",
           options="-w json")
     s.ctl("put r1 again")
     s.txn("", "del r1 --prev-kv", "put other x --prev-kv", "put foo y --prev-kv", options="-w json")
@@ -57,11 +57,11 @@ def scenario_refused(s):
     s.txn('value("") = "x"', "", "get foo")
     s.ctl("txn extra", stdin="\n")
     many = [f"put many{n} x" for n in range(128)]
-    s.ctl("txn", stdin="\n" + "\n".join(many) + "\n", label="txn with 128 puts")
-    s.ctl("txn", stdin="\n" + "\n".join([*many, "put last x"]) + "\n", label="txn with 129 puts")
-    s.ctl("txn", stdin="\n" + "\n".join(["get foo"] * 129) + "\n", label="txn with 129 gets")
+    s.ctl("txn", stdin="\n" + "\n".join(many) + "\n\n\n", label="txn with 128 puts")
+    s.ctl("txn", stdin="\n" + "\n".join([*many, "put last x"]) + "\n\n\n", label="txn with 129 puts")
+    s.ctl("txn", stdin="\n" + "\n".join(["get foo"] * 129) + "\n\n\n", label="txn with 129 gets")
     compares = ['mod("foo") > "0"'] * 129
-    s.ctl("txn", stdin="\n".join(compares) + "\n\nget foo\n", label="txn with 129 compares")
+    s.ctl("txn", stdin="\n".join(compares) + "\n\nget foo\n\n\n", label="txn with 129 compares")
     s.ctl("get many --prefix --count-only -w fields")
     s.ctl("get many0 -w json")
     s.ctl("get many127 -w json")
@@ -76,7 +76,7 @@ def scenario_history(s):
               label=f"get '' --prefix --rev={revision} -w json")
     watch = s.start(["watch", "", "--prefix", "--rev=1", "--prev-kv", "-w", "json"],
                     label="watch '' --prefix --rev=1 --prev-kv -w json")
-    watch.wait_lines(2)
+    watch.wait_lines(1)
     watch.stop()
     watch = s.start(["watch", "", "--prefix", "--rev=1"], label="watch '' --prefix --rev=1")
     watch.wait_lines(21)
