@@ -35,7 +35,7 @@ fn try_all(member: &mut Member) -> Vec<(&'static str, Option<Error>)> {
 
 fn with_lease_six() -> Member {
     let mut member = Member::new();
-    member.execute(LeaseGrantRequest { id: 6, ttl: 60 }.into_entry()).unwrap();
+    member.grant(6);
     member
 }
 

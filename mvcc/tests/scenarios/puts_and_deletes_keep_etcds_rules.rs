@@ -1,15 +1,15 @@
 //! What a put takes over from the previous pair, and what it and a delete answer.
 
 use retcd_api::Error;
-use retcd_api::etcdserverpb::{DeleteRangeRequest, LeaseGrantRequest, PutRequest};
+use retcd_api::etcdserverpb::{DeleteRangeRequest, PutRequest};
 
-use crate::support::{IntoEntry, Member, delete, get, put, revision};
+use crate::support::{Member, delete, get, put, revision};
 
 fn with_lease() -> Member {
     let mut member = Member::new();
-    member.execute(LeaseGrantRequest { id: 7, ttl: 60 }.into_entry()).unwrap();
+    member.grant(7);
     let attached = PutRequest { lease: 7, ..put("a", "old") };
-    member.try_put(attached).unwrap();
+    member.try_put(attached).expect("the lease exists");
     member
 }
 

@@ -98,6 +98,11 @@ impl Member {
         self.try_txn(request).expect("the transaction is accepted")
     }
 
+    /// Grants a lease of a minute.
+    pub(crate) fn grant(&mut self, id: i64) {
+        self.execute(LeaseGrantRequest { id, ttl: 60 }.into_entry()).expect("the id is free");
+    }
+
     pub(crate) fn try_compact(&mut self, revision: i64) -> Result<i64, Error> {
         let request = CompactionRequest { revision, physical: false };
         match self.execute(request.into_entry())? {

@@ -30,7 +30,7 @@ fn compare(key: &str, range_end: &str, union: TargetUnion, result: CompareResult
 
 fn holds(member: &Member, compares: Vec<Compare>) -> bool {
     let request = TxnRequest { compare: compares, ..TxnRequest::default() };
-    member.store.read_txn(&request).unwrap().succeeded
+    member.store.read_txn(&request).expect("nothing refuses comparisons").succeeded
 }
 
 #[test]
