@@ -1,8 +1,5 @@
 //! A byte buffer whose start is aligned for direct I/O.
-#![expect(
-    unsafe_code,
-    reason = "an allocation with a chosen alignment has no safe interface"
-)]
+#![expect(unsafe_code, reason = "an allocation with a chosen alignment has no safe interface")]
 
 use crate::LOG_ALIGNMENT;
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
@@ -25,14 +22,8 @@ impl AlignedBuf {
         let layout = Self::layout(capacity);
         // SAFETY: the layout's size is at least one block, so it isn't zero.
         let start = unsafe { alloc_zeroed(layout) };
-        let Some(start) = NonNull::new(start) else {
-            handle_alloc_error(layout)
-        };
-        AlignedBuf {
-            start,
-            capacity,
-            len: capacity,
-        }
+        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        AlignedBuf { start, capacity, len: capacity }
     }
 
     /// Capacity in bytes.
@@ -47,11 +38,7 @@ impl AlignedBuf {
     /// If that is more than the capacity.
     pub fn set_len(&mut self, bytes: usize) {
         let len = bytes.next_multiple_of(LOG_ALIGNMENT);
-        assert!(
-            len <= self.capacity,
-            "length {len} above capacity {}",
-            self.capacity
-        );
+        assert!(len <= self.capacity, "length {len} above capacity {}", self.capacity);
         self.len = len;
     }
 

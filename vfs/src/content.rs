@@ -33,9 +33,7 @@ impl Content {
 
     /// Copies from `offset` into `buf`; returns how many bytes there were.
     pub(crate) fn read(&self, offset: u64, buf: &mut [u8]) -> usize {
-        let from = usize::try_from(offset)
-            .unwrap_or(usize::MAX)
-            .min(self.bytes.len());
+        let from = usize::try_from(offset).unwrap_or(usize::MAX).min(self.bytes.len());
         let rest = &self.bytes[from..];
         let taken = rest.len().min(buf.len());
         buf[..taken].copy_from_slice(&rest[..taken]);
@@ -66,12 +64,13 @@ impl Content {
         }
     }
 
-    /// Makes one range of a file durable whose length is durable already.
+    /// Makes one range durable, and the length as far as the range reaches.
     pub(crate) fn sync_range(&mut self, offset: usize, len: usize) {
-        if self.durable.len() < self.bytes.len() {
-            self.durable.resize(self.bytes.len(), 0);
+        let end = offset + len;
+        if self.durable.len() < end {
+            self.durable.resize(end, 0);
         }
-        for sector in offset / SECTOR..(offset + len).div_ceil(SECTOR) {
+        for sector in offset / SECTOR..end.div_ceil(SECTOR) {
             if self.pending.remove(&sector).is_some() {
                 copy_sector(&self.bytes, &mut self.durable, sector);
             }
@@ -91,11 +90,7 @@ impl Content {
                 left[start..end].copy_from_slice(&versions[survivor - 1][..end - start]);
             }
         }
-        Content {
-            durable: left.clone(),
-            bytes: left,
-            pending: BTreeMap::new(),
-        }
+        Content { durable: left.clone(), bytes: left, pending: BTreeMap::new() }
     }
 }
 
@@ -110,7 +105,7 @@ fn sector_of(bytes: &[u8], sector: usize) -> [u8; SECTOR] {
 
 fn copy_sector(from: &[u8], to: &mut [u8], sector: usize) {
     let start = sector * SECTOR;
-    let end = (start + SECTOR).min(from.len());
+    let end = (start + SECTOR).min(from.len()).min(to.len());
     to[start..end].copy_from_slice(&from[start..end]);
 }
 
@@ -147,9 +142,8 @@ mod tests {
         content.sync();
         content.write(0, &[1; SECTOR], Tracking::On);
         content.write(0, &[2; SECTOR], Tracking::On);
-        let seen: std::collections::BTreeSet<u8> = (0..64)
-            .map(|seed| content.crashed(&mut Random::new(seed)).bytes[0])
-            .collect();
+        let seen: std::collections::BTreeSet<u8> =
+            (0..64).map(|seed| content.crashed(&mut Random::new(seed)).bytes[0]).collect();
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), [0, 1, 2]);
     }
 

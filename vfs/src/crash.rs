@@ -61,11 +61,7 @@ impl CrashVfs {
     pub fn with_log_depth(depth: usize) -> CrashVfs {
         CrashVfs::from_tree(
             Tree::default(),
-            Setup {
-                tracking: Tracking::On,
-                log_depth: depth.max(1),
-                direct: true,
-            },
+            Setup { tracking: Tracking::On, log_depth: depth.max(1), direct: true },
         )
     }
 
@@ -73,18 +69,12 @@ impl CrashVfs {
     pub fn without_direct_io() -> CrashVfs {
         CrashVfs::from_tree(
             Tree::default(),
-            Setup {
-                tracking: Tracking::On,
-                log_depth: 1,
-                direct: false,
-            },
+            Setup { tracking: Tracking::On, log_depth: 1, direct: false },
         )
     }
 
     fn from_tree(tree: Tree, setup: Setup) -> CrashVfs {
-        CrashVfs {
-            files: MemVfs::from_tree(tree, setup),
-        }
+        CrashVfs { files: MemVfs::from_tree(tree, setup) }
     }
 
     /// Calls since the file system was made.
@@ -116,12 +106,7 @@ impl CrashVfs {
     /// What a crash at this moment leaves, as a new file system without plans, locks or counts.
     /// Equal seeds leave equal disks. This file system isn't changed.
     pub fn crash(&self, seed: u64) -> CrashVfs {
-        let left = self
-            .files
-            .shared
-            .tree
-            .lock()
-            .crashed(&mut Random::new(seed));
+        let left = self.files.shared.tree.lock().crashed(&mut Random::new(seed));
         CrashVfs::from_tree(left, self.files.shared.setup)
     }
 }

@@ -76,11 +76,7 @@ impl MemVfs {
     pub fn new() -> MemVfs {
         MemVfs::from_tree(
             Tree::default(),
-            Setup {
-                tracking: Tracking::Off,
-                log_depth: 1,
-                direct: true,
-            },
+            Setup { tracking: Tracking::Off, log_depth: 1, direct: true },
         )
     }
 
@@ -110,10 +106,7 @@ impl MemVfs {
     }
 
     fn handle(&self, inode: Inode) -> Handle {
-        Handle {
-            shared: self.shared.clone(),
-            inode,
-        }
+        Handle { shared: self.shared.clone(), inode }
     }
 }
 
@@ -168,11 +161,7 @@ impl Vfs for MemVfs {
         if mode == LogMode::Direct && !self.shared.setup.direct {
             return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok(Box::new(MemLog {
-            file: self.handle(inode),
-            mode,
-            under_way: VecDeque::new(),
-        }))
+        Ok(Box::new(MemLog { file: self.handle(inode), mode, under_way: VecDeque::new() }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -226,10 +215,7 @@ impl Vfs for MemVfs {
         if !self.shared.locks.lock().insert(path.to_owned()) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(Box::new(MemLock {
-            shared: self.shared.clone(),
-            path: path.to_owned(),
-        }))
+        Ok(Box::new(MemLock { shared: self.shared.clone(), path: path.to_owned() }))
     }
 }
 
@@ -319,20 +305,11 @@ impl MemLog {
 
 impl LogFile for MemLog {
     fn submit(&mut self, offset: u64, buf: AlignedBuf) -> io::Result<()> {
-        assert!(
-            self.under_way.len() < self.depth(),
-            "too many writes under way"
-        );
-        assert!(
-            offset.is_multiple_of(LOG_ALIGNMENT as u64),
-            "offset {offset} isn't aligned"
-        );
+        assert!(self.under_way.len() < self.depth(), "too many writes under way");
+        assert!(offset.is_multiple_of(LOG_ALIGNMENT as u64), "offset {offset} isn't aligned");
         let offset = usize::try_from(offset).expect("a file in memory is addressable");
         let end = offset + buf.len();
-        assert!(
-            end <= self.file.inode.lock().len(),
-            "a log file isn't extended"
-        );
+        assert!(end <= self.file.inode.lock().len(), "a log file isn't extended");
         self.file.write(|_| offset, &buf)?;
         if self.depth() == 1 {
             self.make_durable(offset, buf.len());

@@ -26,11 +26,7 @@ impl Vfs for RealVfs {
     }
 
     fn create_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(FILE_MODE)
-            .open(path)?;
+        let file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
         Ok(Box::new(RealAppend(file)))
     }
 
@@ -43,12 +39,7 @@ impl Vfs for RealVfs {
         }
         let file = options.open(path)?;
         let length = file.metadata()?.len();
-        Ok(Box::new(RealLog {
-            file,
-            length,
-            mode,
-            done: None,
-        }))
+        Ok(Box::new(RealLog { file, length, mode, done: None }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -68,10 +59,7 @@ impl Vfs for RealVfs {
     }
 
     fn create_dir_all(&self, path: &Path) -> io::Result<()> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(DIR_MODE)
-            .create(path)
+        DirBuilder::new().recursive(true).mode(DIR_MODE).create(path)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
@@ -181,14 +169,8 @@ impl RealLog {
 impl LogFile for RealLog {
     fn submit(&mut self, offset: u64, buf: AlignedBuf) -> io::Result<()> {
         assert!(self.done.is_none(), "too many writes under way");
-        assert!(
-            offset.is_multiple_of(LOG_ALIGNMENT as u64),
-            "offset {offset} isn't aligned"
-        );
-        assert!(
-            offset + buf.len() as u64 <= self.length,
-            "a log file isn't extended"
-        );
+        assert!(offset.is_multiple_of(LOG_ALIGNMENT as u64), "offset {offset} isn't aligned");
+        assert!(offset + buf.len() as u64 <= self.length, "a log file isn't extended");
         self.write(offset, &buf)?;
         if self.mode == LogMode::Buffered {
             self.file.sync_data()?;

@@ -145,10 +145,7 @@ impl Tree {
     fn apply(&mut self, changes: Vec<(&Path, Option<Node>)>) {
         let operation: Operation = changes
             .into_iter()
-            .map(|(path, node)| Change {
-                path: path.to_owned(),
-                node,
-            })
+            .map(|(path, node)| Change { path: path.to_owned(), node })
             .collect();
         for change in &operation {
             set(&mut self.names, change);
@@ -215,11 +212,7 @@ impl Tree {
             };
             names.insert(path, copy);
         }
-        Tree {
-            durable: names.clone(),
-            names,
-            pending: Vec::new(),
-        }
+        Tree { durable: names.clone(), names, pending: Vec::new() }
     }
 }
 
@@ -235,9 +228,7 @@ mod tests {
     use super::*;
 
     fn survivors(tree: &Tree, path: &str) -> usize {
-        (0..64)
-            .filter(|&seed| tree.crashed(&mut Random::new(seed)).exists(Path::new(path)))
-            .count()
+        (0..64).filter(|&seed| tree.crashed(&mut Random::new(seed)).exists(Path::new(path))).count()
     }
 
     #[test]
@@ -247,10 +238,7 @@ mod tests {
         tree.create(Path::new("/d/f")).unwrap();
         assert!((1..64).contains(&survivors(&tree, "/d/f")));
         tree.sync_dir(Path::new("/d")).unwrap();
-        assert!(
-            (1..64).contains(&survivors(&tree, "/d/f")),
-            "the folder itself may be lost"
-        );
+        assert!((1..64).contains(&survivors(&tree, "/d/f")), "the folder itself may be lost");
         tree.sync_dir(Path::new("/")).unwrap();
         assert_eq!(survivors(&tree, "/d/f"), 64);
     }

@@ -41,23 +41,14 @@ fn every_operation() {
         let vfs = prepared();
         vfs.stop_at(k);
         replace(&vfs, &[2; 3000]).unwrap_err();
-        assert!(
-            vfs.exists(Path::new("/d")).is_err(),
-            "nothing works after the stop"
-        );
+        assert!(vfs.exists(Path::new("/d")).is_err(), "nothing works after the stop");
         for seed in 0..32 {
             let content = read(&vfs.crash(seed));
-            assert!(
-                content == [1; 2000] || content == [2; 3000],
-                "k {k} seed {seed}"
-            );
+            assert!(content == [1; 2000] || content == [2; 3000], "k {k} seed {seed}");
             seen[usize::from(content[0] == 2)] += 1;
         }
     }
-    assert!(
-        seen.iter().all(|&n| n > 10),
-        "both outcomes happen: {seen:?}"
-    );
+    assert!(seen.iter().all(|&n| n > 10), "both outcomes happen: {seen:?}");
     for seed in 0..32 {
         assert_eq!(read(&whole.crash(seed)), [2; 3000]);
     }
@@ -68,8 +59,7 @@ fn without_the_sync_the_content_is_lost_at_times() {
     let vfs = prepared();
     let mut file = vfs.create_append(Path::new("/d/fresh")).unwrap();
     file.append(&[2; 3000]).unwrap();
-    vfs.rename(Path::new("/d/fresh"), Path::new("/d/name"))
-        .unwrap();
+    vfs.rename(Path::new("/d/fresh"), Path::new("/d/name")).unwrap();
     vfs.sync_dir(Path::new("/d")).unwrap();
     assert!((0..32).any(|seed| read(&vfs.crash(seed)) != [2; 3000]));
     vfs.settle();
@@ -90,10 +80,7 @@ fn faults_hit_once_and_short_writes_leave_half() {
     assert_eq!(vfs.syncs(), 0);
     file.append(b"ef").unwrap();
     let mut bytes = [0; 4];
-    vfs.open_read(Path::new("/f"))
-        .unwrap()
-        .read_exact_at(0, &mut bytes)
-        .unwrap();
+    vfs.open_read(Path::new("/f")).unwrap().read_exact_at(0, &mut bytes).unwrap();
     assert_eq!(&bytes, b"abef");
 }
 
@@ -108,18 +95,14 @@ fn of_several_log_writes_only_the_completed_ones_are_certain() {
     for block in 0..2u8 {
         let mut buf = AlignedBuf::new(LOG_ALIGNMENT);
         buf.fill(block + 1);
-        log.submit(u64::from(block) * LOG_ALIGNMENT as u64, buf)
-            .unwrap();
+        log.submit(u64::from(block) * LOG_ALIGNMENT as u64, buf).unwrap();
     }
     log.complete().unwrap();
     let (mut lost, mut kept) = (false, false);
     for seed in 0..64 {
         let mut bytes = [0; 2 * LOG_ALIGNMENT];
         let left = vfs.crash(seed);
-        left.open_read(path)
-            .unwrap()
-            .read_exact_at(0, &mut bytes)
-            .unwrap();
+        left.open_read(path).unwrap().read_exact_at(0, &mut bytes).unwrap();
         assert!(bytes[..LOG_ALIGNMENT].iter().all(|&b| b == 1));
         lost |= bytes[LOG_ALIGNMENT..].contains(&0);
         kept |= bytes[LOG_ALIGNMENT..].contains(&2);

@@ -25,16 +25,10 @@ fn names_come_and_go() {
         assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
         vfs.hard_link(&file, &dir.join("y")).unwrap();
         vfs.rename(&file, &dir.join("w")).unwrap();
-        assert_eq!(
-            vfs.list(&dir).unwrap(),
-            [PathBuf::from("w"), PathBuf::from("y")]
-        );
+        assert_eq!(vfs.list(&dir).unwrap(), [PathBuf::from("w"), PathBuf::from("y")]);
         assert_eq!(vfs.list(root).unwrap(), [PathBuf::from("a")]);
         assert!(!vfs.exists(&file).unwrap());
-        assert_eq!(
-            vfs.open_read(&file).err().unwrap().kind(),
-            ErrorKind::NotFound
-        );
+        assert_eq!(vfs.open_read(&file).err().unwrap().kind(), ErrorKind::NotFound);
         assert!(vfs.remove_dir(&dir).is_err(), "not empty");
         vfs.remove_file(&dir.join("w")).unwrap();
         vfs.sync_file(&dir.join("y")).unwrap();
@@ -70,26 +64,17 @@ fn log_files_are_written_in_place() {
     each(|vfs, root| {
         vfs.create_dir_all(root).unwrap();
         let path = root.join("log");
-        assert!(
-            vfs.open_log(&path, LogMode::Buffered).is_err(),
-            "isn't created"
-        );
+        assert!(vfs.open_log(&path, LogMode::Buffered).is_err(), "isn't created");
         let zeros = vec![0; 4 * LOG_ALIGNMENT];
         let mut file = vfs.create_append(&path).unwrap();
         file.append(&zeros).unwrap();
         file.sync().unwrap();
-        for (mode, value) in [
-            (LogMode::Direct, 1),
-            (LogMode::Buffered, 2),
-            (LogMode::Unsynced, 3),
-        ] {
+        for (mode, value) in [(LogMode::Direct, 1), (LogMode::Buffered, 2), (LogMode::Unsynced, 3)]
+        {
             let mut log = match vfs.open_log(&path, mode) {
                 Ok(log) => log,
                 Err(e) if mode == LogMode::Direct => {
-                    assert!(matches!(
-                        e.kind(),
-                        ErrorKind::InvalidInput | ErrorKind::Unsupported
-                    ));
+                    assert!(matches!(e.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported));
                     continue;
                 }
                 Err(e) => panic!("{e}"),
@@ -100,16 +85,9 @@ fn log_files_are_written_in_place() {
             log.submit(LOG_ALIGNMENT as u64, buf).unwrap();
             assert_eq!(log.complete().unwrap().unwrap().len(), LOG_ALIGNMENT);
             let mut seen = vec![0; 4 * LOG_ALIGNMENT];
-            vfs.open_read(&path)
-                .unwrap()
-                .read_exact_at(0, &mut seen)
-                .unwrap();
+            vfs.open_read(&path).unwrap().read_exact_at(0, &mut seen).unwrap();
             assert_eq!(seen[LOG_ALIGNMENT - 1], 0);
-            assert!(
-                seen[LOG_ALIGNMENT..2 * LOG_ALIGNMENT]
-                    .iter()
-                    .all(|&b| b == value)
-            );
+            assert!(seen[LOG_ALIGNMENT..2 * LOG_ALIGNMENT].iter().all(|&b| b == value));
             assert_eq!(seen[2 * LOG_ALIGNMENT], 0);
         }
     });
