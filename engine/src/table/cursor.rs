@@ -160,6 +160,11 @@ impl TableCursor {
         self.enter_forward(self.block.saturating_add(1))
     }
 
+    /// Goes to the first record of key block `block`, or behind the last one.
+    pub(super) fn seek_to_block(&mut self, block: usize) -> Result<()> {
+        self.enter_forward(block)
+    }
+
     /// Number of the key block that it is in, and where that lies.
     pub(super) fn block(&self) -> (usize, Handle) {
         (self.block, self.handle)

@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! head: magic 8 | format version u32 | keyspace u8 | zeros 3 | file number u64
-//! foot: (offset u64, length u32) of index, filter, properties | file number u64 | keyspace u8
-//!       | zeros 3 | format version u32 | crc32 u32 | magic 8
+//! foot: (offset u64, length u32) of dictionary, index, filter, properties | file number u64
+//!       | keyspace u8 | zeros 3 | format version u32 | crc32 u32 | magic 8
 //! ```
 //!
 //! Every byte of the head follows from what the manifest says, so it needs no checksum. The foot's
@@ -11,9 +11,9 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+use super::FileNumber;
 use super::coding::{Damage, Reader};
-use super::frame::{Handle, TRAILER_BYTES, checksum};
-use super::{FileNumber, META_BYTES_MAX};
+use super::frame::{Handle, checksum};
 use crate::Keyspace;
 
 /// The format that is written, and the only one that is read.
@@ -23,7 +23,7 @@ pub(super) const FORMAT_VERSION: u32 = 1;
 pub(super) const HEAD_BYTES: usize = 24;
 
 /// Length of the foot.
-pub(super) const FOOT_BYTES: usize = 64;
+pub(super) const FOOT_BYTES: usize = 76;
 
 const HEAD_MAGIC: [u8; 8] = *b"RETCDTBL";
 const FOOT_MAGIC: [u8; 8] = *b"LBTDCTER";
@@ -77,6 +77,8 @@ pub(super) fn check_head(
 /// Where the parts of a table lie that are read when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Foot {
+    /// The first block, or zeros.
+    pub(super) dictionary: Handle,
     pub(super) index: Handle,
     pub(super) filter: Handle,
     pub(super) properties: Handle,
@@ -86,7 +88,7 @@ impl Foot {
     /// The foot's bytes for `offset` of table `number`.
     pub(super) fn encode(&self, number: FileNumber, keyspace: Keyspace, offset: u64) -> Vec<u8> {
         let mut foot = Vec::with_capacity(FOOT_BYTES);
-        for handle in [self.index, self.filter, self.properties] {
+        for handle in [self.dictionary, self.index, self.filter, self.properties] {
             foot.extend_from_slice(&handle.offset.to_le_bytes());
             foot.extend_from_slice(&handle.len.to_le_bytes());
         }
@@ -123,6 +125,7 @@ impl Foot {
         }
         let mut reader = Reader::new(covered);
         let foot = Foot {
+            dictionary: take_handle(&mut reader).ok_or(short)?,
             index: take_handle(&mut reader).ok_or(short)?,
             filter: take_handle(&mut reader).ok_or(short)?,
             properties: take_handle(&mut reader).ok_or(short)?,
@@ -134,17 +137,26 @@ impl Foot {
         Ok(foot)
     }
 
+    /// Whether value blocks are compressed with a dictionary.
+    pub(super) fn has_dictionary(&self) -> bool {
+        self.dictionary != Handle::default()
+    }
+
+    /// Where key and value blocks begin. They end where the index begins.
+    pub(super) fn blocks_start(&self) -> u64 {
+        self.dictionary.end().unwrap_or_default().max(HEAD_BYTES as u64)
+    }
+
     fn check(&self, end: u64) -> Result<(), Damage> {
+        if self.has_dictionary() && self.dictionary.offset != HEAD_BYTES as u64 {
+            return Err(Damage("the dictionary doesn't follow the head"));
+        }
+        let after_blocks = self.index.offset >= self.blocks_start();
         let after_index = self.index.end() == Some(self.filter.offset);
         let after_filter = self.filter.end() == Some(self.properties.offset);
         let before_foot = self.properties.end() == Some(end);
-        if self.index.offset < HEAD_BYTES as u64 || !after_index || !after_filter || !before_foot {
+        if !(after_blocks && after_index && after_filter && before_foot) {
             return Err(Damage("foot's parts don't follow each other"));
-        }
-        let len_max = META_BYTES_MAX.saturating_add(TRAILER_BYTES);
-        if [self.index, self.filter, self.properties].iter().any(|part| part.len as usize > len_max)
-        {
-            return Err(Damage("a part of the foot is above its limit"));
         }
         Ok(())
     }
@@ -162,6 +174,7 @@ mod tests {
 
     fn foot() -> Foot {
         Foot {
+            dictionary: Handle::default(),
             index: Handle { offset: 24, len: 10 },
             filter: Handle { offset: 34, len: 20 },
             properties: Handle { offset: 54, len: 6 },
@@ -200,7 +213,7 @@ mod tests {
     #[test]
     fn later_formats_are_named() {
         let mut bytes = foot().encode(NUMBER, Keyspace::Kv, 60);
-        bytes[48] = 9;
+        bytes[60] = 9;
         assert_eq!(Foot::decode(&bytes, NUMBER, Keyspace::Kv, 60), Err(Refusal::Version(9)));
         let mut head = encode_head(NUMBER, Keyspace::Kv);
         head[8] = 9;
@@ -209,9 +222,16 @@ mod tests {
 
     #[test]
     fn parts_that_overlap_are_refused() {
+        let decoded = |foot: Foot| {
+            let bytes = foot.encode(NUMBER, Keyspace::Kv, 60);
+            Foot::decode(&bytes, NUMBER, Keyspace::Kv, 60)
+        };
         let mut overlapping = foot();
         overlapping.filter.offset = 33;
-        let bytes = overlapping.encode(NUMBER, Keyspace::Kv, 60);
-        assert!(Foot::decode(&bytes, NUMBER, Keyspace::Kv, 60).is_err());
+        assert!(decoded(overlapping).is_err());
+        for (offset, len) in [(24, 1), (0, 24), (u64::MAX, 1), (0, 1)] {
+            let dictionary = Handle { offset, len };
+            assert!(decoded(Foot { dictionary, ..foot() }).is_err(), "{dictionary:?}");
+        }
     }
 }

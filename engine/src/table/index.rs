@@ -13,6 +13,7 @@ use super::frame::Handle;
 use super::key_block::common_prefix;
 use crate::Version;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// What is known about a key block without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,8 +104,8 @@ pub(super) struct Index {
 const ENTRY_BYTES_MIN: usize = 9;
 
 impl Index {
-    /// Reads an index whose blocks lie between `data_start` and `data_end` of the file.
-    pub(super) fn decode(content: &[u8], data_start: u64, data_end: u64) -> Result<Index, Damage> {
+    /// Reads an index whose blocks lie at `blocks` of the file.
+    pub(super) fn decode(content: &[u8], blocks: &Range<u64>) -> Result<Index, Damage> {
         let (encoded, count) = content.split_last_chunk().ok_or(Damage("index has no count"))?;
         let count = u32::from_le_bytes(*count) as usize;
         if count > encoded.len() / ENTRY_BYTES_MIN {
@@ -114,7 +115,7 @@ impl Index {
         let mut reader = Reader::new(encoded);
         for _ in 0..count {
             let (entry, key) = take_entry(&mut reader).ok_or(Damage("index is cut short"))?;
-            index.push(entry, key, data_start, data_end)?;
+            index.push(entry, key, blocks)?;
         }
         if reader.remaining() != 0 {
             return Err(Damage("bytes after the index"));
@@ -124,14 +125,8 @@ impl Index {
         Ok(index)
     }
 
-    fn push(
-        &mut self,
-        mut entry: Entry,
-        key: &[u8],
-        data_start: u64,
-        data_end: u64,
-    ) -> Result<(), Damage> {
-        let mut free_from = data_start;
+    fn push(&mut self, mut entry: Entry, key: &[u8], blocks: &Range<u64>) -> Result<(), Damage> {
+        let mut free_from = blocks.start;
         if let Some(before) = self.entries.len().checked_sub(1).and_then(|at| self.summary(at)) {
             let order =
                 record_order((before.last_key, before.last_version), (key, entry.last_version));
@@ -142,7 +137,8 @@ impl Index {
         if let Some(end) = self.entries.last().and_then(|before| before.handle.end()) {
             free_from = end;
         }
-        if entry.handle.offset < free_from || entry.handle.end().is_none_or(|end| end > data_end) {
+        if entry.handle.offset < free_from || entry.handle.end().is_none_or(|end| end > blocks.end)
+        {
             return Err(Damage("index points outside of the blocks"));
         }
         if entry.records == 0 || entry.keys > entry.records || entry.live > entry.keys {
@@ -282,7 +278,7 @@ mod tests {
 
     #[test]
     fn finds_the_first_block_that_is_not_before() {
-        let index = Index::decode(&three_blocks(), 24, 200).expect("what was encoded");
+        let index = Index::decode(&three_blocks(), &(24..200)).expect("what was encoded");
         let find = |key: &[u8], main| index.find(key, Version { main, sub: 0 });
         assert_eq!(find(b"a", 1), 0);
         assert_eq!(find(b"b", 7), 0);
@@ -298,19 +294,19 @@ mod tests {
     #[test]
     fn blocks_outside_of_the_data_or_out_of_order_are_refused() {
         let bytes = three_blocks();
-        assert!(Index::decode(&bytes, 24, 199).is_err());
-        assert!(Index::decode(&bytes, 25, 200).is_err());
+        assert!(Index::decode(&bytes, &(24..199)).is_err());
+        assert!(Index::decode(&bytes, &(25..200)).is_err());
         let mut builder = IndexBuilder::default();
         builder.add(Handle { offset: 24, len: 50 }, summary(b"b", 7));
         builder.add(Handle { offset: 90, len: 50 }, summary(b"b", 7));
-        assert!(Index::decode(&builder.finish(), 24, 200).is_err());
+        assert!(Index::decode(&builder.finish(), &(24..200)).is_err());
     }
 
     #[test]
     fn shortened_indexes_are_refused() {
         let bytes = three_blocks();
         for len in 0..bytes.len() {
-            assert!(Index::decode(&bytes[..len], 24, 200).is_err(), "length {len}");
+            assert!(Index::decode(&bytes[..len], &(24..200)).is_err(), "length {len}");
         }
     }
 }

@@ -21,6 +21,7 @@ mod block_cursor;
 mod cache;
 mod coding;
 mod cursor;
+mod dictionary;
 mod filter;
 mod footer;
 mod frame;
@@ -40,6 +41,7 @@ mod tests;
 
 pub use cache::{BlockCache, CacheStats};
 pub use cursor::TableCursor;
+pub use dictionary::sample_dictionary;
 pub use index::BlockSummary;
 pub use properties::Properties;
 pub use reader::Table;
@@ -54,10 +56,13 @@ pub const KEY_BYTES_MAX: usize = 64 << 20;
 pub const VALUE_BYTES_MAX: usize = 64 << 20;
 
 /// Largest content of a key or value block: room for one longest record beside a full block.
-const BLOCK_BYTES_MAX: usize = 160 << 20;
+const BLOCK_BYTES_MAX: usize = 72 << 20;
 
 /// Largest target size of a block.
 const BLOCK_TARGET_MAX: usize = 1 << 20;
+
+/// Largest dictionary, in bytes.
+pub const DICTIONARY_BYTES_MAX: usize = 64 << 10;
 
 /// Largest content of a table's index or filter.
 const META_BYTES_MAX: usize = 1 << 30;

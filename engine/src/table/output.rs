@@ -1,7 +1,7 @@
 //! A table's file while it is written: blocks go out in order, lengths and checksums are kept.
 
 use super::footer::encode_head;
-use super::frame::{Handle, Sealer};
+use super::frame::{Handle, Packing, Sealer};
 use super::{Compression, FileNumber, TableFile};
 use crate::{Error, Keyspace, Result};
 use retcd_vfs::AppendFile;
@@ -10,15 +10,6 @@ use std::path::PathBuf;
 
 /// Bytes that are gathered for one append.
 const BUFFER_BYTES: usize = 256 << 10;
-
-/// Whether a block may be compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Packing {
-    /// Stored as it is: it is read often and decoded in place.
-    Plain,
-    /// Compressed where that pays.
-    Compressed,
-}
 
 /// The file and what has been written to it. After an error every call fails.
 pub(super) struct Output {
@@ -82,17 +73,20 @@ impl Output {
         Ok(())
     }
 
+    /// Writes `dictionary` as a block and compresses value blocks with it from now on.
+    pub(super) fn dictionary(&mut self, level: i32, dictionary: &[u8]) -> Result<Handle> {
+        let handle = self.block(dictionary, Packing::Compressed)?;
+        let used = self.sealer.use_dictionary(level, dictionary);
+        self.poison_on_error(used)?;
+        Ok(handle)
+    }
+
     /// Writes one block.
     pub(super) fn block(&mut self, content: &[u8], packing: Packing) -> Result<Handle> {
         self.check()?;
         let before = self.buffer.len();
-        match packing {
-            Packing::Plain => self.sealer.seal_plain(content, self.len, &mut self.buffer),
-            Packing::Compressed => {
-                let sealed = self.sealer.seal(content, self.len, &mut self.buffer);
-                self.poison_on_error(sealed)?;
-            }
-        }
+        let sealed = self.sealer.seal(content, packing, self.len, &mut self.buffer);
+        self.poison_on_error(sealed)?;
         let len = self.buffer.len() - before;
         let handle = Handle {
             offset: self.len,

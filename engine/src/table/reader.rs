@@ -6,7 +6,6 @@ use super::cache::BlockCache;
 use super::coding::Damage;
 use super::cursor::TableCursor;
 use super::filter::{Filter, KeyHash};
-use super::footer::HEAD_BYTES;
 use super::frame::Handle;
 use super::index::Index;
 use super::key_block::{KeyBlock, Place};
@@ -15,6 +14,7 @@ use super::{BLOCK_BYTES_MAX, BlockSummary, META_BYTES_MAX, Properties, TableFile
 use crate::{Projection, Record, Result, Version};
 use bytes::Bytes;
 use retcd_vfs::ReadFile;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ struct Inner {
     properties: Properties,
     index: Index,
     filter: Filter,
-    /// Where the index begins and blocks end.
-    blocks_end: u64,
+    /// Where key and value blocks lie.
+    blocks: Range<u64>,
 }
 
 /// An open table. Cloning is cheap and shares everything.
@@ -36,7 +36,7 @@ pub struct Table {
 impl Table {
     /// Opens the table that the manifest lists as `listed`; `path` is for messages.
     ///
-    /// Reads and checks head, foot, index, filter and properties; no blocks, and not the checksum of
+    /// Reads and checks head, foot, dictionary, index, filter and properties; no blocks, and not the checksum of
     /// the whole file ([`Table::verify`]).
     pub fn open(
         file: Arc<dyn ReadFile>,
@@ -44,19 +44,20 @@ impl Table {
         listed: TableFile,
         cache: Arc<BlockCache>,
     ) -> Result<Table> {
-        let source = Source::new(file, path, listed, cache);
+        let mut source = Source::new(file, path, listed, cache);
         let foot = source.foot()?;
-        let blocks_end = foot.index.offset;
-        let index = decode_part(&source, foot.index, |content| {
-            Index::decode(content, HEAD_BYTES as u64, blocks_end)
-        })?;
+        if foot.has_dictionary() {
+            source.load_dictionary(foot.dictionary)?;
+        }
+        let blocks = foot.blocks_start()..foot.index.offset;
+        let index = decode_part(&source, foot.index, |content| Index::decode(content, &blocks))?;
         let filter = decode_part(&source, foot.filter, Filter::decode)?;
         let properties = decode_part(&source, foot.properties, Properties::decode)?;
         if index.records() != properties.records {
             let damage = Damage("index and properties differ in the number of records");
             return Err(source.corrupt(foot.properties.offset, damage));
         }
-        Ok(Table { inner: Arc::new(Inner { source, properties, index, filter, blocks_end }) })
+        Ok(Table { inner: Arc::new(Inner { source, properties, index, filter, blocks }) })
     }
 
     /// What the manifest lists.
@@ -145,8 +146,8 @@ impl Table {
         handle: Handle,
     ) -> Result<Handle> {
         let in_file = |values: &Handle| {
-            let end = values.end().is_some_and(|end| end <= self.inner.blocks_end);
-            end && values.offset >= HEAD_BYTES as u64
+            let end = values.end().is_some_and(|end| end <= self.inner.blocks.end);
+            end && values.offset >= self.inner.blocks.start
         };
         block.value_block(place.block).filter(in_file).ok_or_else(|| {
             let damage = Damage("a value's block is none of this table's");

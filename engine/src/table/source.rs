@@ -2,11 +2,11 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
-use super::TableFile;
 use super::cache::{BlockCache, BlockId};
 use super::coding::Damage;
 use super::footer::{FOOT_BYTES, Foot, HEAD_BYTES, Refusal, check_head};
-use super::frame::{Handle, TRAILER_BYTES};
+use super::frame::{Dictionary, Expected, Handle, TRAILER_BYTES};
+use super::{DICTIONARY_BYTES_MAX, TableFile};
 use crate::{Error, Result};
 use bytes::Bytes;
 use retcd_vfs::ReadFile;
@@ -29,6 +29,7 @@ pub(super) struct Source {
     path: PathBuf,
     listed: TableFile,
     cache: Arc<BlockCache>,
+    dictionary: Option<Dictionary>,
 }
 
 impl Source {
@@ -38,7 +39,7 @@ impl Source {
         listed: TableFile,
         cache: Arc<BlockCache>,
     ) -> Source {
-        Source { file, path, listed, cache }
+        Source { file, path, listed, cache, dictionary: None }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -70,6 +71,14 @@ impl Source {
             .map_err(|refusal| self.refused(offset, refusal))
     }
 
+    /// Reads the dictionary, which further blocks may need.
+    pub(super) fn load_dictionary(&mut self, handle: Handle) -> Result<()> {
+        let content = self.read(handle, DICTIONARY_BYTES_MAX)?;
+        let dictionary = Dictionary::new(&content);
+        self.dictionary = Some(dictionary.map_err(|damage| self.corrupt(handle.offset, damage))?);
+        Ok(())
+    }
+
     /// The content of the block at `handle`, from the cache if it is there.
     pub(super) fn block(
         &self,
@@ -97,10 +106,14 @@ impl Source {
         }
         let mut frame = vec![0; len];
         self.read_at(handle.offset, &mut frame)?;
-        self.cache
-            .opener()
-            .open(frame, self.listed.number, handle.offset, bytes_max)
-            .map_err(|damage| self.corrupt(handle.offset, damage))
+        let expected = Expected {
+            number: self.listed.number,
+            offset: handle.offset,
+            content_bytes_max: bytes_max,
+            dictionary: self.dictionary.as_ref(),
+        };
+        let opened = self.cache.opener().open(frame, expected);
+        opened.map_err(|damage| self.corrupt(handle.offset, damage))
     }
 
     /// Fills `buf`. That the file ends before is damage: its length has been checked.

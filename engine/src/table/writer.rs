@@ -12,14 +12,14 @@
 
 use super::filter::{Filter, KeyHash};
 use super::footer::Foot;
-use super::frame::{Handle, TRAILER_BYTES};
+use super::frame::{Handle, Packing, TRAILER_BYTES};
 use super::index::IndexBuilder;
 use super::key_block::common_prefix;
 use super::key_block_builder::{KeyBlockBuilder, Neighbour, ValueBlockId, ValuePlace};
-use super::output::{Output, Packing};
+use super::output::Output;
 use super::{
-    Age, BLOCK_TARGET_MAX, FileNumber, KEY_BYTES_MAX, META_BYTES_MAX, Properties, RecordRef,
-    TableMeta, TableOptions, VALUE_BYTES_MAX,
+    Age, BLOCK_TARGET_MAX, Compression, DICTIONARY_BYTES_MAX, FileNumber, KEY_BYTES_MAX,
+    META_BYTES_MAX, Properties, RecordRef, TableMeta, TableOptions, VALUE_BYTES_MAX,
 };
 use crate::{Keyspace, Record, Result, Version};
 use bytes::Bytes;
@@ -46,6 +46,8 @@ struct OpenValueBlock {
 pub struct TableWriter {
     output: Output,
     options: TableOptions,
+    /// Where the dictionary is, or zeros.
+    dictionary: Handle,
     key_block: KeyBlockBuilder,
     newest: Option<OpenValueBlock>,
     superseded: Option<OpenValueBlock>,
@@ -79,6 +81,7 @@ impl TableWriter {
         Ok(TableWriter {
             output: Output::new(file, path, number, keyspace, options.compression)?,
             options,
+            dictionary: Handle::default(),
             key_block: KeyBlockBuilder::default(),
             newest: None,
             superseded: None,
@@ -91,6 +94,23 @@ impl TableWriter {
             last_key: Vec::new(),
             last_version: Version::default(),
         })
+    }
+
+    /// Compresses all values with `dictionary`, text that resembles them, and keeps it in the table.
+    /// [`super::sample_dictionary`] makes one. Does nothing if it is empty or nothing is compressed.
+    ///
+    /// # Panics
+    ///
+    /// If a record has been added, or `dictionary` is above its limit.
+    pub fn use_dictionary(&mut self, dictionary: &[u8]) -> Result<()> {
+        assert!(dictionary.len() <= DICTIONARY_BYTES_MAX, "dictionary above its limit");
+        assert!(self.properties.records == 0, "records before the dictionary");
+        if let Compression::Zstd(level) = self.options.compression
+            && !dictionary.is_empty()
+        {
+            self.dictionary = self.output.dictionary(level, dictionary)?;
+        }
+        Ok(())
     }
 
     /// Adds a record. As [`TableWriter::add_parts`].
@@ -148,6 +168,7 @@ impl TableWriter {
         let index = self.index.finish();
         assert!(index.len().max(filter.len()) <= META_BYTES_MAX, "a table above its limit");
         let foot = Foot {
+            dictionary: self.dictionary,
             index: self.output.block(&index, Packing::Compressed)?,
             filter: self.output.block(&filter, Packing::Plain)?,
             properties: self.output.block(&self.properties.encode(), Packing::Plain)?,
@@ -204,7 +225,7 @@ impl TableWriter {
         }
         let len = value.len() as u32;
         if value.len() >= self.options.value_block_bytes {
-            let handle = self.output.block(value, Packing::Compressed)?;
+            let handle = self.output.block(value, Packing::Values)?;
             self.placed.push(Some(handle));
             let block = ValueBlockId(self.placed.len() - 1);
             return Ok(Some(ValuePlace { block, offset: 0, len }));
@@ -249,7 +270,7 @@ impl TableWriter {
     /// Writes a value block, then the key blocks that waited for no other.
     fn close(&mut self, open: Option<OpenValueBlock>) -> Result<()> {
         if let Some(block) = open {
-            let handle = self.output.block(&block.content, Packing::Compressed)?;
+            let handle = self.output.block(&block.content, Packing::Values)?;
             self.placed[block.id.0] = Some(handle);
         }
         self.write_waiting()

@@ -161,6 +161,40 @@ fn superseded_values_that_stay_rare_do_not_hold_key_blocks_back() {
 }
 
 #[test]
+fn a_dictionary_sampled_from_a_table_shrinks_the_next_and_changes_no_record() {
+    // Half of a value is its own, half appears in every tenth value.
+    let value = |number: u64| {
+        let own = (0..40).flat_map(|at| (number * 97 + at * at * 12_345).to_le_bytes());
+        let common = (0..40).flat_map(|at| ((number % 10) * 31 + at * at * 54_321).to_le_bytes());
+        own.chain(common).collect::<Vec<u8>>()
+    };
+    let records: Vec<Record> = (0..300)
+        .map(|number| put(format!("{number:04}").as_bytes(), version(1, 0), &value(number)))
+        .collect();
+    let options = TableOptions { value_block_bytes: 2000, ..SMALL };
+    let plain = table_of(&records, options);
+    let dictionary = sample_dictionary(&[plain.clone(), table_of(&[], SMALL), plain.clone()]);
+    let dictionary = dictionary.expect("undamaged");
+    assert!((20_000..=32_768).contains(&dictionary.len()), "{} bytes", dictionary.len());
+
+    let vfs = MemVfs::new();
+    let path = Path::new("/table");
+    let file = vfs.create_append(path).expect("a new name");
+    let mut writer = TableWriter::new(file, path.into(), NUMBER, Keyspace::Kv, options)
+        .expect("a known compression");
+    writer.use_dictionary(&dictionary).expect("memory only");
+    for record in &records {
+        writer.add(record, Age::Newest).expect("memory only");
+    }
+    let meta = writer.finish().expect("memory only");
+    let table = super::open(&vfs, path, meta.file).expect("just written");
+    table.verify().expect("just written");
+    assert_eq!(all(&table, Projection::Full), records);
+    let (with, without) = (meta.file.file_bytes, plain.file().file_bytes);
+    assert!(with < without * 9 / 10, "{with} bytes, {without} without");
+}
+
+#[test]
 fn the_estimated_length_is_close_and_not_below_the_file() {
     let file = MemVfs::new().create_append(Path::new("/table")).expect("a new name");
     let mut writer = TableWriter::new(file, "/table".into(), NUMBER, Keyspace::Kv, SMALL)
