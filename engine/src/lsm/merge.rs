@@ -11,7 +11,6 @@
 
 use bytes::Bytes;
 
-use super::flush::Slice;
 use super::manifest::{Change, RunId};
 use super::merging::{Merging, Source};
 use super::policy::Plan;
@@ -42,9 +41,12 @@ enum Written {
     All,
 }
 
-/// How a slice went.
-pub(super) enum MergeSlice {
-    Done(Slice),
+/// How a step went.
+pub(super) enum MergeStep {
+    /// There is more to do.
+    More(Box<Merge>),
+    /// The output is whole, and the inputs are gone.
+    Done,
     /// The disk is full. The merge is given up, and its unnamed files are removed.
     OutOfSpace,
 }
@@ -78,31 +80,24 @@ impl Merge {
         })
     }
 
-    /// Does one bounded piece, and takes itself away at the end.
-    pub(super) fn step(this: &mut Option<Box<Merge>>, store: &Store) -> Result<MergeSlice> {
-        let Some(merge) = this else {
-            return Ok(MergeSlice::Done(Slice::Done));
-        };
-        let slice = match merge.write(store) {
-            Ok(Written::Part) => Slice::More,
+    /// Does one bounded piece.
+    pub(super) fn step(mut self: Box<Merge>, store: &Store) -> Result<MergeStep> {
+        match self.write(store) {
+            Ok(Written::Part) => Ok(MergeStep::More(self)),
             Ok(Written::Table(next)) => {
-                merge.commit_before(store, &next)?;
-                Slice::More
+                self.commit_before(store, &next)?;
+                Ok(MergeStep::More(self))
             }
             Ok(Written::All) => {
-                merge.commit_all(store)?;
-                *this = None;
-                Slice::Done
+                self.commit_all(store)?;
+                Ok(MergeStep::Done)
             }
             Err(error) if error.is_out_of_space() => {
-                if let Some(merge) = this.take() {
-                    merge.output.abandon(store)?;
-                }
-                return Ok(MergeSlice::OutOfSpace);
+                self.output.abandon(store)?;
+                Ok(MergeStep::OutOfSpace)
             }
-            Err(error) => return Err(error),
-        };
-        Ok(MergeSlice::Done(slice))
+            Err(error) => Err(error),
+        }
     }
 
     fn write(&mut self, store: &Store) -> Result<Written> {

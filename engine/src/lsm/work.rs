@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::flush::{Flush, Slice};
 use super::manifest::{RunId, Tier};
-use super::merge::{Merge, MergeSlice};
+use super::merge::{Merge, MergeStep};
 use super::policy::{self, Plan, RunShape};
 use super::store::Store;
 use super::tree::Run;
@@ -57,6 +57,8 @@ struct MergeSlot {
     keyspace: Keyspace,
     inputs: Vec<RunId>,
     tier: Tier,
+    /// Whether it was asked for: then it is owed even if no policy would propose it.
+    requested: bool,
     job: MergeJob,
 }
 
@@ -115,34 +117,33 @@ impl Work {
         let Some((output, keyspace, job)) = self.take_merge(store) else {
             return Ok(Step::Idle);
         };
-        let mut merge = Some(match job {
+        let merge = match job {
             MergeJob::Planned(plan) => Box::new(Merge::new(store, keyspace, plan, output)?),
             MergeJob::Waiting(merge) => merge,
             MergeJob::Taken => unreachable!("a taken job isn't taken again"),
-        });
-        let slice = Merge::step(&mut merge, store)?;
+        };
+        let step = merge.step(store)?;
         let mut slots = self.slots.lock();
         let place = slots.merges.iter().position(|slot| slot.output == output);
         let place = place.expect("a slot stays while its job is taken");
-        match merge {
-            Some(merge) => slots.merges[place].job = MergeJob::Waiting(merge),
-            None => {
+        match step {
+            MergeStep::More(merge) => {
+                slots.merges[place].job = MergeJob::Waiting(merge);
+                Ok(Step::Worked)
+            }
+            MergeStep::Done => {
                 slots.merges.swap_remove(place);
+                slots.out_of_space = false;
+                self.merges.fetch_add(1, Ordering::Relaxed);
+                Ok(Step::Worked)
+            }
+            MergeStep::OutOfSpace => {
+                let given_up = slots.merges.swap_remove(place);
+                slots.out_of_space = true;
+                slots.full_merges.extend(given_up.requested.then_some(keyspace));
+                Ok(Step::OutOfSpace)
             }
         }
-        Ok(match slice {
-            MergeSlice::OutOfSpace => {
-                slots.out_of_space = true;
-                Step::OutOfSpace
-            }
-            MergeSlice::Done(slice) => {
-                if slice == Slice::Done {
-                    slots.out_of_space = false;
-                    self.merges.fetch_add(1, Ordering::Relaxed);
-                }
-                Step::Worked
-            }
-        })
     }
 
     fn take_merge(&self, store: &Store) -> Option<(RunId, Keyspace, MergeJob)> {
@@ -162,6 +163,7 @@ impl Slots {
         let picture = store.picture();
         for keyspace in [Keyspace::Rev].into_iter().chain(LEVELED) {
             while self.merges.len() < MERGES_MAX {
+                let requested = self.full_merges.contains(&keyspace);
                 let Some(plan) = self.plan_one(store, &picture, keyspace) else {
                     break;
                 };
@@ -170,6 +172,7 @@ impl Slots {
                     keyspace,
                     inputs: plan.inputs.clone(),
                     tier: plan.tier,
+                    requested,
                     job: MergeJob::Planned(plan),
                 });
             }

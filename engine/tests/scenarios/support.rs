@@ -152,8 +152,11 @@ pub(crate) fn tiny_options() -> Options {
     }
 }
 
+/// Where the engine lives.
+pub(crate) const FOLDER: &str = "/member/engine";
+
 pub(crate) fn open(vfs: &Arc<dyn Vfs>) -> retcd_engine::Result<Lsm> {
-    Lsm::open(Arc::clone(vfs), Path::new("/member/engine"), tiny_options())
+    Lsm::open(Arc::clone(vfs), Path::new(FOLDER), tiny_options())
 }
 
 /// Steps until nothing is due.

@@ -41,6 +41,30 @@ pub enum Tier {
     Last,
 }
 
+/// What the manifest in folder `dir` says, and its number. Changes nothing.
+///
+/// # Errors
+/// [`Error::Io`] if `CURRENT` isn't there; [`Error::Corrupt`] and [`Error::Version`] as
+/// [`crate::Lsm::open`].
+pub fn read(vfs: &dyn Vfs, dir: &Path) -> Result<(FileNumber, Contents)> {
+    let current = names::current(dir);
+    let number = log::decode_current(&read_whole(vfs, &current)?);
+    let number = number.map_err(|damage| damage.at(&current))?;
+    let path = names::manifest(dir, number);
+    let contents = log::replay(&read_whole(vfs, &path)?, number);
+    Ok((number, contents.map_err(|damage| damage.at(&path))?))
+}
+
+fn read_whole(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>> {
+    let file = vfs.open_read(path).map_err(Error::io(path))?;
+    let len = file.len().map_err(Error::io(path))?;
+    let len = usize::try_from(len).ok().filter(|&len| len <= log::FILE_BYTES_MAX);
+    let len = len.ok_or(log::Damage::TOO_LONG.at(path))?;
+    let mut bytes = vec![0; len];
+    file.read_exact_at(0, &mut bytes).map_err(Error::io(path))?;
+    Ok(bytes)
+}
+
 /// Gives out numbers for files and runs. The manifest's next edit says which are taken.
 #[derive(Debug, Default)]
 pub(crate) struct Numbers {
@@ -93,12 +117,8 @@ impl Manifest {
             bytes_max,
         };
         if listed.has_current {
-            let bytes = manifest.read(&current)?;
-            let number = log::decode_current(&bytes).map_err(|damage| damage.at(&current))?;
-            let path = names::manifest(dir, number);
-            let bytes = manifest.read(&path)?;
-            manifest.contents = log::replay(&bytes, number).map_err(|damage| damage.at(&path))?;
-            manifest.number = Some(number);
+            let (number, contents) = read(&*manifest.vfs, dir)?;
+            (manifest.number, manifest.contents) = (Some(number), contents);
         } else if !listed.tables.is_empty() {
             return Err(Error::Corrupt {
                 path: current,
@@ -184,16 +204,6 @@ impl Manifest {
         file.append(bytes).map_err(Error::io(path))?;
         file.sync().map_err(Error::io(path))?;
         Ok(file)
-    }
-
-    fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let file = self.vfs.open_read(path).map_err(Error::io(path))?;
-        let len = file.len().map_err(Error::io(path))?;
-        let len = usize::try_from(len).ok().filter(|&len| len <= log::FILE_BYTES_MAX);
-        let len = len.ok_or(log::Damage::TOO_LONG.at(path))?;
-        let mut bytes = vec![0; len];
-        file.read_exact_at(0, &mut bytes).map_err(Error::io(path))?;
-        Ok(bytes)
     }
 
     /// Removes files that an interrupted flush, merge or rewrite has left. The manifest that was

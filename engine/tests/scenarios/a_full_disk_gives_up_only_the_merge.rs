@@ -1,0 +1,79 @@
+//! The disk is full at each call in turn, and has room again afterwards. A merge that meets it is
+//! given up, leaves no file behind and is done again later; a flush or an edit that meets it stops the
+//! engine, and nothing is lost either way.
+
+use std::sync::Arc;
+
+use retcd_engine::lsm::manifest;
+use retcd_engine::{Engine, Lsm, Result, Step};
+use retcd_vfs::{CrashVfs, Fault, Vfs};
+
+use crate::history::{History, assert_state};
+use crate::support::{FOLDER, apply, open};
+
+/// Applies everything and merges; answers whether a merge was given up.
+fn drive(engine: &Lsm, history: &History) -> Result<bool> {
+    let mut given_up = false;
+    for batch in &history.log().batches {
+        apply(engine, batch)?;
+        for _ in 0..8 {
+            let step = engine.step()?;
+            assert_eq!(step == Step::OutOfSpace, engine.stats().out_of_space && !given_up);
+            given_up |= step == Step::OutOfSpace;
+        }
+    }
+    engine.request_merge()?;
+    loop {
+        match engine.step()? {
+            Step::Worked => {}
+            Step::OutOfSpace => given_up = true,
+            Step::Idle => return Ok(given_up),
+        }
+    }
+}
+
+fn assert_no_stray_files(vfs: &dyn Vfs) {
+    let (_, contents) = manifest::read(vfs, FOLDER.as_ref()).expect("it opened before");
+    let named: usize = contents.runs.values().map(|run| run.tables.len()).sum();
+    // The tables, CURRENT and its manifest.
+    let listed = vfs.list(FOLDER.as_ref()).expect("it is there");
+    assert_eq!(listed.len(), named + 2, "{listed:?}");
+}
+
+#[test]
+fn a_full_disk_gives_up_only_the_merge() {
+    let history = History { seed: 31, batches: 40 };
+    let log = history.log();
+    let quiet = CrashVfs::new();
+    let vfs: Arc<dyn Vfs> = Arc::new(quiet.clone());
+    let engine = open(&vfs).expect("nothing was planned");
+    let opened = quiet.operations();
+    assert!(!drive(&engine, &history).expect("nothing was planned"));
+
+    let (mut given_up, mut stopped) = (0, 0);
+    for operation in (opened + 1..=quiet.operations()).step_by(7) {
+        let files = CrashVfs::new();
+        files.fail_at(operation, Fault::NoSpace);
+        let vfs: Arc<dyn Vfs> = Arc::new(files);
+        let engine = open(&vfs).expect("nothing was planned so early");
+        match drive(&engine, &history) {
+            Ok(seen) => {
+                assert!(seen, "the full disk at {operation} went unnoticed");
+                assert!(!engine.stats().out_of_space, "a merge came through since");
+                assert_state(&engine, &log, log.applied().index);
+                assert_no_stray_files(&*vfs);
+                given_up += 1;
+            }
+            Err(error) => {
+                assert!(error.is_out_of_space(), "{error}");
+                drop(engine);
+                let engine = open(&vfs).expect("there is room again");
+                let flushed = engine.flushed().index;
+                assert_state(&engine, &log, flushed);
+                assert_no_stray_files(&*vfs);
+                stopped += 1;
+            }
+        }
+    }
+    assert!(given_up > 9 && stopped > 9, "{given_up} given up, {stopped} stopped");
+}
