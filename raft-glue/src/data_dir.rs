@@ -12,6 +12,7 @@
 
 use crate::{Error, Result};
 use retcd_vfs::{FileLock, Vfs};
+use retcd_wal::{Found, LogState, SegmentReader, segments};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -53,6 +54,22 @@ impl DataDir {
             locks.push(lock(&*vfs, &log.join("lock"))?);
         }
         Ok(DataDir { vfs, log, engine, _locks: locks })
+    }
+
+    /// Whether there may be no member here yet, so that [`crate::bootstrap`] needs to know how to
+    /// found one: there is no log, or none of its segments holds a group at its start. It errs on
+    /// the side of yes; a damaged log is judged when it is opened.
+    pub fn may_be_new(&self) -> Result<bool> {
+        let vfs = &*self.vfs;
+        for name in segments(vfs, &self.log)? {
+            let reader = SegmentReader::open(vfs, &self.log.join(name.to_string()));
+            let Ok(mut reader) = reader else { continue };
+            let begins_later = reader.header().state != LogState::default();
+            if begins_later || matches!(reader.next_group()?, Found::Group(_)) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The folder of the log.

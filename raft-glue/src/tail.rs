@@ -25,7 +25,7 @@ pub(crate) struct Tail {
     before: SnapshotMark,
     entries: VecDeque<Entry>,
     bytes: usize,
-    /// Index of the newest membership change that was ever in here.
+    /// Index of the newest membership change that came in and wasn't replaced; 0 for none.
     conf_change_index: u64,
     initial_hard_state: HardState,
     initial_conf_state: ConfState,
@@ -53,8 +53,7 @@ impl Tail {
         self.bytes
     }
 
-    /// Index of the newest membership change that was ever in here, 0 for none. It may have been
-    /// replaced since, so this errs on the high side.
+    /// Index of the newest membership change in the log, 0 for none since the start.
     pub(crate) fn conf_change_index(&self) -> u64 {
         self.conf_change_index
     }
@@ -75,8 +74,12 @@ impl Tail {
                 self.bytes -= cost(&replaced);
             }
         }
+        if self.conf_change_index >= index {
+            let changes = self.entries.iter().rev().filter(|entry| is_conf_change(entry));
+            self.conf_change_index = changes.map(|entry| entry.index).next().unwrap_or(0);
+        }
         self.bytes += cost(&entry);
-        if entry.entry_type != EntryType::EntryNormal {
+        if is_conf_change(&entry) {
             self.conf_change_index = index;
         }
         self.entries.push_back(entry);
@@ -93,6 +96,10 @@ impl Tail {
             self.before = SnapshotMark { index: entry.index, term: entry.term };
         }
     }
+}
+
+fn is_conf_change(entry: &Entry) -> bool {
+    entry.entry_type != EntryType::EntryNormal
 }
 
 fn cost(entry: &Entry) -> usize {
@@ -212,6 +219,22 @@ mod tests {
         assert_eq!(tail.bytes(), full / 5 * 3);
         assert!(tail.put(entry(10, 4, 0)).is_err(), "a gap");
         assert!(tail.put(entry(5, 4, 0)).is_err(), "before the tail");
+    }
+
+    #[test]
+    fn knows_its_newest_membership_change() {
+        let mut tail = tail_after_5();
+        let change = |index, term| Entry {
+            entry_type: EntryType::EntryConfChange,
+            ..entry(index, term, 10)
+        };
+        assert_eq!(tail.conf_change_index(), 0);
+        tail.put(change(8, 3)).expect("within");
+        tail.put(entry(9, 3, 0)).expect("in order");
+        tail.put(change(10, 3)).expect("in order");
+        assert_eq!(tail.conf_change_index(), 10);
+        tail.put(entry(9, 4, 0)).expect("within");
+        assert_eq!(tail.conf_change_index(), 8, "the newer one was replaced");
     }
 
     #[test]

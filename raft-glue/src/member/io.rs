@@ -70,8 +70,7 @@ pub enum Input {
         /// [`AppendGroup::number`].
         number: u64,
     },
-    /// A committed membership change was executed. Comes before the [`Input::Applied`] that covers
-    /// its entry.
+    /// The oldest committed membership change that wasn't reported yet was executed.
     ConfChanged {
         /// The change, or `None` if it was refused.
         change: Option<raftpb::ConfChange>,

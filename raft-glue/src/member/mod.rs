@@ -57,6 +57,10 @@ pub struct Member {
     logged: HardState,
     /// Index of the last committed entry that went out.
     handed_out: u64,
+    /// Indexes of membership changes that went out and whose execution wasn't reported.
+    changes_out: VecDeque<u64>,
+    /// The highest reported applied index. raft isn't told beyond a change that is out.
+    applied_reported: u64,
     /// Proposals since the last output; they enter raft as one batch.
     proposals: Vec<Entry>,
     proposal_tokens: Vec<u64>,
@@ -109,6 +113,8 @@ impl Member {
             unpersisted: VecDeque::new(),
             logged,
             handed_out: applied,
+            changes_out: VecDeque::new(),
+            applied_reported: applied,
             proposals: Vec::new(),
             proposal_tokens: Vec::new(),
             proposal_bytes: 0,
@@ -307,17 +313,26 @@ impl Member {
             change.r#type() == ConfChangeType::ConfChangeRemoveNode
                 && change.node_id == self.config.id
         });
+        self.changes_out.pop_front();
+        self.advance_applied();
         Ok(())
     }
 
     fn applied(&mut self, index: u64) {
-        assert!(
-            index <= self.handed_out,
-            "applied {index}, but only {} was handed out",
-            self.handed_out
-        );
+        let handed_out = self.handed_out;
+        assert!(index <= handed_out, "applied {index}, but only {handed_out} was handed out");
+        self.applied_reported = self.applied_reported.max(index);
+        self.advance_applied();
+    }
+
+    /// Tells raft what is applied, and trims the tail. Reports may overtake each other: until raft
+    /// has carried out a membership change, its entry doesn't count as applied, or a second change
+    /// could be proposed on top of it.
+    fn advance_applied(&mut self) {
+        let before_change = self.changes_out.front().map_or(u64::MAX, |index| index - 1);
+        let index = self.applied_reported.min(before_change);
         self.raw.advance_apply_to(index);
-        let has_peers = self.raw.raft.prs().iter().count() > 1;
+        let has_peers = self.raw.raft.prs().iter().len() > 1;
         let budget = if has_peers { self.config.tail_bytes_kept } else { 0 };
         self.raw.mut_store().trim(index, budget);
     }

@@ -4,7 +4,7 @@ use super::grouping::split;
 use super::{Member, Unpersisted, role_of};
 use crate::convert::{entry_to_log, message_to_etcd};
 use crate::limits::GROUP_BYTES_SPLIT;
-use crate::{Output, Read, Result, RoleChange};
+use crate::{KIND_NORMAL, Output, Read, Result, RoleChange};
 use raft::eraftpb::{Entry, Message};
 use raft::{ReadState, StateRole};
 use retcd_wal::HardState;
@@ -40,6 +40,8 @@ impl Member {
             self.handed_out = last.index;
         }
         self.output.committed = committed.into_iter().map(entry_to_log).collect();
+        let changes = self.output.committed.iter().filter(|entry| entry.kind != KIND_NORMAL);
+        self.changes_out.extend(changes.map(|entry| entry.index));
         // A leader's messages may leave before its own sync, everybody else's only after it.
         self.send(ready.take_messages());
         let messages = ready.take_persisted_messages();

@@ -1,6 +1,7 @@
 //! What peers send: checked before raft sees it, because raft asserts what it expects of them.
 
 use super::Member;
+use super::grouping::fits;
 use crate::conf_change::checked_conf_change;
 use crate::convert::{conf_change_proposal, message_from_etcd};
 use crate::{Error, Result};
@@ -41,7 +42,9 @@ impl Member {
         }
         match message.msg_type {
             MessageType::MsgPropose => {
-                !message.entries.is_empty() && message.entries.iter_mut().all(may_be_proposed)
+                !message.entries.is_empty()
+                    && !self.is_overloaded()
+                    && message.entries.iter_mut().all(|entry| self.may_be_proposed(entry))
             }
             MessageType::MsgReadIndex | MessageType::MsgReadIndexResp => message.entries.len() == 1,
             MessageType::MsgAppend => is_continuous(message.index, &message.entries),
@@ -50,19 +53,19 @@ impl Member {
             _ => true,
         }
     }
-}
 
-fn may_be_proposed(entry: &mut Entry) -> bool {
-    match entry.entry_type {
-        EntryType::EntryNormal => true,
-        EntryType::EntryConfChange => match checked_conf_change(&entry.data) {
-            Some(checked) => {
-                *entry = conf_change_proposal(checked);
-                true
-            }
-            None => false,
-        },
-        EntryType::EntryConfChangeV2 => false,
+    fn may_be_proposed(&self, entry: &mut Entry) -> bool {
+        match entry.entry_type {
+            EntryType::EntryNormal => fits(entry.data.len(), self.config.group_bytes_max),
+            EntryType::EntryConfChange => match checked_conf_change(&entry.data) {
+                Some(checked) => {
+                    *entry = conf_change_proposal(checked);
+                    true
+                }
+                None => false,
+            },
+            EntryType::EntryConfChangeV2 => false,
+        }
     }
 }
 

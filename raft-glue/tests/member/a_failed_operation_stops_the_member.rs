@@ -8,7 +8,7 @@ use crate::support::{World, open};
 use retcd_vfs::{CrashVfs, Fault, Vfs};
 use std::sync::Arc;
 
-const ROUNDS: usize = 30;
+const ROUNDS: usize = 24;
 const SEED: u64 = 11;
 
 fn fail_at(operation: u64, fault: Fault) {

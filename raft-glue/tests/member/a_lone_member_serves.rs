@@ -1,10 +1,10 @@
 //! One member from its founding on: it leads by itself, answers what it is sent once that is durable
 //! and applied, confirms reads, and is the same after a restart.
 
-use crate::support::{World, open, open_on_oracle, put};
+use crate::support::{World, open, open_at, open_on_oracle, put};
 use retcd_mvcc::Response;
 use retcd_raft_glue::{Inline, Input, Opened, Role};
-use retcd_vfs::{MemVfs, Vfs};
+use retcd_vfs::{MemVfs, RealVfs, Vfs};
 use std::sync::Arc;
 
 fn propose(member: &mut Inline, world: &mut World, id: u64) {
@@ -103,4 +103,25 @@ fn the_log_goes_when_the_engine_has_it() {
     member.settle().expect("nothing fails");
     world.hear(member.told());
     world.check(&member);
+}
+
+#[test]
+fn it_does_so_on_real_files() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dir = folder.path().join("deep/data");
+    let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
+    let mut world = World::default();
+    for round in 0..3 {
+        let mut member = open_at(&vfs, &dir).expect("a member");
+        assert!(open_at(&vfs, &dir).is_err(), "the data directory is locked");
+        for id in 1..=20 {
+            propose(&mut member, &mut world, round * 20 + id);
+            member.settle().expect("nothing fails");
+        }
+        world.hear(member.told());
+        world.check(&member);
+        if round == 0 {
+            member.close().expect("nothing fails");
+        }
+    }
 }

@@ -48,6 +48,7 @@ pub(crate) fn run(
             return step;
         }
         if random.below(25) == 0 {
+            world.note_work(&member);
             member.close()?;
             member = open(vfs)?;
         }
@@ -55,6 +56,7 @@ pub(crate) fn run(
     let settled = member.settle();
     world.hear(member.told());
     settled?;
+    world.note_work(&member);
     member.close()
 }
 
@@ -99,6 +101,7 @@ fn round(member: &mut Inline, world: &mut World, random: &mut Random) -> Result<
     let told = member.told();
     for read in told.reads.iter().filter(|read| read.context == context) {
         assert!(read.index >= asked_at, "a read missed what was acknowledged before it");
+        world.seen.reads += 1;
     }
     world.hear(told);
     Ok(())

@@ -36,9 +36,9 @@ pub(crate) fn options() -> BootstrapOptions {
 
 fn lsm_options() -> LsmOptions {
     LsmOptions {
-        memtable_bytes: 4 << 10,
-        replay_entries_max: 40,
-        table_bytes: 4 << 10,
+        memtable_bytes: 2 << 10,
+        replay_entries_max: 16,
+        table_bytes: 2 << 10,
         concatenated_bytes: 4 << 10,
         slice_bytes: 4 << 10,
         manifest_bytes: 2 << 10,
@@ -48,8 +48,16 @@ fn lsm_options() -> LsmOptions {
 
 /// Opens the member on the log-structured engine, or founds it.
 pub(crate) fn open(vfs: &Arc<dyn Vfs>) -> Result<Inline> {
-    let data_dir = DataDir::open(vfs.clone(), Path::new(DATA), None)?;
-    let parts = bootstrap(data_dir, options(), |dir| {
+    open_at(vfs, Path::new(DATA))
+}
+
+pub(crate) fn open_at(vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Inline> {
+    let data_dir = DataDir::open(vfs.clone(), dir, None)?;
+    let mut options = options();
+    if !data_dir.may_be_new()? {
+        options.initial_cluster.clear();
+    }
+    let parts = bootstrap(data_dir, options, |dir| {
         Ok(Arc::new(Lsm::open(vfs.clone(), dir, lsm_options())?))
     })?;
     Ok(Inline::new(parts))
@@ -89,6 +97,17 @@ pub(crate) struct World {
     pub(crate) acknowledged_index: u64,
     /// The highest revision that a reader has seen.
     revision: i64,
+    pub(crate) seen: Seen,
+}
+
+/// What a history has led to, to be sure that it is worth something.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) flushes: u64,
+    pub(crate) merges: u64,
+    pub(crate) rotations: u64,
+    pub(crate) recycled: u64,
+    pub(crate) reads: u64,
 }
 
 impl World {
@@ -119,6 +138,15 @@ impl World {
     /// Notes what a reader can see.
     pub(crate) fn look(&mut self, member: &Inline) {
         self.revision = self.revision.max(member.store().revision());
+    }
+
+    /// Notes what a member did in the background. Once, before it is closed.
+    pub(crate) fn note_work(&mut self, member: &Inline) {
+        let (engine, log) = (member.parts().engine.stats(), member.parts().log.stats());
+        self.seen.flushes += engine.flushes;
+        self.seen.merges += engine.merges;
+        self.seen.rotations += log.rotations;
+        self.seen.recycled += log.recycled;
     }
 
     /// Compares a settled member with a replay of the same entries on the oracle engine.
