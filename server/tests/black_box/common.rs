@@ -22,6 +22,11 @@ pub(crate) fn server_binary() -> PathBuf {
     }
 }
 
+/// Whether it is our own program, which has flags that the original doesn't know.
+pub(crate) fn server_binary_is_ours() -> bool {
+    std::env::var_os("RETCD_TEST_SERVER").is_none()
+}
+
 /// A server on a data directory of its own, removed with it.
 pub(crate) struct Member {
     /// The running process.

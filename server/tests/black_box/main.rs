@@ -6,6 +6,7 @@ mod common;
 
 mod a_data_directory_has_one_owner_and_outlives_it;
 mod keys_are_put_read_and_deleted;
+mod kill;
 mod leases_bind_keys_to_their_life;
 mod locks_and_elections_have_one_holder;
 mod maintenance_tells_about_the_member;
