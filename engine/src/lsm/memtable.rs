@@ -286,3 +286,83 @@ impl MemtableCursor {
         self.chunk.reverse();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(key: u64, main: u64) -> Record {
+        Record {
+            key: Bytes::from(format!("{key:04}")),
+            version: Version { main, sub: 0 },
+            tombstone: false,
+            header: Header::default(),
+            value: Bytes::from_static(b"value"),
+        }
+    }
+
+    fn cursor(table: &Arc<Memtable>, limit: Stamp, direction: Direction) -> MemtableCursor {
+        let range = KeyRange { start: b"", end: Some(b"0900") };
+        let projection = Projection::Full;
+        let table = Arc::clone(table);
+        MemtableCursor::new(table, Keyspace::Kv, range, limit, direction, projection)
+    }
+
+    fn drain(mut cursor: MemtableCursor) -> Vec<(Bytes, u64)> {
+        let mut places = Vec::new();
+        while let Some(record) = cursor.current() {
+            places.push((Bytes::copy_from_slice(record.key), record.version.main));
+            cursor.advance();
+        }
+        places
+    }
+
+    #[test]
+    fn cursors_pass_over_what_came_after_their_stamp() {
+        let table = Arc::new(Memtable::new());
+        table.write(Keyspace::Kv, &mut (0..1000).map(|key| put(key, 1)).collect());
+        let before = table.published();
+        table.write(Keyspace::Kv, &mut (0..1000).step_by(2).map(|key| put(key, 2)).collect());
+        for direction in [Direction::Forward, Direction::Reverse] {
+            let mut old = drain(cursor(&table, before, direction));
+            assert_eq!(old.len(), 900);
+            assert!(old.iter().all(|(_, main)| *main == 1));
+            if direction == Direction::Reverse {
+                old.reverse();
+            }
+            assert!(old.is_sorted());
+            let new = drain(cursor(&table, table.published(), direction));
+            assert_eq!(new.len(), 900 + 450);
+        }
+    }
+
+    #[test]
+    fn seeks_land_inside_of_a_chunk_and_beyond_it() {
+        let table = Arc::new(Memtable::new());
+        table.write(Keyspace::Kv, &mut (0..1000).map(|key| put(key, 5)).collect());
+        let mut cursor = cursor(&table, Stamp::MAX, Direction::Forward);
+        for (key, main, expected) in [
+            ("0003", 9, Some("0003")),
+            ("0003", 5, Some("0003")),
+            ("0003", 4, Some("0004")),
+            ("0500", 0, Some("0501")),
+            ("0777", 9, Some("0777")),
+            ("0899", 4, None),
+            ("0999", 9, None),
+        ] {
+            cursor.seek_forward(key.as_bytes(), Version::end_of(main));
+            let found = cursor.current().map(|record| record.key);
+            assert_eq!(found, expected.map(str::as_bytes), "{key} {main}");
+        }
+    }
+
+    #[test]
+    fn a_record_written_again_is_not_new() {
+        let table = Arc::new(Memtable::new());
+        table.write(Keyspace::Kv, &mut vec![put(1, 1)]);
+        let (before, bytes) = (table.published(), table.bytes());
+        table.write(Keyspace::Kv, &mut vec![put(1, 1)]);
+        assert_eq!(table.bytes(), bytes);
+        assert_eq!(drain(cursor(&table, before, Direction::Forward)).len(), 1);
+    }
+}

@@ -163,3 +163,73 @@ impl Merging {
 fn order(a: (&[u8], Version), b: (&[u8], Version)) -> Ordering {
     a.0.cmp(b.0).then_with(|| b.1.cmp(&a.1))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::lsm::memtable::{Memtable, Stamp};
+    use crate::{Header, KeyRange, Keyspace, Projection, Record};
+
+    /// One source for each list of (key, main).
+    fn merging(lists: &[&[(&'static str, u64)]], direction: Direction) -> Merging {
+        let source = |list: &&[(&'static str, u64)]| {
+            let table = Arc::new(Memtable::new());
+            let record = |&(key, main): &(&'static str, u64)| Record {
+                key: Bytes::from_static(key.as_bytes()),
+                version: Version { main, sub: 0 },
+                tombstone: false,
+                header: Header::default(),
+                value: Bytes::from_static(key.as_bytes()),
+            };
+            table.write(Keyspace::Kv, &mut list.iter().map(record).collect());
+            let range = KeyRange { start: b"", end: None };
+            let (keyspace, projection) = (Keyspace::Kv, Projection::Full);
+            Source::Memtable(Box::new(MemtableCursor::new(
+                table,
+                keyspace,
+                range,
+                Stamp::MAX,
+                direction,
+                projection,
+            )))
+        };
+        Merging::new(lists.iter().map(source).collect(), direction)
+    }
+
+    fn drain(mut merging: Merging) -> Vec<String> {
+        let mut found = Vec::new();
+        while let Some(record) = merging.current() {
+            found.push(format!("{}{}", String::from_utf8_lossy(record.key), record.version.main));
+            let key = Bytes::copy_from_slice(record.key);
+            assert_eq!(merging.value().expect("memory only"), key);
+            merging.advance().expect("memory only");
+        }
+        found
+    }
+
+    const LISTS: [&[(&str, u64)]; 5] = [
+        &[("a", 1), ("c", 3)],
+        &[("a", 2), ("b", 1), ("d", 1)],
+        &[],
+        &[("c", 3), ("c", 1)],
+        &[("c", 3), ("e", 9)],
+    ];
+
+    #[test]
+    fn sources_become_one_order_and_twins_one_record() {
+        let expected = ["a2", "a1", "b1", "c3", "c1", "d1", "e9"];
+        assert_eq!(drain(merging(&LISTS, Direction::Forward)), expected);
+        let mut reversed = drain(merging(&LISTS, Direction::Reverse));
+        reversed.reverse();
+        assert_eq!(reversed, expected);
+    }
+
+    #[test]
+    fn a_seek_moves_every_source_that_is_behind() {
+        let mut merging = merging(&LISTS, Direction::Forward);
+        merging.seek_forward(b"c", Version::end_of(2)).expect("memory only");
+        assert_eq!(drain(merging), ["c1", "d1", "e9"]);
+    }
+}

@@ -1,7 +1,9 @@
 //! Scenarios for the engines: one file each, named by the sentence that it holds to be true.
 
 mod a_full_disk_gives_up_only_the_merge;
+mod all_engines_keep_the_contract;
 mod any_history_reads_like_the_oracle;
+mod any_thread_may_step;
 mod crashes_lose_nothing_flushed;
 mod errors_stop_the_engine_and_lose_nothing;
 mod history;

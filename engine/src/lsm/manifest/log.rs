@@ -1,9 +1,9 @@
 //! The bytes of a manifest and of `CURRENT`.
 //!
 //! ```text
-//! manifest:  magic "retcdMAN" | version u32 | number u64 | crc32 u32     then records
+//! manifest:  magic "RETCDMAN" | version u32 | number u64 | crc32 u32     then records
 //! record:    mark u32 | length u32 | crc32 u32 | edit | zeros to a multiple of 8
-//! CURRENT:   magic "retcdCUR" | version u32 | number u64 | crc32 u32
+//! CURRENT:   magic "RETCDCUR" | version u32 | number u64 | crc32 u32
 //! ```
 //!
 //! Little-endian. Records start at multiples of 8. A record's checksum covers its length, the edit,
@@ -22,8 +22,8 @@ use crate::table::FileNumber;
 pub(super) const FILE_BYTES_MAX: usize = 1 << 30;
 
 const VERSION: u32 = 1;
-const MANIFEST_MAGIC: [u8; 8] = *b"retcdMAN";
-const CURRENT_MAGIC: [u8; 8] = *b"retcdCUR";
+const MANIFEST_MAGIC: [u8; 8] = *b"RETCDMAN";
+const CURRENT_MAGIC: [u8; 8] = *b"RETCDCUR";
 const HEADER_BYTES: usize = 24;
 
 const RECORD_MARK: [u8; 4] = *b"EDIT";
@@ -164,4 +164,98 @@ fn checksum(number: FileNumber, offset: u64, content: &[u8]) -> u32 {
     hasher.update(&offset.to_le_bytes());
     hasher.update(&number.0.to_le_bytes());
     hasher.finalize()
+}
+
+#[cfg(test)]
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "a test may panic")]
+mod tests {
+    use super::super::{Change, Edit};
+    use super::*;
+
+    const NUMBER: FileNumber = FileNumber(3);
+
+    /// A number without a zero byte, so that no zero stands for a part of it.
+    const FIRST: u64 = 0x0101_0101_0101_0101;
+
+    /// A manifest whose edits set the next number to `FIRST` and those that follow.
+    fn manifest(edits: u64) -> (Vec<u8>, Vec<usize>) {
+        let mut bytes = encode_header(NUMBER);
+        let mut ends = Vec::new();
+        for next in FIRST..FIRST + edits {
+            let edit = Edit(vec![Change::Next(next)]);
+            bytes.extend(encode_record(NUMBER, bytes.len() as u64, &edit));
+            ends.push(bytes.len());
+        }
+        (bytes, ends)
+    }
+
+    fn next(bytes: &[u8]) -> Result<u64, Damage> {
+        replay(bytes, NUMBER).map(|contents| contents.next - FIRST)
+    }
+
+    #[test]
+    fn a_torn_end_loses_the_last_edit_only() {
+        let (whole, ends) = manifest(3);
+        assert_eq!(next(&whole), Ok(2));
+        let mut torn = whole.clone();
+        while torn.len() > ends[1] {
+            torn.pop();
+            let expected = if torn.len() >= ends[2] { 2 } else { 1 };
+            assert_eq!(next(&torn), Ok(expected), "{} bytes", torn.len());
+            let mut zeros = torn.clone();
+            zeros.resize(whole.len() + 40, 0);
+            // The padding is zeros as well.
+            let expected = if torn.len() + 3 >= ends[2] { 2 } else { 1 };
+            assert_eq!(next(&zeros), Ok(expected), "{} bytes, then zeros", torn.len());
+        }
+    }
+
+    #[test]
+    fn damage_before_a_valid_edit_is_refused() {
+        let (whole, ends) = manifest(3);
+        for bit in HEADER_BYTES * 8..ends[1] * 8 {
+            let mut damaged = whole.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let start = if bit / 8 < ends[0] { HEADER_BYTES } else { ends[0] };
+            match next(&damaged) {
+                Err(Damage::At(offset, _)) => assert_eq!(offset, start as u64, "bit {bit}"),
+                // Padding is zero by habit, not by rule.
+                other => assert_eq!(other, Ok(2), "bit {bit}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_damaged_header_or_first_edit_is_refused() {
+        let (whole, ends) = manifest(1);
+        for len in 0..ends[0] {
+            let mut short = whole.clone();
+            short.truncate(len);
+            assert!(next(&short).is_err(), "{len} bytes");
+        }
+        assert!(replay(&whole, FileNumber(4)).is_err(), "another manifest's");
+        let mut later = whole.clone();
+        later[8] = 2;
+        assert_eq!(next(&later), Err(Damage::Version(2)));
+    }
+
+    #[test]
+    fn an_edit_at_another_offset_does_not_pass() {
+        let (whole, _) = manifest(1);
+        let mut moved = whole.clone();
+        moved.extend(encode_record(NUMBER, 0, &Edit(vec![Change::Next(FIRST + 99)])));
+        assert_eq!(next(&moved), Ok(0));
+    }
+
+    #[test]
+    fn current_names_a_manifest_or_is_refused() {
+        let bytes = encode_current(NUMBER);
+        assert_eq!(decode_current(&bytes), Ok(NUMBER));
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode_current(&damaged).is_err(), "bit {bit}");
+        }
+        assert!(decode_current(&[bytes, vec![0]].concat()).is_err());
+    }
 }
