@@ -2,6 +2,7 @@
 
 mod compactor;
 pub mod flags;
+mod http;
 mod lifecycle;
 pub mod logging;
 mod member;

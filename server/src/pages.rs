@@ -1,41 +1,113 @@
-//! The HTTP pages of the client port.
+//! The member as the source of the HTTP pages.
 
-use crate::flags::Config;
-use crate::member::Member;
-use crate::metrics::Metrics;
-use crate::version;
-use bytes::Bytes;
-use http::{Request, Response, StatusCode};
-use http_body_util::Full;
 use std::sync::Arc;
 
-/// Answers HTTP requests.
-#[derive(Clone)]
-pub(crate) struct Pages;
+use retcd_api::etcdserverpb::{AlarmType, RangeRequest};
 
-/// The pages of a member.
-pub(crate) fn pages(_: &Config, _: &Arc<Member>, _: &Arc<Metrics>) -> Pages {
-    Pages
+use crate::flags::Config;
+use crate::http::{Alarm, Later, RaftStatus, Source};
+use crate::member::Member;
+use crate::metrics::{Metrics, Numbers};
+
+pub(crate) use crate::http::Pages;
+
+/// The pages of a client port; other ports' views are made of it.
+pub(crate) fn pages(config: &Config, member: &Arc<Member>, metrics: &Arc<Metrics>) -> Pages {
+    let source = MemberSource { member: member.clone(), metrics: metrics.clone() };
+    let arguments = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+    Pages::new(Arc::new(source), metrics.clone(), config.http.clone(), arguments)
 }
 
-impl Pages {
-    /// The pages that peers see.
-    pub(crate) fn for_peers(&self) -> Pages {
-        Pages
+struct MemberSource {
+    member: Arc<Member>,
+    metrics: Arc<Metrics>,
+}
+
+impl Source for MemberSource {
+    fn alarms(&self) -> Vec<Alarm> {
+        let alarms = self.member.store.alarms();
+        alarms
+            .iter()
+            .map(|alarm| match AlarmType::try_from(alarm.alarm) {
+                Ok(AlarmType::Nospace) => Alarm::NoSpace,
+                Ok(AlarmType::Corrupt) => Alarm::Corrupt,
+                Ok(AlarmType::None) | Err(_) => Alarm::Unknown,
+            })
+            .collect()
     }
 
-    /// Answers one request.
-    pub(crate) async fn answer(&self, request: &Request<()>) -> Response<Full<Bytes>> {
-        let (status, text) = match request.uri().path() {
-            "/version" => {
-                let (server, cluster) = (version::ETCD, version::CLUSTER);
-                let versions = serde_json::json!({"etcdserver": server, "etcdcluster": cluster});
-                (StatusCode::OK, versions.to_string())
+    fn has_leader(&self) -> bool {
+        self.member.status.leader() != 0
+    }
+
+    fn is_learner(&self) -> bool {
+        let id = self.member.identity.member;
+        self.member.store.members().iter().any(|member| member.id == id && member.is_learner)
+    }
+
+    fn cluster_version(&self) -> Option<String> {
+        self.member.store.cluster_version()
+    }
+
+    fn serializable_read(&self) -> Later<'_, Result<(), String>> {
+        Box::pin(async { read_a_key(&self.member) })
+    }
+
+    fn linearizable_read(&self) -> Later<'_, Result<(), String>> {
+        Box::pin(async {
+            self.member.linearizable().await.map_err(|error| error.to_string())?;
+            read_a_key(&self.member)
+        })
+    }
+
+    fn raft_status(&self) -> RaftStatus {
+        let status = &self.member.status;
+        RaftStatus {
+            id: self.member.identity.member,
+            term: status.term(),
+            lead: status.leader(),
+            commit: status.committed(),
+            applied: status.applied(),
+        }
+    }
+
+    /// Reading `/proc` and writing two thousand lines is too much for a network thread.
+    fn metrics(&self) -> Later<'_, Vec<u8>> {
+        let (member, metrics) = (self.member.clone(), self.metrics.clone());
+        let render = tokio::task::spawn_blocking(move || metrics.text(&numbers(&member)));
+        Box::pin(async {
+            match render.await {
+                Ok(text) => text,
+                Err(failed) if failed.is_panic() => std::panic::resume_unwind(failed.into_panic()),
+                // The server stops.
+                Err(_) => Vec::new(),
             }
-            _ => (StatusCode::NOT_FOUND, "404 page not found\n".to_owned()),
-        };
-        let mut response = Response::new(Full::from(text));
-        *response.status_mut() = status;
-        response
+        })
+    }
+}
+
+/// etcd's health checks read the first key, whatever it is.
+fn read_a_key(member: &Member) -> Result<(), String> {
+    let request = RangeRequest { keys_only: true, limit: 1, ..Default::default() };
+    let range = member.checked(member.store.range(&request));
+    range.map(|_| ()).map_err(|error| error.to_string())
+}
+
+fn numbers(member: &Member) -> Numbers {
+    let hub = member.store.hub().stats();
+    let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    Numbers {
+        committed: signed(member.status.committed()),
+        applied: signed(member.status.applied()),
+        cluster_version: member.store.cluster_version(),
+        revision: member.store.revision(),
+        compacted_revision: member.store.compacted_revision(),
+        keys: signed(member.store.key_count()),
+        watch_streams: signed(hub.streams as u64),
+        watchers: signed(hub.watchers as u64),
+        unsynced_watchers: signed(hub.unsynced_watchers as u64),
+        pending_events: signed(hub.pending_events as u64),
+        engine: member.engine.stats(),
+        used_bytes: member.store.used_bytes(),
     }
 }

@@ -38,7 +38,8 @@ pub(crate) enum End {
 
 struct Listeners {
     client: Vec<TcpListener>,
-    pages: Vec<TcpListener>,
+    client_http: Vec<TcpListener>,
+    metrics: Vec<TcpListener>,
     peer: Vec<TcpListener>,
 }
 
@@ -111,9 +112,9 @@ fn listen(config: &Config) -> Result<Listeners, crate::net::BindError> {
     };
     let peer = all(&config.urls.listen_peer)?;
     let client = all(&config.urls.listen_client)?;
-    let mut pages: Vec<TcpListener> = all(&config.urls.listen_client_http)?;
-    pages.append(&mut all(&config.urls.listen_metrics)?);
-    Ok(Listeners { client, pages, peer })
+    let client_http = all(&config.urls.listen_client_http)?;
+    let metrics = all(&config.urls.listen_metrics)?;
+    Ok(Listeners { client, client_http, metrics, peer })
 }
 
 fn start_network(threads: usize, inboxes: &Inboxes, id: u64) -> std::io::Result<NetworkThreads> {
@@ -169,14 +170,22 @@ fn serve(
         closing: network.closing(),
     };
     let pages = crate::pages::pages(config, &running.member, metrics);
+    let beside_grpc = match listeners.client_http.is_empty() {
+        true => pages.clone(),
+        false => pages.for_grpc_alone(),
+    };
     for listener in listeners.client {
         let address = listener.local_addr()?;
         tracing::info!(%address, "serving client traffic insecurely; this is strongly discouraged!");
-        let answerer = ClientSite { rpc: rpc.clone(), pages: pages.clone() };
+        let answerer = ClientSite { rpc: rpc.clone(), pages: beside_grpc.clone() };
         network.serve(Served { listener, answerer, options: options.clone() })?;
     }
-    for listener in listeners.pages {
+    for listener in listeners.client_http {
         let answerer = PagesSite { pages: pages.clone() };
+        network.serve(Served { listener, answerer, options: options.clone() })?;
+    }
+    for listener in listeners.metrics {
+        let answerer = PagesSite { pages: pages.for_metrics() };
         network.serve(Served { listener, answerer, options: options.clone() })?;
     }
     for listener in listeners.peer {

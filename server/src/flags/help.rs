@@ -1,14 +1,7 @@
 //! What `--help` and `--version` print.
 
 use super::table::{self, Role, Section};
-use super::value::Kind;
-
-/// The version of etcd whose interfaces are served. Clients choose features by it.
-pub const ETCD_VERSION: &str = "3.5.33";
-/// The cluster version that goes with it.
-pub const CLUSTER_VERSION: &str = "3.5.0";
-/// This program's own version.
-pub const OWN_VERSION: &str = env!("CARGO_PKG_VERSION");
+use crate::version;
 
 /// Printed after every mistake in the arguments, and with the help.
 pub(super) const USAGE: &str = "Usage:
@@ -28,15 +21,15 @@ pub(super) const USAGE: &str = "Usage:
 
 /// The four lines of etcd, where Go's version is Rust's, and one of our own.
 pub(super) fn version() -> String {
-    let arch = go_arch();
+    let (etcd, own, arch) = (version::ETCD, version::RETCD, go_arch());
     format!(
-        "etcd Version: {ETCD_VERSION}\nGit SHA: Not provided (use ./build instead of go build)\n\
-         Go Version: none (Rust)\nGo OS/Arch: linux/{arch}\nretcd Version: {OWN_VERSION}\n"
+        "etcd Version: {etcd}\nGit SHA: none\n\
+         Go Version: none (Rust)\nGo OS/Arch: linux/{arch}\nretcd Version: {own}\n"
     )
 }
 
 /// The architecture under Go's name for it.
-pub fn go_arch() -> &'static str {
+fn go_arch() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -54,9 +47,9 @@ pub(super) fn flags() -> String {
             heading = Some(flag.section);
             text.push_str(&format!("\n{}\n", flag.section.title()));
         }
-        let default = match (flag.name, flag.kind) {
-            ("data-dir", _) => "${name}.etcd",
-            (_, Kind::Bool | Kind::Uint) | (_, _) => flag.default,
+        let default = match flag.name {
+            "data-dir" => "${name}.etcd",
+            _ => flag.default,
         };
         text.push_str(&format!("  --{} '{default}'\n    {}\n", flag.name, flag.help));
         let note = match flag.role {

@@ -36,7 +36,6 @@ pub use config::{
     MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
 pub use go::format_duration;
-pub use help::{CLUSTER_VERSION, ETCD_VERSION, OWN_VERSION, go_arch};
 pub use url::{Scheme, Url};
 
 use resolve::{Refusal, Source};

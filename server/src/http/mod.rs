@@ -10,15 +10,16 @@ use ::http::{HeaderValue, Method, Request, Response, header};
 use bytes::Bytes;
 use http_body_util::Full;
 
-use crate::flags::{self, HttpConfig};
+use crate::flags::HttpConfig;
 use crate::metrics::{self, Metrics};
+use crate::version;
 
 mod health;
 mod query;
 mod reply;
 mod source;
 
-pub(crate) use source::{Alarm, RaftStatus, Source};
+pub(crate) use source::{Alarm, Later, RaftStatus, Source};
 
 /// What is answered.
 pub(crate) type Page = Response<Full<Bytes>>;
@@ -32,6 +33,8 @@ enum Port {
     Metrics,
     /// What other members ask for.
     Peer,
+    /// None: HTTP has a port of its own.
+    Grpc,
 }
 
 /// The pages of one port.
@@ -71,6 +74,11 @@ impl Pages {
         Pages { shared: Arc::clone(&self.shared), port: Port::Peer }
     }
 
+    /// The pages of a client port when HTTP has a port of its own: none.
+    pub(crate) fn for_grpc_alone(&self) -> Pages {
+        Pages { shared: Arc::clone(&self.shared), port: Port::Grpc }
+    }
+
     /// Answers a request. Nothing here looks at a request's body.
     pub(crate) async fn answer(&self, request: &Request<()>) -> Page {
         if self.port != Port::Client {
@@ -103,7 +111,7 @@ impl Pages {
                     .await
                     .unwrap_or_else(reply::not_found)
             }
-            (Port::Peer, _) => reply::not_found(),
+            (Port::Peer | Port::Grpc, _) => reply::not_found(),
         }
     }
 
@@ -137,7 +145,7 @@ impl Shared {
         }
         let cluster = self.source.cluster_version();
         let cluster = cluster.as_deref().unwrap_or("not_decided");
-        let server = flags::ETCD_VERSION;
+        let server = version::ETCD;
         let text = format!("{{\"etcdserver\":\"{server}\",\"etcdcluster\":\"{cluster}\"}}");
         reply::typed("application/json", text)
     }

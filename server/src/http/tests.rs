@@ -4,7 +4,6 @@ use std::sync::Mutex;
 
 use http_body_util::BodyExt;
 
-use super::source::Later;
 use super::*;
 use crate::flags::{Allowed, MetricsDetail};
 use crate::metrics::Facts;
@@ -222,6 +221,7 @@ fn ports_differ_in_their_pages() {
     assert_eq!(ask(&client.for_metrics(), "OPTIONS", "/x").0, 404);
     assert_eq!(get(&client.for_peers(), "/version").0, 200);
     assert_eq!(get(&client.for_peers(), "/metrics").0, 404);
+    assert_eq!(get(&client.for_grpc_alone(), "/health").0, 404);
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use super::handle::{Event, Member};
 use super::pending::Answer;
 use crate::member::Failure;
+use crate::metrics::{Ops, Request};
 use crossbeam_channel::{Receiver, Sender};
-use retcd_mvcc::{Applier, CommittedEntry};
+use retcd_mvcc::{Applier, CommittedEntry, Response};
 use retcd_raft_glue::{ConfChanged, Input, KIND_NORMAL};
 use retcd_wal::LogEntry;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Committed entries on their way to the apply thread.
 pub(super) struct Committed {
@@ -76,6 +77,7 @@ impl ApplyLoop {
         if entry.kind != KIND_NORMAL {
             return self.change_configuration(&entry, answers);
         }
+        let request = Request::of_entry(&entry.data);
         let is_first_of_leader = entry.data.is_empty() && entry.term == term;
         let entry = CommittedEntry { index, term: entry.term, data: entry.data };
         let outcome = self.applier.apply(&entry, self.member.now())?;
@@ -86,11 +88,29 @@ impl ApplyLoop {
             self.member.raise(alarm);
         }
         let took = started.elapsed();
+        self.count(request, &outcome.result, took);
         if took >= self.slow {
             self.member.apply_was_slow(index, took);
         }
         answers.push((outcome.request_id, outcome.result));
         Ok(())
+    }
+
+    fn count(&self, request: Option<Request>, result: &Answer, took: Duration) {
+        let metrics = &self.member.metrics;
+        if let Some(request) = request {
+            metrics.applied(request, result.is_ok(), took);
+        }
+        match result {
+            Ok(Response::Put(_)) => metrics.executed(Ops::PUT),
+            Ok(Response::DeleteRange(_)) => metrics.executed(Ops::DELETE),
+            Ok(Response::Range(_)) => metrics.executed(Ops::RANGE),
+            Ok(Response::Txn(response)) => metrics.executed(Ops::of_txn(response)),
+            Ok(Response::Compaction(_)) => metrics.compacted(SystemTime::now()),
+            Ok(Response::LeaseGrant(response)) => metrics.lease_granted(response.ttl),
+            Ok(Response::LeaseRevoke(_)) => metrics.lease_revoked(),
+            Ok(_) | Err(_) => {}
+        }
     }
 
     fn change_configuration(

@@ -5,7 +5,7 @@ use parking_lot::{Condvar, Mutex};
 use retcd_engine::{Engine, Step};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How long the thread sleeps when nobody rings. A memtable takes much longer to fill.
@@ -87,7 +87,7 @@ impl Maintenance {
         let mut is_full = false;
         while !self.doorbell.stopped.load(Ordering::Acquire) {
             let ticket = self.asked.load(Ordering::Acquire);
-            match self.engine.step()? {
+            match self.step(member)? {
                 Step::Worked => is_full = false,
                 Step::OutOfSpace => {
                     if !std::mem::replace(&mut is_full, true) {
@@ -103,5 +103,17 @@ impl Maintenance {
             }
         }
         Ok(())
+    }
+
+    /// One piece of work. The time of one that ended with a flush is what etcd's users know as a
+    /// backend commit.
+    fn step(&self, member: &Member) -> Result<Step, Failure> {
+        let flushes = self.engine.stats().flushes;
+        let started = Instant::now();
+        let step = self.engine.step()?;
+        if self.engine.stats().flushes > flushes {
+            member.metrics.flushed(started.elapsed());
+        }
+        Ok(step)
     }
 }

@@ -10,10 +10,10 @@ use super::read_gate::ReadGate;
 use crate::metrics::Metrics;
 use prost::Message;
 use retcd_api::etcdserverpb::{
-    AlarmRequest, AlarmType, LeaseCheckpoint, LeaseCheckpointRequest, ResponseHeader,
+    AlarmMember, AlarmRequest, AlarmType, LeaseCheckpoint, LeaseCheckpointRequest, ResponseHeader,
     alarm_request::AlarmAction,
 };
-use retcd_api::{Error, Result};
+use retcd_api::{Code, Error, Result};
 use retcd_engine::Engine;
 use retcd_mvcc::{Response, Store};
 use retcd_raft_glue::Input;
@@ -86,11 +86,12 @@ impl Member {
             return Err(Error::RequestTooLarge);
         }
         let propose = Input::Propose { token: pending.id, data: entry };
+        let under_way = self.metrics.proposal();
         self.events.send(Event::Input(propose)).map_err(|_| Error::Stopped)?;
         match tokio::time::timeout(self.limits.request_timeout, pending.answer()).await {
             Ok(Some(answer)) => answer,
-            Ok(None) => Err(Error::Stopped),
-            Err(_) => Err(Error::Timeout),
+            Ok(None) => Err(under_way.failed(Error::Stopped)),
+            Err(_) => Err(under_way.failed(Error::Timeout)),
         }
     }
 
@@ -109,8 +110,14 @@ impl Member {
         }
         match tokio::time::timeout(self.limits.request_timeout, confirmed).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(Error::Stopped),
-            Err(_) => Err(Error::Timeout),
+            Ok(Err(_)) => {
+                self.metrics.failed_read();
+                Err(Error::Stopped)
+            }
+            Err(_) => {
+                self.metrics.slow_read();
+                Err(Error::Timeout)
+            }
         }
     }
 
@@ -132,6 +139,31 @@ impl Member {
     /// Time on the member's clock.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
+    }
+
+    /// Hands leadership to another voter and waits until it has it.
+    ///
+    /// # Errors
+    ///
+    /// etcd's: `not leader`, `bad leader transferee`, and its text for one that takes too long.
+    pub(crate) async fn transfer_leadership(&self, to: u64) -> Result<()> {
+        if !self.is_leader() {
+            return Err(Error::NotLeader);
+        }
+        if !self.store.members().iter().any(|member| member.id == to && !member.is_learner) {
+            return Err(Error::BadLeaderTransferee);
+        }
+        let transfer = Event::Input(Input::TransferLeader { to });
+        self.events.send(transfer).map_err(|_| Error::Stopped)?;
+        let done = self.status.wait_until(|status| status.leader() == to);
+        match tokio::time::timeout(self.limits.request_timeout, done).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Stopped),
+            Err(_) => {
+                let text = "etcdserver: request timed out, leader transfer took too long";
+                Err(Error::Other(Code::Unknown, text.into()))
+            }
+        }
     }
 
     /// A read's result, as a client may see it. A failure of the storage stops the member.
@@ -197,8 +229,14 @@ impl Member {
         self.propose_unattended(Carries::Alarm, &alarm);
     }
 
-    /// The disk is full: the whole cluster stops taking what would need more of it.
-    pub(super) fn raise_no_space(&self) {
+    /// There is no space left: the whole cluster stops taking what would need more of it.
+    pub(crate) fn raise_no_space(&self) {
+        let is_raised = |alarm: &AlarmMember| {
+            alarm.member_id == self.identity.member && alarm.alarm() == AlarmType::Nospace
+        };
+        if self.store.alarms().iter().any(is_raised) {
+            return;
+        }
         self.raise(AlarmRequest {
             action: AlarmAction::Activate.into(),
             member_id: self.identity.member,

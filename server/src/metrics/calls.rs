@@ -127,16 +127,13 @@ impl Calls {
         self.by_version.with_label_values(&[kind, "unknown"]).inc();
     }
 
-    /// A call ended.
-    pub(super) fn done(&self, method: Method, code: tonic::Code) {
+    /// A call ended. Its time is kept only with `--metrics=extensive`.
+    pub(super) fn done(&self, method: Method, code: tonic::Code, took: Duration) {
+        let counters = self.of(method);
         let code = usize::try_from(i32::from(code)).expect("codes are numbered from 0");
-        self.of(method).handled[code].inc();
-    }
-
-    /// A call was answered after so much time. Kept only with `--metrics=extensive`.
-    pub(super) fn took(&self, method: Method, time: Duration) {
-        if let Some(histogram) = &self.of(method).handling {
-            histogram.observe(time.as_secs_f64());
+        counters.handled[code].inc();
+        if let Some(histogram) = &counters.handling {
+            histogram.observe(took.as_secs_f64());
         }
     }
 

@@ -3,8 +3,8 @@
 
 use prometheus::core::Collector;
 use prometheus::{
-    Counter, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec,
-    IntGauge, IntGaugeVec, Opts, Registry, exponential_buckets,
+    Counter, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, exponential_buckets,
 };
 
 /// A registry that is being filled.
@@ -44,10 +44,6 @@ impl Catalog {
 
     pub(super) fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
         self.enter(IntGaugeVec::new(Opts::new(name, help), labels))
-    }
-
-    pub(super) fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
-        self.enter(GaugeVec::new(Opts::new(name, help), labels))
     }
 
     pub(super) fn histogram(&self, name: &str, help: &str, buckets: Buckets) -> Histogram {

@@ -5,13 +5,14 @@
 //! somebody asks: [`Metrics::text`] takes [`Numbers`]. A metric of etcd's that nothing here could
 //! fill truthfully is left out rather than shown as 0.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use prometheus::{Encoder, IntCounterVec, IntGaugeVec, Registry, TextEncoder};
 
-use crate::flags::{self, MetricsDetail};
+use crate::flags::MetricsDetail;
 use crate::rpc::Method;
+use crate::version;
 
 mod calls;
 mod catalog;
@@ -146,14 +147,9 @@ impl Metrics {
         self.calls.started(method, client_version);
     }
 
-    /// A call ended.
-    pub(crate) fn rpc_done(&self, method: Method, code: tonic::Code) {
-        self.calls.done(method, code);
-    }
-
-    /// A call was answered after so much time.
-    pub(crate) fn rpc_took(&self, method: Method, time: Duration) {
-        self.calls.took(method, time);
+    /// A call ended, so much time after it began.
+    pub(crate) fn rpc_done(&self, method: Method, code: tonic::Code, took: Duration) {
+        self.calls.done(method, code, took);
     }
 
     /// A message of a client came in.
@@ -191,19 +187,10 @@ impl Metrics {
         self.raft.role(leads, leader_known);
     }
 
-    /// A proposal is on its way.
-    pub(crate) fn proposal_began(&self) {
+    /// A proposal is on its way until what comes back is dropped.
+    pub(crate) fn proposal(&self) -> Proposal<'_> {
         self.raft.proposal_began();
-    }
-
-    /// A proposal was answered, or nobody waits for it any more.
-    pub(crate) fn proposal_ended(&self) {
-        self.raft.proposal_ended();
-    }
-
-    /// A proposal was refused by raft or timed out.
-    pub(crate) fn proposal_failed(&self) {
-        self.raft.proposal_failed();
+        Proposal(self)
     }
 
     /// An entry was applied.
@@ -231,9 +218,10 @@ impl Metrics {
         self.state.executed(ops);
     }
 
-    /// A compaction was accepted, at this time since 1970.
-    pub(crate) fn compacted(&self, unix_seconds: i64) {
-        self.state.compacted(unix_seconds);
+    /// A compaction was accepted.
+    pub(crate) fn compacted(&self, at: SystemTime) {
+        let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.state.compacted(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX));
     }
 
     /// The whole content was hashed.
@@ -283,14 +271,31 @@ impl Metrics {
     }
 }
 
+/// A proposal that is on its way.
+pub(crate) struct Proposal<'a>(&'a Metrics);
+
+impl Proposal<'_> {
+    /// It got no answer, because of this.
+    pub(crate) fn failed<E>(&self, why: E) -> E {
+        self.0.raft.proposal_failed();
+        why
+    }
+}
+
+impl Drop for Proposal<'_> {
+    fn drop(&mut self) {
+        self.0.raft.proposal_ended();
+    }
+}
+
 /// Versions and id, as labels of metrics that are always 1.
 fn tell_identity(catalog: &Catalog, member_id: u64) {
-    let version = catalog.gauges(
+    let etcd = catalog.gauges(
         "etcd_server_version",
         "Which version is running. 1 for 'server_version' label with current version.",
         &["server_version"],
     );
-    version.with_label_values(&[flags::ETCD_VERSION]).set(1);
+    etcd.with_label_values(&[version::ETCD]).set(1);
     let id = catalog.gauges(
         "etcd_server_id",
         "Server or member ID in hexadecimal format. 1 for 'server_id' label with current ID.",
@@ -302,7 +307,7 @@ fn tell_identity(catalog: &Catalog, member_id: u64) {
         "1 for 'version' label with this program's own version.",
         &["version"],
     );
-    build.with_label_values(&[flags::OWN_VERSION]).set(1);
+    build.with_label_values(&[version::RETCD]).set(1);
 }
 
 #[cfg(test)]

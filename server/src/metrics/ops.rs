@@ -6,7 +6,7 @@ use retcd_api::etcdserverpb::{ResponseOp, TxnResponse};
 /// A kind of replicated request, as `etcd_server_apply_duration_seconds` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Kinds with a name in etcd.
+    /// A put.
     Put,
     /// A range through the log.
     Range,
@@ -27,6 +27,37 @@ pub(crate) enum Request {
 }
 
 impl Request {
+    /// All kinds, in the order of their discriminants.
+    pub(super) const ALL: [Request; 9] = [
+        Request::Put,
+        Request::Range,
+        Request::DeleteRange,
+        Request::Txn,
+        Request::Compaction,
+        Request::LeaseGrant,
+        Request::LeaseRevoke,
+        Request::LeaseCheckpoint,
+        Request::Alarm,
+    ];
+
+    /// What an encoded `InternalRaftRequest` carries, told from its first field: requests come
+    /// before the header there. `None` for what etcd doesn't name in metrics either.
+    pub(crate) fn of_entry(mut entry: &[u8]) -> Option<Request> {
+        let (field, _) = prost::encoding::decode_key(&mut entry).ok()?;
+        match field {
+            3 => Some(Request::Range),
+            4 => Some(Request::Put),
+            5 => Some(Request::DeleteRange),
+            6 => Some(Request::Txn),
+            7 => Some(Request::Compaction),
+            8 => Some(Request::LeaseGrant),
+            9 => Some(Request::LeaseRevoke),
+            10 => Some(Request::Alarm),
+            11 => Some(Request::LeaseCheckpoint),
+            _ => None,
+        }
+    }
+
     /// The label `op`.
     pub(super) fn label(self) -> &'static str {
         match self {
@@ -92,6 +123,25 @@ impl Ops {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn requests_are_told_by_their_entries() {
+        use prost::Message;
+        use retcd_api::etcdserverpb::{InternalRaftRequest, LeaseCheckpointRequest, RequestHeader};
+
+        let header = Some(RequestHeader { id: 7, ..Default::default() });
+        let put = Some(Default::default());
+        let entry = InternalRaftRequest { header: header.clone(), put, ..Default::default() };
+        assert_eq!(Request::of_entry(&entry.encode_to_vec()), Some(Request::Put));
+        let lease_checkpoint = Some(LeaseCheckpointRequest::default());
+        let entry = InternalRaftRequest { header, lease_checkpoint, ..Default::default() };
+        assert_eq!(Request::of_entry(&entry.encode_to_vec()), Some(Request::LeaseCheckpoint));
+        assert_eq!(Request::of_entry(&[]), None);
+        assert_eq!(Request::of_entry(&[0xff; 20]), None);
+        for (number, request) in Request::ALL.into_iter().enumerate() {
+            assert_eq!(request as usize, number);
+        }
+    }
 
     #[test]
     fn nested_transactions_count_with_their_operations() {

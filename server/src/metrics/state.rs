@@ -1,5 +1,6 @@
 //! Metrics of consensus, of the replicated state, and of what is applied to it.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramVec, IntCounter, IntGauge, IntGaugeVec};
@@ -153,6 +154,8 @@ impl Raft {
 /// The replicated state's metrics.
 pub(super) struct State {
     apply: HistogramVec,
+    /// The series of [`State::apply`] that have come up, by request and success.
+    apply_series: [[OnceLock<Histogram>; 2]; Request::ALL.len()],
     puts: IntCounter,
     deletes: IntCounter,
     ranges: IntCounter,
@@ -184,6 +187,7 @@ impl State {
                 Buckets::Doubling { start: 0.0001, count: 20 },
                 &["version", "op", "success"],
             ),
+            apply_series: [const { [const { OnceLock::new() }; 2] }; Request::ALL.len()],
             puts: mvcc("put_total", "Total number of puts seen by this member."),
             deletes: mvcc("delete_total", "Total number of deletes seen by this member."),
             ranges: mvcc("range_total", "Total number of ranges seen by this member."),
@@ -230,8 +234,12 @@ impl State {
     }
 
     pub(super) fn applied(&self, request: Request, succeeded: bool, took: Duration) {
-        let success = if succeeded { "true" } else { "false" };
-        self.apply.with_label_values(&["v3", request.label(), success]).observe(took.as_secs_f64());
+        let series = &self.apply_series[request as usize][usize::from(succeeded)];
+        let series = series.get_or_init(|| {
+            let success = if succeeded { "true" } else { "false" };
+            self.apply.with_label_values(&["v3", request.label(), success])
+        });
+        series.observe(took.as_secs_f64());
     }
 
     pub(super) fn executed(&self, ops: Ops) {

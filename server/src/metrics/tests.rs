@@ -54,8 +54,7 @@ fn what_is_counted_is_told() {
     metrics.rpc_started(Method::Put, "3.5");
     metrics.message_received(Method::Put, 10);
     metrics.message_sent(Method::Put, 20);
-    metrics.rpc_done(Method::Put, tonic::Code::Ok);
-    metrics.rpc_took(Method::Put, Duration::from_millis(7));
+    metrics.rpc_done(Method::Put, tonic::Code::Ok, Duration::from_millis(7));
     metrics.log_synced(Duration::from_micros(1500), 3);
     metrics.applied(Request::Put, true, Duration::from_micros(150));
     metrics.executed(Ops { puts: 2, deletes: 1, ranges: 0 });
@@ -112,6 +111,24 @@ fn what_is_counted_is_told() {
     ] {
         assert_eq!(value(&text, &series).as_deref(), Some(expected), "{series}");
     }
+}
+
+#[test]
+fn proposals_are_pending_until_they_are_dropped() {
+    let metrics = metrics(MetricsDetail::Basic);
+    let answered = metrics.proposal();
+    let failing = metrics.proposal();
+    let pending = || {
+        let text = text(&metrics, &Numbers::default());
+        value(&text, "etcd_server_proposals_pending").expect("there from the start")
+    };
+    assert_eq!(pending(), "2");
+    drop(answered);
+    assert_eq!(failing.failed("late"), "late");
+    drop(failing);
+    assert_eq!(pending(), "0");
+    let text = text(&metrics, &Numbers::default());
+    assert_eq!(value(&text, "etcd_server_proposals_failed_total").as_deref(), Some("1"));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{check, decode, encode};
 use crate::member::{Carries, Member};
+use crate::metrics::Ops;
 use bytes::{Bytes, BytesMut};
 use retcd_api::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, PutRequest, RangeRequest, ResponseHeader, TxnRequest,
@@ -18,6 +19,7 @@ pub(super) async fn range(member: &Member, message: Bytes) -> Result<Bytes> {
     let mut response = BytesMut::new();
     let header = member.current_header();
     member.checked(member.store.range_into(&request, &header, &mut response))?;
+    member.metrics.executed(Ops::RANGE);
     Ok(response.freeze())
 }
 
@@ -53,7 +55,9 @@ pub(super) async fn txn(member: &Member, message: Bytes) -> Result<Bytes> {
         if !retcd_mvcc::is_serializable(&request) {
             member.linearizable().await?;
         }
-        member.checked(member.store.read_txn(&request))?
+        let response = member.checked(member.store.read_txn(&request))?;
+        member.metrics.executed(Ops::of_txn(&response));
+        response
     } else {
         admit(member, request.quota_cost())?;
         match member.propose(Carries::Txn, &message).await? {
@@ -78,12 +82,14 @@ pub(super) async fn compact(member: &Member, message: Bytes) -> Result<Bytes> {
     Ok(encode(&response))
 }
 
-/// Refuses what would grow the data beyond the quota. What costs nothing always passes.
+/// Refuses what would grow the data beyond the quota, and tells the cluster, which then stops taking
+/// writes. What costs nothing always passes.
 pub(super) fn admit(member: &Member, cost: u64) -> Result<()> {
-    match cost == 0 || member.store.quota_admits(cost) {
-        true => Ok(()),
-        false => Err(Error::NoSpace),
+    if member.store.quota_admits(cost) {
+        return Ok(());
     }
+    member.raise_no_space();
+    Err(Error::NoSpace)
 }
 
 /// Fills in what the replicated state doesn't know of: who answers, and in which term.

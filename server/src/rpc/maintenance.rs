@@ -6,10 +6,11 @@ use crate::member::{Carries, Member};
 use bytes::Bytes;
 use retcd_api::etcdserverpb::{
     AlarmMember, AlarmRequest, AlarmType, DefragmentResponse, HashKvRequest, HashKvResponse,
-    HashResponse, StatusResponse,
+    HashResponse, MoveLeaderRequest, MoveLeaderResponse, StatusResponse,
 };
 use retcd_api::{Error, Result};
 use retcd_mvcc::Response;
+use std::time::Instant;
 
 pub(super) async fn alarm(member: &Member, message: Bytes) -> Result<Bytes> {
     let _: AlarmRequest = decode(message.clone())?;
@@ -56,16 +57,27 @@ pub(super) async fn defragment(member: &Member) -> Result<Bytes> {
     Ok(encode(&DefragmentResponse::default()))
 }
 
+/// Hands leadership over. The answer has no header, as in etcd.
+pub(super) async fn move_leader(member: &Member, message: Bytes) -> Result<Bytes> {
+    let request: MoveLeaderRequest = decode(message)?;
+    member.transfer_leadership(request.target_id).await?;
+    Ok(encode(&MoveLeaderResponse::default()))
+}
+
 pub(super) async fn hash(member: &Member) -> Result<Bytes> {
     let store = member.store.clone();
+    let started = Instant::now();
     let hash = member.checked(blocking(move || store.hash()).await?)?;
+    member.metrics.hashed(started.elapsed());
     Ok(encode(&HashResponse { header: Some(member.current_header()), hash }))
 }
 
 pub(super) async fn hash_kv(member: &Member, message: Bytes) -> Result<Bytes> {
     let request: HashKvRequest = decode(message)?;
     let store = member.store.clone();
+    let started = Instant::now();
     let hash = member.checked(blocking(move || store.hash_kv(request.revision)).await?)?;
+    member.metrics.hashed_at_revision(started.elapsed());
     Ok(encode(&HashKvResponse {
         header: Some(member.current_header()),
         hash: hash.hash,

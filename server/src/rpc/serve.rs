@@ -14,7 +14,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch as watch_channel;
 use tokio_stream::{Stream, StreamExt};
 use tonic::body::Body;
@@ -42,6 +42,7 @@ type Answer<T> = Pin<Box<dyn Future<Output = Result<tonic::Response<T>, Status>>
 struct Call {
     rpc: Rpc,
     method: Method,
+    started: Instant,
 }
 
 impl Rpc {
@@ -51,15 +52,16 @@ impl Rpc {
             return unknown(request.uri().path()).into_http();
         };
         self.metrics.rpc_started(method, client_version(request.headers()));
+        let started = Instant::now();
         if request.headers().get("hasleader").is_some_and(|v| v == "true")
             && self.member.status.leader() == 0
         {
-            self.metrics.rpc_done(method, tonic::Code::Unavailable);
+            self.metrics.rpc_done(method, tonic::Code::Unavailable, started.elapsed());
             return status(&Error::NoLeader).into_http();
         }
         let limit = self.member.limits.request_bytes_max + GRPC_OVERHEAD_BYTES;
         let mut grpc = Grpc::new(RawCodec).max_decoding_message_size(limit);
-        let call = Call { rpc: self.clone(), method };
+        let call = Call { rpc: self.clone(), method, started };
         match method.kind() {
             Kind::Unary => grpc.unary(call, request).await,
             Kind::ServerStream => grpc.server_streaming(call, request).await,
@@ -85,6 +87,7 @@ impl Rpc {
             Method::Defragment => maintenance::defragment(member).await,
             Method::Hash => maintenance::hash(member).await,
             Method::HashKv => maintenance::hash_kv(member, message).await,
+            Method::MoveLeader => maintenance::move_leader(member, message).await,
             Method::AuthStatus | Method::AuthDisable | Method::Authenticate => {
                 auth::answer(member, method)
             }
@@ -123,7 +126,7 @@ impl UnaryService<Bytes> for Call {
     type Future = Answer<Bytes>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (rpc, method) = (self.rpc.clone(), self.method);
+        let (rpc, method, started) = (self.rpc.clone(), self.method, self.started);
         Box::pin(async move {
             let deadline = deadline(request.metadata());
             let message = request.into_inner();
@@ -139,12 +142,12 @@ impl UnaryService<Bytes> for Call {
             match answer {
                 Ok(message) => {
                     rpc.metrics.message_sent(method, message.len());
-                    rpc.metrics.rpc_done(method, tonic::Code::Ok);
+                    rpc.metrics.rpc_done(method, tonic::Code::Ok, started.elapsed());
                     Ok(tonic::Response::new(message))
                 }
                 Err(error) => {
                     let status = status(&error);
-                    rpc.metrics.rpc_done(method, status.code());
+                    rpc.metrics.rpc_done(method, status.code(), started.elapsed());
                     Err(status)
                 }
             }
@@ -180,7 +183,7 @@ impl StreamingService<Bytes> for Call {
 
 impl Call {
     fn counted(&self, responses: Result<Responses>) -> Result<tonic::Response<Counted>, Status> {
-        let (rpc, method) = (self.rpc.clone(), self.method);
+        let (rpc, method, started) = (self.rpc.clone(), self.method, self.started);
         match responses {
             Ok(responses) => {
                 let mut closing = rpc.closing.clone();
@@ -188,11 +191,12 @@ impl Call {
                     // An error means that nobody will close it any more, because it is closed.
                     let _ = closing.wait_for(|&closing| closing).await;
                 });
-                Ok(tonic::Response::new(Counted { responses, closing, rpc, method, done: false }))
+                let done = false;
+                Ok(tonic::Response::new(Counted { responses, closing, rpc, method, started, done }))
             }
             Err(error) => {
                 let status = status(&error);
-                rpc.metrics.rpc_done(method, status.code());
+                rpc.metrics.rpc_done(method, status.code(), started.elapsed());
                 Err(status)
             }
         }
@@ -206,6 +210,7 @@ struct Counted {
     closing: Pin<Box<dyn Future<Output = ()> + Send>>,
     rpc: Rpc,
     method: Method,
+    started: Instant,
     done: bool,
 }
 
@@ -233,7 +238,7 @@ impl Stream for Counted {
 impl Counted {
     fn end(&mut self, code: tonic::Code) {
         if !std::mem::replace(&mut self.done, true) {
-            self.rpc.metrics.rpc_done(self.method, code);
+            self.rpc.metrics.rpc_done(self.method, code, self.started.elapsed());
         }
     }
 }
