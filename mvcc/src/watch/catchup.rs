@@ -6,13 +6,16 @@
 //! again once it has read past everything that the stream took from its queue or lost.
 
 use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use retcd_api::etcdserverpb::WatchResponse;
 
-use super::event::{Batch, Event};
+use super::delivery::EventIndex;
+use super::event::Batch;
 use super::history::{History, Need, PieceLimit};
+use super::previous::RecentPairs;
 use super::queue::{Lost, Past, Queue, wake};
 use super::range::{End, WatchRange};
 use super::stream::{WatchStream, decrement, increment};
@@ -51,14 +54,20 @@ impl WatchStream {
         for slot in &self.unsynced {
             self.watchers.at_mut(*slot).progress = Progress::Reading;
         }
-        match self.hub.recent(from, published) {
-            Some(batches) => {
-                let last = batches.last().expect("a piece of the ring isn't empty");
-                let next = last.revision + 1;
-                self.deliver_piece(batches, next);
-                self.look_up_previous();
+        let recent = self.hub.recent(from, published).map(|batches| {
+            let last = batches.last().expect("a piece of the ring isn't empty");
+            Past { next: last.revision + 1, batches, previous: Vec::new() }
+        });
+        let wanted = self.wanted(|_| true);
+        let previous_wanted = self.wanted(|watcher| watcher.form.previous);
+        match recent {
+            Some(past) if previous_wanted.is_empty() => self.deliver_piece(past),
+            Some(past) => {
+                self.read_past(from, Need::PreviousPairs, previous_wanted, |_, _| Ok(past))
             }
-            None => self.read_past(from, published),
+            None => self.read_past(from, Need::Past, previous_wanted, move |history, limit| {
+                read_stored(history, from..=published, limit, &wanted)
+            }),
         }
     }
 
@@ -66,7 +75,7 @@ impl WatchStream {
     pub(super) fn take_past(&mut self, past: crate::Result<Past>) {
         let from = self.reads_past.take();
         match past {
-            Ok(past) => self.deliver_piece(past.batches, past.next),
+            Ok(past) => self.deliver_piece(past),
             Err(crate::Error::Refused(retcd_api::Error::Compacted)) => {
                 // Compacted in between; the next piece tells those who are concerned.
                 let compacted = self.config.history.compacted_revision();
@@ -92,11 +101,16 @@ impl WatchStream {
         self.reads_previous = true;
         let batches = self.delivery.batches().to_vec();
         let history = Arc::clone(&self.config.history);
+        let hub = Arc::clone(&self.hub);
         let guard = JobGuard(Some(Arc::clone(&self.queue)));
         let job = Box::new(move || {
-            let outcome = missing.into_iter().try_for_each(|(batch, event)| {
-                look_up_previous(history.as_ref(), &batches[batch].events[event])
-            });
+            let mut missing = missing.into_iter().peekable();
+            let outcome = EventIndex::all(&batches)
+                .filter(|(index, _)| missing.next_if_eq(index).is_some())
+                .map(|(index, event)| {
+                    Ok((index, hub.recent_pairs.look_up(history.as_ref(), event)?))
+                })
+                .collect();
             guard.disarm().complete_previous(outcome);
         });
         self.config.readers.run(Need::PreviousPairs, job);
@@ -130,12 +144,13 @@ impl WatchStream {
         self.unsynced.iter().map(|slot| self.watchers.at(*slot).next).min()
     }
 
-    /// Delivers a piece that ends before revision `next` to those who read it.
-    fn deliver_piece(&mut self, batches: Vec<Arc<Batch>>, next: i64) {
+    /// Delivers a piece to those who read it.
+    fn deliver_piece(&mut self, past: Past) {
         let header = self.config.identity.header(self.hub.published());
-        self.delivery.begin(batches, &header);
+        let batches = past.batches.len();
+        self.delivery.begin(past.batches, past.previous, &header);
         let (matcher, watchers) = (&self.matcher, &self.watchers);
-        self.delivery.pick(|event, picked| {
+        let last = self.delivery.pick(|event, picked| {
             matcher.for_each(event.key(), |slot| {
                 let watcher = watchers.at(*slot);
                 if watcher.progress == Progress::Reading && watcher.wants(event) {
@@ -143,6 +158,8 @@ impl WatchStream {
                 }
             });
         });
+        let is_whole = self.delivery.batches().len() == batches;
+        let next = last.filter(|_| !is_whole).map_or(past.next, |last| last + 1);
         for slot in &self.unsynced {
             let watcher = self.watchers.at_mut(*slot);
             if watcher.progress == Progress::Reading {
@@ -170,28 +187,33 @@ impl WatchStream {
         });
     }
 
-    /// Lets a job read stored history for the watchers that are marked as reading.
-    fn read_past(&mut self, from: i64, to: i64) {
+    /// What those of the reading watchers want who are `concerned`.
+    fn wanted(&self, concerned: impl Fn(&Watcher) -> bool) -> Wanted {
+        let reading = self.unsynced.iter().map(|slot| self.watchers.at(*slot));
+        Wanted::new(reading.filter(|watcher| concerned(watcher)).map(|watcher| &watcher.range))
+    }
+
+    /// Lets a job read a piece from revision `from` on, with the previous pairs in it.
+    fn read_past(
+        &mut self,
+        from: i64,
+        need: Need,
+        previous_wanted: Wanted,
+        read: impl FnOnce(&dyn History, PieceLimit) -> crate::Result<Past> + Send + 'static,
+    ) {
         self.reads_past = Some(from);
-        let mut wanted = Wanted::default();
-        let mut previous_wanted = Wanted::default();
-        for slot in &self.unsynced {
-            let watcher = self.watchers.at(*slot);
-            wanted.add(&watcher.range);
-            if watcher.form.previous {
-                previous_wanted.add(&watcher.range);
-            }
-        }
-        wanted.merge();
-        previous_wanted.merge();
         let limit = self.hub.piece_limit();
         let history = Arc::clone(&self.config.history);
+        let hub = Arc::clone(&self.hub);
         let guard = JobGuard(Some(Arc::clone(&self.queue)));
         let job = Box::new(move || {
-            let past = read_past(history.as_ref(), (from, to), limit, &wanted, &previous_wanted);
+            let history = history.as_ref();
+            let past = read(history, limit).and_then(|past| {
+                with_previous(past, &hub.recent_pairs, history, limit.bytes, &previous_wanted)
+            });
             guard.disarm().complete_past(past);
         });
-        self.config.readers.run(Need::Past, job);
+        self.config.readers.run(need, job);
     }
 }
 
@@ -213,37 +235,53 @@ impl Drop for JobGuard {
     }
 }
 
-fn read_past(
+/// A piece of stored history.
+fn read_stored(
     history: &dyn History,
-    (from, to): (i64, i64),
+    revisions: RangeInclusive<i64>,
     limit: PieceLimit,
     wanted: &Wanted,
-    previous_wanted: &Wanted,
 ) -> crate::Result<Past> {
-    let piece = history.events(from..=to, limit, &|key| wanted.holds(key))?;
+    let from = *revisions.start();
+    let piece = history.events(revisions, limit, &|key| wanted.holds(key))?;
     assert!(piece.next > from, "history makes progress");
-    let batches: Vec<Arc<Batch>> =
-        piece.commits.into_iter().map(|commit| Arc::new(Batch::new(commit))).collect();
-    for event in batches.iter().flat_map(|batch| &batch.events) {
-        if previous_wanted.holds(event.key()) {
-            look_up_previous(history, event)?;
-        }
-    }
-    Ok(Past { batches, next: piece.next })
+    let batches = piece.commits.into_iter().map(|commit| Arc::new(Batch::new(commit))).collect();
+    Ok(Past { batches, previous: Vec::new(), next: piece.next })
 }
 
-/// Looks up the pair as it was before the event. What is compacted is absent.
-fn look_up_previous(history: &dyn History, event: &Event) -> crate::Result<()> {
-    if event.previous().is_some() {
-        return Ok(());
+/// The piece with the previous pairs of the wanted keys, cut short after the revision with which
+/// they reach `bytes_max`.
+fn with_previous(
+    mut past: Past,
+    recent_pairs: &RecentPairs,
+    history: &dyn History,
+    bytes_max: usize,
+    wanted: &Wanted,
+) -> crate::Result<Past> {
+    if wanted.is_empty() {
+        return Ok(past);
     }
-    let pair = match history.pair_at(event.key(), event.revision() - 1) {
-        Ok(pair) => pair,
-        Err(crate::Error::Refused(retcd_api::Error::Compacted)) => None,
-        Err(error) => return Err(error),
-    };
-    event.set_previous(pair.as_ref());
-    Ok(())
+    let mut bytes = 0_usize;
+    let mut complete = 0;
+    for batch in &past.batches {
+        if bytes >= bytes_max {
+            past.next = batch.revision;
+            break;
+        }
+        for event in &batch.events {
+            let pair = if wanted.holds(event.key()) {
+                let pair = recent_pairs.look_up(history, event)?;
+                bytes = bytes.saturating_add(pair.as_ref().map_or(0, |pair| pair.len()));
+                Some(pair)
+            } else {
+                None
+            };
+            past.previous.push(pair);
+        }
+        complete += 1;
+    }
+    past.batches.truncate(complete);
+    Ok(past)
 }
 
 /// The union of some ranges.
@@ -255,6 +293,17 @@ struct Wanted {
 }
 
 impl Wanted {
+    fn new<'a>(ranges: impl Iterator<Item = &'a WatchRange>) -> Wanted {
+        let mut wanted = Wanted::default();
+        ranges.for_each(|range| wanted.add(range));
+        wanted.merge();
+        wanted
+    }
+
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.spans.is_empty()
+    }
+
     fn add(&mut self, range: &WatchRange) {
         match range {
             WatchRange::Key(key) => {
@@ -294,19 +343,20 @@ mod tests {
 
     #[test]
     fn wanted_keys_are_the_union_of_the_ranges() {
-        let mut wanted = Wanted::default();
-        for (start, end) in [
+        let spans = [
             ("m", Some("p")),
             ("b", Some("d")),
             ("n", Some("o")),
             ("c", Some("e")),
             ("x", None),
             ("y", Some("z")),
-        ] {
-            wanted.add(&WatchRange::Span { start: start.into(), end: end.map(Bytes::from) });
-        }
-        wanted.add(&WatchRange::Key("g".into()));
-        wanted.merge();
+        ];
+        let mut ranges = vec![WatchRange::Key("g".into())];
+        ranges.extend(spans.map(|(start, end)| WatchRange::Span {
+            start: start.into(),
+            end: end.map(Bytes::from),
+        }));
+        let wanted = Wanted::new(ranges.iter());
         assert_eq!(wanted.spans.len(), 3);
         let held: String =
             ('a'..='z').filter(|key| wanted.holds(key.to_string().as_bytes())).collect();

@@ -7,10 +7,14 @@ use prost::Message;
 use retcd_api::etcdserverpb::ResponseHeader;
 
 use super::event::{Batch, Event};
+use super::previous::Pair;
 use super::wire;
 
-/// How much is allocated at once for responses.
+/// How much is allocated at once for responses, at most.
 const RESPONSE_CHUNK_BYTES: usize = 32 << 10;
+
+/// Number of (watcher, event) pairs from which on a delivery takes no further revision.
+const PICKS_MAX: usize = 1 << 16;
 
 /// Says that the event is for the watcher in the slot.
 #[derive(Clone, Copy, Debug)]
@@ -42,10 +46,20 @@ pub(super) struct Parcel {
     pub(super) events: usize,
 }
 
+/// An event, counted through all batches of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct EventIndex(usize);
+
+/// Previous pairs by event; the outer `None` for those that aren't looked up.
+pub(super) type PreviousPairs = Vec<Option<Option<Pair>>>;
+
 /// Batches on their way to some watchers of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
     batches: Vec<Arc<Batch>>,
+    /// The index of each batch's first event.
+    offsets: Vec<usize>,
+    previous: PreviousPairs,
     picks: Vec<Pick>,
     /// Picks before this one are done.
     done: usize,
@@ -55,46 +69,83 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// Begins with `batches`, none of which is for anyone yet. The previous delivery is done.
-    pub(super) fn begin(&mut self, batches: Vec<Arc<Batch>>, header: &ResponseHeader) {
+    /// Begins with `batches`, none of which is for anyone yet, and with what is known of their
+    /// previous pairs: nothing, or something for each event. The previous delivery is done.
+    pub(super) fn begin(
+        &mut self,
+        batches: Vec<Arc<Batch>>,
+        previous: PreviousPairs,
+        header: &ResponseHeader,
+    ) {
         assert!(self.is_done(), "one delivery at a time");
-        self.batches = batches;
         self.picks.clear();
         self.done = 0;
+        self.offsets.clear();
+        let mut events = 0;
+        for batch in &batches {
+            self.offsets.push(events);
+            events += batch.events.len();
+        }
+        self.batches = batches;
+        self.previous = previous;
+        self.previous.resize(events, None);
         self.head.clear();
         wire::put_length_prefix(&mut self.head, wire::RESPONSE_HEADER, header.encoded_len());
         header.encode(&mut self.head).expect("a growing buffer has room");
     }
 
-    /// Calls `matching` with each event, to get the slots of the watchers that it is for.
-    pub(super) fn pick(&mut self, mut matching: impl FnMut(&Event, &mut dyn FnMut(u32))) {
+    /// Calls `matching` with each event, to get the slots of the watchers that it is for. Gives the
+    /// revision of the last batch that was looked at; later ones are dropped.
+    pub(super) fn pick(
+        &mut self,
+        mut matching: impl FnMut(&Event, &mut dyn FnMut(u32)),
+    ) -> Option<i64> {
         let Delivery { batches, picks, .. } = self;
-        let mut events = 0_usize;
-        for (batch_index, batch) in (0_u32..).zip(batches.iter()) {
-            for (event_index, event) in (0_u32..).zip(&batch.events) {
-                events += 1;
+        let mut taken = 0;
+        for batch in batches.iter() {
+            if picks.len() >= PICKS_MAX {
+                break;
+            }
+            let batch_index = small(taken);
+            taken += 1;
+            for (event_index, event) in batch.events.iter().enumerate() {
                 matching(event, &mut |slot| {
-                    picks.push(Pick { slot, batch: batch_index, event: event_index });
+                    picks.push(Pick { slot, batch: batch_index, event: small(event_index) });
                 });
             }
         }
-        if events > 1 {
+        batches.truncate(taken);
+        if self.previous.len() > 1 {
             // Stable: the events of each watcher stay in order.
             self.picks.sort_by_key(|pick| pick.slot);
         }
+        self.batches.last().map(|batch| batch.revision)
     }
 
-    /// Picked events that `wanted` slots need the previous pair of and nobody has looked up yet:
-    /// indexes of batch and event.
-    pub(super) fn without_previous(&self, wanted: impl Fn(u32) -> bool) -> Vec<(usize, usize)> {
-        let mut missing: Vec<(usize, usize)> = self.picks[self.done..]
-            .iter()
-            .filter(|pick| wanted(pick.slot) && self.event(pick).previous().is_none())
-            .map(|pick| (pick.batch as usize, pick.event as usize))
-            .collect();
+    /// Picked events that `wanted` slots need the previous pair of and that no other stream has
+    /// looked up.
+    pub(super) fn without_previous(&mut self, wanted: impl Fn(u32) -> bool) -> Vec<EventIndex> {
+        let mut missing = Vec::new();
+        for pick in &self.picks {
+            let index = self.offsets[pick.batch as usize] + pick.event as usize;
+            if self.previous[index].is_none() && wanted(pick.slot) {
+                let event = &self.batches[pick.batch as usize].events[pick.event as usize];
+                self.previous[index] = event.previous().get();
+                if self.previous[index].is_none() {
+                    missing.push(EventIndex(index));
+                }
+            }
+        }
         missing.sort_unstable();
         missing.dedup();
         missing
+    }
+
+    /// Takes note of previous pairs.
+    pub(super) fn know(&mut self, pairs: Vec<(EventIndex, Option<Pair>)>) {
+        for (EventIndex(index), pair) in pairs {
+            self.previous[index] = Some(pair);
+        }
     }
 
     /// The batches.
@@ -107,10 +158,17 @@ impl Delivery {
         self.done == self.picks.len()
     }
 
-    /// Lets go of the batches once everything is delivered.
+    /// Lets go of everything once all is delivered, so that an idle stream costs little.
     pub(super) fn finish(&mut self) {
         assert!(self.is_done(), "a delivery is finished when it is done");
-        self.batches.clear();
+        if !self.batches.is_empty() {
+            self.batches.clear();
+            self.previous.clear();
+            self.buffer = BytesMut::new();
+            self.picks.clear();
+            self.picks.shrink_to(PICKS_MAX / 64);
+            self.done = 0;
+        }
     }
 
     /// Drops what is left for the watcher in `slot`.
@@ -128,17 +186,21 @@ impl Delivery {
         let base_bytes = self.head.len() + wire::varint_field_bytes(id);
         let (count, bytes, is_fragment) = self.take(slot, &form, base_bytes);
         if self.buffer.capacity() < bytes {
-            self.buffer.reserve(bytes.max(RESPONSE_CHUNK_BYTES));
+            // Room for those who get the same.
+            let alike = (self.picks.len() - self.done).div_ceil(count);
+            let wanted = bytes.saturating_mul(alike).min(RESPONSE_CHUNK_BYTES);
+            self.buffer = BytesMut::with_capacity(wanted.max(bytes));
         }
         self.buffer.extend_from_slice(&self.head);
         wire::put_varint_field(&mut self.buffer, wire::RESPONSE_WATCH_ID, id);
         if is_fragment {
             wire::put_varint_field(&mut self.buffer, wire::RESPONSE_FRAGMENT, 1);
         }
-        let Delivery { batches, picks, buffer, .. } = self;
-        for pick in &picks[self.done..self.done + count] {
-            let event = &batches[pick.batch as usize].events[pick.event as usize];
-            put_event(buffer, event, form.previous);
+        for index in self.done..self.done + count {
+            let pick = self.picks[index];
+            let event = &self.batches[pick.batch as usize].events[pick.event as usize];
+            let pair = previous_of(&self.previous, &self.offsets, pick, form.previous);
+            put_event(&mut self.buffer, event, pair);
         }
         assert_eq!(self.buffer.len(), bytes, "a response has its computed size");
         self.done += count;
@@ -153,7 +215,9 @@ impl Delivery {
         let picks = &self.picks[self.done..];
         let mut count = 0;
         while let Some(pick) = picks.get(count).filter(|pick| pick.slot == slot) {
-            let longer = bytes + event_bytes(self.event(pick), form.previous);
+            let event = &self.batches[pick.batch as usize].events[pick.event as usize];
+            let pair = previous_of(&self.previous, &self.offsets, *pick, form.previous);
+            let longer = bytes + wire::field_bytes(content_bytes(event, pair));
             // The last response goes without the flag.
             let is_last = picks.get(count + 1).is_none_or(|next| next.slot != slot);
             let with_flag = longer + if is_last { 0 } else { flag_bytes };
@@ -165,32 +229,43 @@ impl Delivery {
         }
         (count, bytes, false)
     }
+}
 
-    fn event(&self, pick: &Pick) -> &Event {
-        &self.batches[pick.batch as usize].events[pick.event as usize]
+impl EventIndex {
+    /// The indexes of all events of the batches, with the events.
+    pub(super) fn all(batches: &[Arc<Batch>]) -> impl Iterator<Item = (EventIndex, &Event)> {
+        let events = batches.iter().flat_map(|batch| &batch.events);
+        events.enumerate().map(|(index, event)| (EventIndex(index), event))
     }
 }
 
-fn previous_of(event: &Event, wanted: bool) -> Option<&Bytes> {
-    if wanted {
-        event.previous().expect("previous pairs are looked up before events are delivered")
-    } else {
-        None
-    }
+fn small(index: usize) -> u32 {
+    u32::try_from(index).expect("pieces of history and transactions are bounded far below")
 }
 
-fn content_bytes(event: &Event, previous: Option<&Bytes>) -> usize {
+fn previous_of<'a>(
+    previous: &'a PreviousPairs,
+    offsets: &[usize],
+    pick: Pick,
+    wanted: bool,
+) -> Option<&'a [u8]> {
+    if !wanted {
+        return None;
+    }
+    previous[offsets[pick.batch as usize] + pick.event as usize]
+        .as_ref()
+        .expect("previous pairs are looked up before events are delivered")
+        .as_deref()
+}
+
+/// Bytes of an event, without tag and length.
+fn content_bytes(event: &Event, previous: Option<&[u8]>) -> usize {
     event.body().len() + previous.map_or(0, |pair| wire::field_bytes(pair.len()))
 }
 
-/// Bytes of an event in a response.
-fn event_bytes(event: &Event, previous_wanted: bool) -> usize {
-    wire::field_bytes(content_bytes(event, previous_of(event, previous_wanted)))
-}
-
-fn put_event(buffer: &mut BytesMut, event: &Event, previous_wanted: bool) {
-    let previous = previous_of(event, previous_wanted);
-    wire::put_length_prefix(buffer, wire::RESPONSE_EVENT, content_bytes(event, previous));
+fn put_event(buffer: &mut BytesMut, event: &Event, previous: Option<&[u8]>) {
+    let bytes = content_bytes(event, previous);
+    wire::put_length_prefix(buffer, wire::RESPONSE_EVENT, bytes);
     buffer.extend_from_slice(event.body());
     if let Some(pair) = previous {
         wire::put_length_prefix(buffer, wire::EVENT_PREV_KV, pair.len());

@@ -6,6 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use prost::Message;
 use retcd_api::mvccpb::KeyValue;
 
+use super::previous::Previous;
 use super::wire;
 use crate::{Change, ChangeKind, Commit};
 
@@ -46,16 +47,13 @@ pub(super) struct Event {
     revision: i64,
     /// `mvccpb.Event` without the previous pair.
     body: OnceLock<Bytes>,
-    /// The encoded previous pair, once somebody needed it; `None` inside if there is none.
-    previous: OnceLock<Option<Bytes>>,
+    previous: Previous,
 }
 
 impl Event {
     fn new(change: Change, revision: i64) -> Event {
-        let previous = OnceLock::new();
-        if is_creation(&change, revision) {
-            previous.get_or_init(|| None);
-        }
+        let previous =
+            if is_creation(&change, revision) { Previous::absent() } else { Previous::unknown() };
         Event { change, revision, body: OnceLock::new(), previous }
     }
 
@@ -90,14 +88,9 @@ impl Event {
         })
     }
 
-    /// The encoded previous pair; the outer `None` means that nobody looked it up yet.
-    pub(super) fn previous(&self) -> Option<Option<&Bytes>> {
-        self.previous.get().map(Option::as_ref)
-    }
-
-    /// Remembers the previous pair. Two who looked it up at once found the same.
-    pub(super) fn set_previous(&self, pair: Option<&KeyValue>) {
-        self.previous.get_or_init(|| pair.map(|pair| Bytes::from(pair.encode_to_vec())));
+    /// What is known of the pair before it.
+    pub(super) fn previous(&self) -> &Previous {
+        &self.previous
     }
 }
 
@@ -108,7 +101,8 @@ pub(super) struct Batch {
     pub(super) revision: i64,
     /// Its events in order.
     pub(super) events: Vec<Event>,
-    /// Bytes of keys and values, with an allowance for what surrounds them.
+    /// Bytes of keys and values, as they came and as they are encoded, with an allowance for what
+    /// surrounds them.
     pub(super) bytes: usize,
 }
 
@@ -121,7 +115,8 @@ impl Batch {
         let bytes = commit
             .changes
             .iter()
-            .map(|change| payload_bytes(change).saturating_add(Batch::EVENT_OVERHEAD_BYTES))
+            .map(|change| payload_bytes(change).saturating_mul(2))
+            .map(|bytes| bytes.saturating_add(Batch::EVENT_OVERHEAD_BYTES))
             .fold(0, usize::saturating_add);
         let revision = commit.revision;
         Batch {
@@ -180,7 +175,7 @@ mod tests {
 
     #[test]
     fn creation_has_no_previous_pair_from_the_start() {
-        assert_eq!(Event::new(put(9), 9).previous(), Some(None));
-        assert_eq!(Event::new(put(8), 9).previous(), None);
+        assert_eq!(Event::new(put(9), 9).previous().get(), Some(None));
+        assert_eq!(Event::new(put(8), 9).previous().get(), None);
     }
 }

@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 use super::event::Batch;
 use super::history::PieceLimit;
 use super::matcher::Matcher;
+use super::previous::RecentPairs;
 use super::queue::{Lost, Queue, wake};
 use super::range::WatchRange;
 use super::ring::Ring;
@@ -25,12 +26,14 @@ use crate::Commit;
 pub struct HubLimits {
     /// Revisions in the ring of recent history.
     pub ring_revisions: usize,
-    /// Bytes of keys and values in it.
+    /// Bytes in it, counting keys and values twice: as they came and as they are encoded.
     pub ring_bytes: usize,
     /// Revisions that wait for one stream.
     pub queue_revisions: usize,
-    /// Bytes of keys and values that wait for one stream (shared with the ring and other streams).
+    /// Bytes that wait for one stream, counted likewise (and shared with the ring and other streams).
     pub queue_bytes: usize,
+    /// Bytes of previous pairs that were looked up recently.
+    pub previous_bytes: usize,
     /// One piece of the past, from the ring or from history.
     pub piece: PieceLimit,
 }
@@ -41,7 +44,8 @@ impl Default for HubLimits {
             ring_revisions: 16_384,
             ring_bytes: 32 << 20,
             queue_revisions: 512,
-            queue_bytes: 2 << 20,
+            queue_bytes: 1 << 20,
+            previous_bytes: 8 << 20,
             piece: PieceLimit { revisions: 1_000, scanned: 16_384, bytes: 2 << 20 },
         }
     }
@@ -95,6 +99,7 @@ pub struct Hub {
     published: AtomicI64,
     settled: AtomicI64,
     pub(super) counters: Counters,
+    pub(super) recent_pairs: RecentPairs,
 }
 
 impl Hub {
@@ -107,6 +112,7 @@ impl Hub {
             published: AtomicI64::new(current_revision),
             settled: AtomicI64::new(current_revision),
             counters: Counters::default(),
+            recent_pairs: RecentPairs::new(limits.previous_bytes),
         }
     }
 

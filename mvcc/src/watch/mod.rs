@@ -23,6 +23,7 @@ mod history;
 mod hub;
 mod interval;
 mod matcher;
+mod previous;
 mod queue;
 mod range;
 mod ring;

@@ -11,7 +11,9 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 
+use super::delivery::{EventIndex, PreviousPairs};
 use super::event::Batch;
+use super::previous::Pair;
 
 /// Revisions that a stream has to read again, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +24,16 @@ pub(super) struct Lost {
     pub(super) through: i64,
 }
 
-/// A piece of stored history, encoded for one stream.
+/// Previous pairs that a job looked up.
+pub(super) type FoundPairs = Vec<(EventIndex, Option<Pair>)>;
+
+/// A piece of the past for one stream.
 #[derive(Debug)]
 pub(super) struct Past {
     /// Its batches, ascending.
     pub(super) batches: Vec<Arc<Batch>>,
+    /// The previous pairs of those events that somebody on the stream wants them of.
+    pub(super) previous: PreviousPairs,
     /// The first revision that it doesn't cover.
     pub(super) next: i64,
 }
@@ -50,7 +57,7 @@ struct State {
     bytes: usize,
     lost: Option<Lost>,
     past: Option<crate::Result<Past>>,
-    previous: Option<crate::Result<()>>,
+    previous: Option<crate::Result<FoundPairs>>,
     closed: bool,
     waker: Option<Waker>,
 }
@@ -128,8 +135,8 @@ impl Queue {
         wake(waker);
     }
 
-    /// Says that a job has looked up previous pairs.
-    pub(super) fn complete_previous(&self, outcome: crate::Result<()>) {
+    /// Hands over the previous pairs that a job has looked up.
+    pub(super) fn complete_previous(&self, outcome: crate::Result<FoundPairs>) {
         let waker = {
             let mut state = self.state.lock();
             state.previous = Some(outcome);
@@ -175,7 +182,7 @@ impl Queue {
     pub(super) fn poll_previous(
         &self,
         context: &mut Context<'_>,
-    ) -> Poll<Option<crate::Result<()>>> {
+    ) -> Poll<Option<crate::Result<FoundPairs>>> {
         let mut state = self.state.lock();
         if state.closed {
             return Poll::Ready(None);

@@ -19,7 +19,7 @@ use super::event::Batch;
 use super::history::{History, Readers};
 use super::hub::Hub;
 use super::matcher::Matcher;
-use super::queue::{Arrival, Queue};
+use super::queue::{Arrival, FoundPairs, Queue};
 use super::range::WatchRange;
 use super::watchers::{Progress, Watcher, Watchers};
 
@@ -29,7 +29,7 @@ const NO_WATCH_ID: i64 = -1;
 const DUPLICATE_ID: &str = "mvcc: duplicate watch ID provided on the WatchStream";
 
 /// Steps without a response after which a stream lets others run.
-const STEPS_MAX: usize = 64;
+const STEPS_MAX: usize = 16;
 
 /// What response headers say about this member.
 #[derive(Clone, Debug)]
@@ -289,10 +289,7 @@ impl WatchStream {
             return Poll::Ready(Step::Ended);
         }
         if self.reads_previous {
-            return self.queue.poll_previous(context).map(|outcome| {
-                self.reads_previous = false;
-                self.note(outcome)
-            });
+            return self.queue.poll_previous(context).map(|outcome| self.take_previous(outcome));
         }
         self.delivery.finish();
         if let Some(batch) = self.inbox.pop_front() {
@@ -334,10 +331,15 @@ impl WatchStream {
         }
     }
 
-    fn note(&mut self, outcome: Option<crate::Result<()>>) -> Step {
+    /// Takes over the previous pairs that a job has looked up.
+    fn take_previous(&mut self, outcome: Option<crate::Result<FoundPairs>>) -> Step {
+        self.reads_previous = false;
         match outcome {
             None => Step::Ended,
-            Some(Ok(())) => Step::Worked,
+            Some(Ok(pairs)) => {
+                self.delivery.know(pairs);
+                Step::Worked
+            }
             Some(Err(error)) => {
                 self.failure = Some(error);
                 Step::Ended
@@ -350,7 +352,7 @@ impl WatchStream {
         self.give_promises(batch.revision.saturating_sub(1));
         self.taken = batch.revision;
         let header = self.config.identity.header(batch.revision);
-        self.delivery.begin(vec![batch], &header);
+        self.delivery.begin(vec![batch], Vec::new(), &header);
         let (matcher, watchers) = (&self.matcher, &self.watchers);
         self.delivery.pick(|event, picked| {
             matcher.for_each(event.key(), |slot| {
@@ -427,8 +429,16 @@ enum Step {
 
 impl Drop for WatchStream {
     fn drop(&mut self) {
-        let ids: Vec<i64> = self.watchers.iter().map(|watcher| watcher.form.id).collect();
-        ids.into_iter().for_each(|id| self.cancel(id));
+        let counters = &self.hub.counters;
+        counters.unsynced.fetch_sub(self.unsynced.len(), Ordering::Relaxed);
+        for (slot, watcher) in self.watchers.iter_mut() {
+            if watcher.progress != Progress::Compacted {
+                decrement(&counters.watchers);
+                if self.matcher.remove(&watcher.range, &slot) == 0 {
+                    self.hub.unsubscribe(&watcher.range, &self.queue);
+                }
+            }
+        }
         self.hub.remove_stream(self.id);
     }
 }

@@ -28,6 +28,7 @@ pub const TINY: HubLimits = HubLimits {
     ring_bytes: 2_000,
     queue_revisions: 2,
     queue_bytes: 700,
+    previous_bytes: 100,
     piece: PieceLimit { revisions: 3, scanned: 7, bytes: 400 },
 };
 
