@@ -8,10 +8,10 @@ use std::ops::RangeInclusive;
 use retcd_api::mvccpb::KeyValue;
 use retcd_engine::{Direction, KeyRange, Keyspace, Projection, Record, Version, View};
 
-use crate::read::{Reader, end_of};
+use crate::read::{Reader, Snapshot, end_of};
 use crate::record::{PairHeader, RevKind, key_value, rev_key, rev_kind};
 use crate::watch::{History, HistoryPiece, PieceLimit};
-use crate::{Change, ChangeKind, Commit, Result, Store};
+use crate::{Change, ChangeKind, Commit, Error, Result, Store};
 
 impl History for Store {
     fn current_revision(&self) -> i64 {
@@ -35,7 +35,7 @@ impl History for Store {
         }
         let end = end.min(snapshot.revision());
         let mut piece = Piece::default();
-        let next = read_piece(&*snapshot.view, (start, end), limit, wanted, &mut piece)?;
+        let next = read_piece(&snapshot, (start, end), limit, wanted, &mut piece)?;
         Ok(HistoryPiece { commits: piece.commits, next: next.unwrap_or(end + 1) })
     }
 
@@ -78,7 +78,7 @@ impl Piece {
 
 /// Collects wanted changes until the piece is full; then says which revision is next.
 fn read_piece(
-    view: &dyn View,
+    snapshot: &Snapshot,
     (start, end): (i64, i64),
     limit: PieceLimit,
     wanted: &dyn Fn(&[u8]) -> bool,
@@ -90,8 +90,13 @@ fn read_piece(
     let first = |revision: i64| rev_key(Version { main: revision.max(0).cast_unsigned(), sub: 0 });
     let (first_key, end_key) = (first(start), first(end.saturating_add(1)));
     let range = KeyRange { start: &first_key, end: Some(&end_key) };
-    let mut cursor =
-        view.scan(Keyspace::Rev, range, Version::MAX, Direction::Forward, Projection::Full)?;
+    let mut cursor = snapshot.view.scan(
+        Keyspace::Rev,
+        range,
+        Version::MAX,
+        Direction::Forward,
+        Projection::Full,
+    )?;
     let mut last_revision = None;
     while let Some(record) = cursor.next()? {
         let revision = record.version.main.cast_signed();
@@ -101,7 +106,7 @@ fn read_piece(
         last_revision = Some(revision);
         piece.scanned += 1;
         if wanted(&record.value)
-            && let Some(change) = change(view, &record)?
+            && let Some(change) = change(&*snapshot.view, snapshot.compacted, &record)?
         {
             piece.push(revision, change);
         }
@@ -109,16 +114,21 @@ fn read_piece(
     Ok(None)
 }
 
-/// The change that a record of [`Keyspace::Rev`] stands for; `None` for a put that was superseded
-/// within the compacted revision itself.
-fn change(view: &dyn View, record: &Record) -> Result<Option<Change>> {
+/// The change that a record of [`Keyspace::Rev`] stands for. `None` for a put in the compacted
+/// revision that a later change of the same revision superseded: the engine may have dropped it.
+fn change(view: &dyn View, compacted: i64, record: &Record) -> Result<Option<Change>> {
     let key = record.value.clone();
     let kind = match rev_kind(record)? {
         RevKind::Delete => ChangeKind::Delete,
         RevKind::Put => {
-            let pair = view.get(Keyspace::Kv, &key, record.version, Projection::Full)?;
+            let revision = record.version.main.cast_signed();
+            let at = if revision == compacted { end_of(revision) } else { record.version };
+            let pair = view.get(Keyspace::Kv, &key, at, Projection::Full)?;
             let Some(pair) = pair.filter(|pair| pair.version == record.version) else {
-                return Ok(None);
+                if revision == compacted {
+                    return Ok(None);
+                }
+                return Err(Error::undecodable(Keyspace::Rev, "it names a pair that isn't there"));
             };
             let header = PairHeader::decode(&pair)?;
             ChangeKind::Put {

@@ -25,6 +25,7 @@ pub(crate) enum Action {
     ReadTxn(TxnRequest),
     Past { back: i64, length: i64, scanned: usize },
     Publish,
+    Work { steps: usize },
     Restart,
     Check,
 }
@@ -107,7 +108,8 @@ pub(crate) fn actions() -> impl Strategy<Value = Action> {
         3 => (0..12i64, 0..12i64, 1..6usize)
             .prop_map(|(back, length, scanned)| Action::Past { back, length, scanned }),
         5 => Just(Action::Publish),
-        1 => Just(Action::Restart),
+        4 => prop_oneof![1..4usize, Just(1000)].prop_map(|steps| Action::Work { steps }),
+        2 => Just(Action::Restart),
         1 => Just(Action::Check),
     ]
 }

@@ -10,22 +10,35 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
 use actions::{Action, actions};
-use member::Member;
+use member::{EngineKind, Member};
 use model::Model;
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 150, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
-    fn agree_with_the_model(actions in prop::collection::vec(actions(), 1..60)) {
-        let mut member = Member::new();
-        let mut model = Model::new();
-        for action in actions {
-            step(&mut member, &mut model, action)?;
-        }
-        member.publish();
-        check_state(&member, &model)?;
+    fn agree_with_the_model_on_the_oracle(
+        actions in prop::collection::vec(actions(), 1..60)
+    ) {
+        play(EngineKind::Oracle, actions)?;
     }
+
+    #[test]
+    fn agree_with_the_model_on_the_log_structured_engine(
+        actions in prop::collection::vec(actions(), 1..100)
+    ) {
+        play(EngineKind::Lsm, actions)?;
+    }
+}
+
+fn play(kind: EngineKind, actions: Vec<Action>) -> Result<(), TestCaseError> {
+    let mut member = Member::new(kind);
+    let mut model = Model::new();
+    for action in actions {
+        step(&mut member, &mut model, action)?;
+    }
+    member.publish();
+    check_state(&member, &model)
 }
 
 fn step(member: &mut Member, model: &mut Model, action: Action) -> Result<(), TestCaseError> {
@@ -57,6 +70,7 @@ fn step(member: &mut Member, model: &mut Model, action: Action) -> Result<(), Te
             prop_assert_eq!(member.past(revisions.clone(), scanned), model.past(revisions));
         }
         Action::Publish => member.publish(),
+        Action::Work { steps } => member.work(steps),
         Action::Restart => member.restart(),
         Action::Check => {
             member.publish();

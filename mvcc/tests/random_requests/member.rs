@@ -1,6 +1,7 @@
-//! The store under test, on the in-memory engine.
+//! The store under test, on either engine.
 
 use std::ops::RangeInclusive;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,23 +12,43 @@ use retcd_api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use retcd_api::etcdserverpb::{
     InternalRaftRequest, RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse,
 };
-use retcd_engine::Engine;
+use retcd_engine::lsm::{Lsm, Options};
 use retcd_engine::oracle::Oracle;
+use retcd_engine::{Engine, Step};
 use retcd_mvcc::watch::{History, PieceLimit};
 use retcd_mvcc::{Applier, Commit, CommittedEntry, Config, Response, Store};
+use retcd_vfs::{MemVfs, Vfs};
+
+/// Which engine a member runs on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum EngineKind {
+    /// The in-memory oracle, which loses nothing.
+    Oracle,
+    /// The log-structured engine with tiny memtables and tables. A restart finds what it flushed; the
+    /// rest is applied again.
+    Lsm,
+}
 
 /// A store, and what it takes to restart it.
 pub(crate) struct Member {
+    kind: EngineKind,
+    vfs: Arc<dyn Vfs>,
     engine: Arc<dyn Engine>,
     store: Arc<Store>,
     applier: Applier,
+    /// Every entry and what it led to, by index from 1 on.
+    log: Vec<(CommittedEntry, Result<Response, Error>)>,
 }
 
 impl Member {
-    pub(crate) fn new() -> Member {
-        let engine: Arc<dyn Engine> = Arc::new(Oracle::new());
+    pub(crate) fn new(kind: EngineKind) -> Member {
+        let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+        let engine: Arc<dyn Engine> = match kind {
+            EngineKind::Oracle => Arc::new(Oracle::new()),
+            EngineKind::Lsm => open_lsm(&vfs),
+        };
         let (store, applier) = open(&engine);
-        Member { engine, store, applier }
+        Member { kind, vfs, engine, store, applier, log: Vec::new() }
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -36,22 +57,40 @@ impl Member {
 
     /// Executes an entry.
     pub(crate) fn apply(&mut self, request: InternalRaftRequest) -> Result<Response, Error> {
-        let entry = CommittedEntry {
-            index: self.applier.index() + 1,
-            term: 1,
-            data: request.encode_to_vec().into(),
-        };
-        self.applier.apply(&entry, Duration::ZERO).expect(NEVER_FAILS).result
+        let index = self.applier.index() + 1;
+        let entry = CommittedEntry { index, term: 1, data: request.encode_to_vec().into() };
+        let result = self.applier.apply(&entry, Duration::ZERO).expect(NEVER_FAILS).result;
+        self.log.push((entry, result.clone()));
+        result
     }
 
     pub(crate) fn publish(&mut self) {
         self.applier.publish().expect(NEVER_FAILS);
     }
 
-    /// Opens the engine again, as after an orderly stop.
+    /// Lets the engine flush and merge, as far as `steps` go.
+    pub(crate) fn work(&self, steps: usize) {
+        for _ in 0..steps {
+            if self.engine.step().expect(NEVER_FAILS) == Step::Idle {
+                break;
+            }
+        }
+    }
+
+    /// Opens what the engine has kept, and applies what it lacks: to the same effect.
     pub(crate) fn restart(&mut self) {
-        self.publish();
+        match self.kind {
+            EngineKind::Oracle => self.publish(),
+            EngineKind::Lsm => self.engine = open_lsm(&self.vfs),
+        }
         (self.store, self.applier) = open(&self.engine);
+        for (entry, result) in &self.log {
+            if entry.index > self.engine.applied().index {
+                let outcome = self.applier.apply(entry, Duration::ZERO).expect(NEVER_FAILS);
+                assert_eq!(outcome.result, *result, "entry {} has another effect", entry.index);
+            }
+        }
+        self.publish();
     }
 
     pub(crate) fn range(&self, request: &RangeRequest) -> Result<RangeResponse, Error> {
@@ -112,7 +151,19 @@ impl Member {
     }
 }
 
-const NEVER_FAILS: &str = "the in-memory engine doesn't fail";
+const NEVER_FAILS: &str = "files in memory don't fail";
+
+fn open_lsm(vfs: &Arc<dyn Vfs>) -> Arc<dyn Engine> {
+    let options = Options {
+        memtable_bytes: 1 << 10,
+        table_bytes: 1 << 10,
+        concatenated_bytes: 1 << 10,
+        slice_bytes: 256,
+        ..Options::default()
+    };
+    let vfs = Arc::clone(vfs);
+    Arc::new(Lsm::open(vfs, Path::new("/db"), options).expect("what was written opens"))
+}
 
 fn open(engine: &Arc<dyn Engine>) -> (Arc<Store>, Applier) {
     Store::open(Arc::clone(engine), Config::default()).expect("what was written opens")

@@ -345,14 +345,20 @@ impl Model {
         })
     }
 
-    /// The changes of these revisions.
+    /// The changes of these revisions, without puts of the compacted one that it superseded itself.
     pub(crate) fn past(&self, revisions: RangeInclusive<i64>) -> Result<Vec<Commit>, Error> {
         if *revisions.start() < self.compacted {
             return Err(Error::Compacted);
         }
         let mut commits: Vec<Commit> = Vec::new();
-        for (revision, _, key, pair) in &self.log {
-            if !revisions.contains(revision) {
+        for (revision, sub, key, pair) in &self.log {
+            let is_superseded =
+                |other: &&Logged| other.0 == *revision && other.1 > *sub && other.2 == *key;
+            if !revisions.contains(revision)
+                || *revision == self.compacted
+                    && pair.is_some()
+                    && self.log.iter().any(|other| is_superseded(&other))
+            {
                 continue;
             }
             let kind = match pair.clone() {
