@@ -90,9 +90,9 @@ pub enum Error {
 }
 
 impl Error {
+    /// The path is copied only if there is an error: the append path allocates nothing.
     pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
-        let path = path.to_owned();
-        move |source| Error::Io { path, source }
+        |source| Error::Io { path: path.to_owned(), source }
     }
 
     pub(crate) fn damaged(path: &Path, offset: u64, reason: &'static str) -> Error {
