@@ -16,9 +16,7 @@ use retcd_api::mvccpb::event::EventType;
 use retcd_mvcc::watch::{History, Hub, HubStats, InlineReaders, Readers};
 use retcd_mvcc::{ChangeKind, Commit};
 
-mod watch_model;
-
-use watch_model::{Client, ManualReaders, Model, TINY};
+use crate::model::{Client, ManualReaders, Model, TINY};
 
 const KEYS: [&str; 5] = ["a", "b", "c", "d", "e"];
 const RANGES: [(&str, &str); 6] =

@@ -8,9 +8,7 @@ use retcd_api::etcdserverpb::{ResponseHeader, WatchCreateRequest, WatchResponse}
 use retcd_api::mvccpb::Event;
 use retcd_mvcc::watch::{Hub, HubLimits, HubStats, InlineReaders};
 
-mod watch_model;
-
-use watch_model::{CLUSTER_ID, Client, MEMBER_ID, ManualReaders, Model, TERM, TINY};
+use crate::model::{CLUSTER_ID, Client, MEMBER_ID, ManualReaders, Model, TERM, TINY};
 
 struct World {
     model: Arc<Model>,

@@ -11,9 +11,7 @@ use prost::Message;
 use retcd_api::etcdserverpb::{WatchCreateRequest, WatchResponse};
 use retcd_mvcc::watch::{Hub, Identity, InlineReaders, StreamConfig, WatchStream};
 
-mod watch_model;
-
-use watch_model::{Model, TINY};
+use crate::model::{Model, TINY};
 
 const REVISIONS: i64 = 3_000;
 const READERS: usize = 3;

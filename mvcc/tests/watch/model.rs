@@ -1,7 +1,5 @@
 //! A store that is nothing but a list of commits, and a client that polls a stream only when woken.
 
-#![expect(dead_code, unreachable_pub, reason = "each test that includes this uses a part of it")]
-
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -18,12 +16,12 @@ use retcd_mvcc::watch::{
 };
 use retcd_mvcc::{Change, ChangeKind, Commit};
 
-pub const CLUSTER_ID: u64 = 0xc1;
-pub const MEMBER_ID: u64 = 0x4e;
-pub const TERM: u64 = 5;
+pub(crate) const CLUSTER_ID: u64 = 0xc1;
+pub(crate) const MEMBER_ID: u64 = 0x4e;
+pub(crate) const TERM: u64 = 5;
 
 /// Limits so small that everything overflows.
-pub const TINY: HubLimits = HubLimits {
+pub(crate) const TINY: HubLimits = HubLimits {
     ring_revisions: 6,
     ring_bytes: 2_000,
     queue_revisions: 2,
@@ -34,18 +32,18 @@ pub const TINY: HubLimits = HubLimits {
 
 /// The past as a list.
 #[derive(Default)]
-pub struct Model {
+pub(crate) struct Model {
     commits: Mutex<Vec<Commit>>,
     compacted: AtomicI64,
 }
 
 impl Model {
-    pub fn new() -> Arc<Model> {
+    pub(crate) fn new() -> Arc<Model> {
         Arc::new(Model { commits: Mutex::default(), compacted: AtomicI64::new(-1) })
     }
 
     /// Makes one revision of puts (`Some`) and deletes (`None`).
-    pub fn write(&self, changes: &[(&str, Option<&str>)]) -> Commit {
+    pub(crate) fn write(&self, changes: &[(&str, Option<&str>)]) -> Commit {
         let revision = self.current_revision() + 1;
         let mut commit = Commit { revision, changes: Vec::new() };
         for (key, value) in changes {
@@ -73,16 +71,16 @@ impl Model {
         commit
     }
 
-    pub fn compact(&self, revision: i64) {
+    pub(crate) fn compact(&self, revision: i64) {
         self.compacted.store(revision, Ordering::SeqCst);
     }
 
-    pub fn commits(&self) -> Vec<Commit> {
+    pub(crate) fn commits(&self) -> Vec<Commit> {
         self.commits.lock().clone()
     }
 
     /// The pair at a revision, compacted or not.
-    pub fn pair(&self, key: &[u8], revision: i64) -> Option<KeyValue> {
+    pub(crate) fn pair(&self, key: &[u8], revision: i64) -> Option<KeyValue> {
         let commits = self.commits.lock();
         let (at, change) = commits
             .iter()
@@ -161,13 +159,13 @@ impl History for Model {
 
 /// Readers whose jobs run when the test says so.
 #[derive(Default)]
-pub struct ManualReaders {
+pub(crate) struct ManualReaders {
     jobs: Mutex<Vec<Job>>,
 }
 
 impl ManualReaders {
     /// Runs the job at this place, if there is one; says whether there was.
-    pub fn run_one(&self, index: usize) -> bool {
+    pub(crate) fn run_one(&self, index: usize) -> bool {
         let job = {
             let mut jobs = self.jobs.lock();
             if jobs.is_empty() {
@@ -180,7 +178,7 @@ impl ManualReaders {
         true
     }
 
-    pub fn drop_all(&self) {
+    pub(crate) fn drop_all(&self) {
         let jobs = std::mem::take(&mut *self.jobs.lock());
         drop(jobs);
     }
@@ -201,14 +199,14 @@ impl Wake for Flag {
 }
 
 /// A stream with a task that polls it only after it was woken or used.
-pub struct Client {
-    pub stream: WatchStream,
+pub(crate) struct Client {
+    pub(crate) stream: WatchStream,
     is_ready: Arc<Flag>,
-    pub has_ended: bool,
+    pub(crate) has_ended: bool,
 }
 
 impl Client {
-    pub fn new(
+    pub(crate) fn new(
         hub: &Arc<Hub>,
         history: Arc<dyn History>,
         readers: Arc<dyn Readers>,
@@ -227,17 +225,17 @@ impl Client {
     }
 
     /// Uses the stream, which makes it worth polling.
-    pub fn with<T>(&mut self, call: impl FnOnce(&mut WatchStream) -> T) -> T {
+    pub(crate) fn with<T>(&mut self, call: impl FnOnce(&mut WatchStream) -> T) -> T {
         self.is_ready.0.store(true, Ordering::SeqCst);
         call(&mut self.stream)
     }
 
-    pub fn create(&mut self, request: WatchCreateRequest) {
+    pub(crate) fn create(&mut self, request: WatchCreateRequest) {
         self.with(|stream| stream.create(&request));
     }
 
     /// The next response, if the task is awake and there is one.
-    pub fn next(&mut self) -> Option<WatchResponse> {
+    pub(crate) fn next(&mut self) -> Option<WatchResponse> {
         let waker = Waker::from(Arc::clone(&self.is_ready));
         while self.is_ready.0.swap(false, Ordering::SeqCst) {
             match self.stream.poll_next(&mut Context::from_waker(&waker)) {
@@ -255,7 +253,7 @@ impl Client {
     }
 
     /// Everything that comes until the stream waits.
-    pub fn drain(&mut self) -> Vec<WatchResponse> {
+    pub(crate) fn drain(&mut self) -> Vec<WatchResponse> {
         std::iter::from_fn(|| self.next()).collect()
     }
 }
