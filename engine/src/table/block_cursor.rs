@@ -8,8 +8,23 @@ use super::key_block::{Entry, KeyBlock, Walk};
 use crate::Version;
 use std::cmp::Ordering;
 
+/// Bytes of keys that are kept for going back.
+const PASSED_BYTES_MAX: usize = 64 << 10;
+
+/// A record that was passed on the way from a restart to the one that a step back was after.
+struct Passed {
+    entry: Entry,
+    /// What comes after it.
+    walk: Walk,
+    /// Where its key starts among the passed keys.
+    key_start: usize,
+}
+
 /// Stands on a record of a key block, or nowhere. Keeps one buffer for keys, whichever block it is
 /// in.
+///
+/// Records can only be decoded forwards. So a step back starts at the restart before, and keeps what
+/// it passes: the next steps back take it from there, and a walk backwards decodes each record once.
 #[derive(Default)]
 pub(super) struct BlockCursor {
     block: KeyBlock,
@@ -17,12 +32,16 @@ pub(super) struct BlockCursor {
     entry: Entry,
     key: Vec<u8>,
     on_record: bool,
+    /// Some of the records from a restart on, without a gap.
+    passed: Vec<Passed>,
+    passed_keys: Vec<u8>,
 }
 
 impl BlockCursor {
     /// Leaves the old block for a new one, and stands nowhere in it.
     pub(super) fn enter(&mut self, block: KeyBlock) {
         self.leave();
+        self.forget_passed();
         self.block = block;
     }
 
@@ -76,7 +95,17 @@ impl BlockCursor {
             self.on_record = false;
             return Ok(false);
         };
-        self.go_to(before)
+        match self.passed.pop() {
+            Some(passed) if passed.walk.ordinal() == self.walk.ordinal().wrapping_sub(1) => {
+                self.key.clear();
+                let key = self.passed_keys.get(passed.key_start..).unwrap_or_default();
+                self.key.extend_from_slice(key);
+                self.passed_keys.truncate(passed.key_start);
+                (self.entry, self.walk) = (passed.entry, passed.walk);
+                Ok(true)
+            }
+            _ => self.go_to(before),
+        }
     }
 
     /// Goes to the last record.
@@ -100,12 +129,24 @@ impl BlockCursor {
 
     fn go_to(&mut self, ordinal: u32) -> Result<bool, Damage> {
         self.rewind(KeyBlock::restart_of(ordinal))?;
-        while self.walk.ordinal() <= ordinal {
-            if !self.next()? {
-                return Ok(false);
+        self.forget_passed();
+        while self.next()? {
+            if self.walk.ordinal() > ordinal {
+                return Ok(true);
             }
+            if self.passed_keys.len().saturating_add(self.key.len()) > PASSED_BYTES_MAX {
+                self.forget_passed();
+            }
+            let key_start = self.passed_keys.len();
+            self.passed_keys.extend_from_slice(&self.key);
+            self.passed.push(Passed { entry: self.entry, walk: self.walk, key_start });
         }
-        Ok(true)
+        Ok(false)
+    }
+
+    fn forget_passed(&mut self) {
+        self.passed.clear();
+        self.passed_keys.clear();
     }
 
     /// Stands nowhere; [`BlockCursor::next`] goes to the restart's record.

@@ -6,7 +6,7 @@ use super::coding::Damage;
 use super::frame::Handle;
 use super::index::record_order;
 use super::reader::Table;
-use super::{Properties, RecordRef};
+use super::{BlockSummary, Properties, RecordRef};
 use crate::{Projection, Result, Version};
 use bytes::Bytes;
 use std::cmp::Ordering;
@@ -60,9 +60,19 @@ impl Table {
 #[derive(Default)]
 struct Sums {
     properties: Properties,
+    /// How many blocks have begun; the last of them is under way.
     blocks: usize,
-    block_records: u64,
+    block: BlockSums,
     last: Option<(Vec<u8>, Version)>,
+}
+
+/// What the records of one block say.
+#[derive(Default)]
+struct BlockSums {
+    records: u32,
+    keys: u32,
+    live_max: u32,
+    main_max: u64,
 }
 
 impl Sums {
@@ -76,26 +86,16 @@ impl Sums {
         if block >= self.blocks {
             self.end_block(table)?;
         }
-        let seen = &mut self.properties;
-        let starts_key = match &self.last {
-            None => {
-                seen.smallest_key = Bytes::copy_from_slice(record.key);
-                seen.main_min = record.version.main;
-                true
-            }
-            Some((key, version)) => {
-                let here = (record.key, record.version);
-                if record_order((key, *version), here) != Ordering::Less {
-                    return Err(Damage("records aren't in order"));
-                }
-                key != record.key
-            }
-        };
+        let starts_key = self.check_order(record)?;
         if !table.may_contain(record.key) {
             return Err(Damage("the filter doesn't know a key"));
         }
         let main = record.version.main;
-        self.block_records = self.block_records.saturating_add(1);
+        let seen = &mut self.properties;
+        if seen.records == 0 {
+            seen.smallest_key = Bytes::copy_from_slice(record.key);
+            seen.main_min = main;
+        }
         seen.records = seen.records.saturating_add(1);
         seen.keys = seen.keys.saturating_add(u64::from(starts_key));
         seen.tombstones = seen.tombstones.saturating_add(u64::from(record.tombstone));
@@ -103,26 +103,51 @@ impl Sums {
         seen.main_max = seen.main_max.max(main);
         seen.key_bytes = seen.key_bytes.saturating_add(record.key.len() as u64);
         seen.value_bytes = seen.value_bytes.saturating_add(value_bytes as u64);
+        let seen = &mut self.block;
+        let live = starts_key && !record.tombstone;
+        seen.records = seen.records.saturating_add(1);
+        seen.keys = seen.keys.saturating_add(u32::from(starts_key));
+        seen.live_max = seen.live_max.saturating_add(u32::from(live));
+        seen.main_max = seen.main_max.max(main);
+        Ok(())
+    }
+
+    /// Remembers the record as the last one, and says whether the one before had another key.
+    fn check_order(&mut self, record: RecordRef<'_>) -> std::result::Result<bool, Damage> {
+        let mut starts_key = true;
+        if let Some((key, version)) = &self.last {
+            let here = (record.key, record.version);
+            if record_order((key, *version), here) != Ordering::Less {
+                return Err(Damage("records aren't in order"));
+            }
+            starts_key = key != record.key;
+        }
         let (key, version) = self.last.get_or_insert_default();
         key.clear();
         key.extend_from_slice(record.key);
         *version = record.version;
-        Ok(())
+        Ok(starts_key)
     }
 
-    /// Compares what was seen since the last block's end with the index's entry.
+    /// Compares what was seen of the block under way with the index's entry. Which records were
+    /// newest isn't written, so its count of live keys can only be bounded.
     fn end_block(&mut self, table: &Table) -> std::result::Result<(), Damage> {
         if let Some(ended) = self.blocks.checked_sub(1) {
             let listed = table.index().summary(ended);
-            let listed = listed.map(|of| (of.last_key, of.last_version, u64::from(of.records)));
-            let last = self.last.as_ref();
-            let seen = last.map(|(key, version)| (key.as_slice(), *version, self.block_records));
+            let seen = self.last.as_ref().map(|(key, version)| BlockSummary {
+                last_key: key,
+                last_version: *version,
+                records: self.block.records,
+                keys: self.block.keys,
+                live: listed.map_or(0, |listed| listed.live.min(self.block.live_max)),
+                main_max: self.block.main_max,
+            });
             if listed != seen {
                 return Err(Damage("the index doesn't describe its block"));
             }
         }
         self.blocks = self.blocks.saturating_add(1);
-        self.block_records = 0;
+        self.block = BlockSums::default();
         Ok(())
     }
 

@@ -86,6 +86,40 @@ fn a_table_of_many_blocks_reads_as_written() {
 }
 
 #[test]
+fn a_cursor_may_turn_anywhere() {
+    let records = sample(60);
+    let table = table_of(&records, TableOptions { key_block_bytes: 2000, ..SMALL });
+    let mut cursor = table.cursor(Projection::Full);
+    let mut at = records.len() - 1;
+    cursor.seek_to_last().expect("undamaged");
+    // Back by 1, forth by 2, back by 3 and so on, on the whole more back than forth.
+    for steps in 0.. {
+        if at == 0 {
+            break;
+        }
+        let back = steps % 2 == 1;
+        for _ in 0..steps % if back { 23 } else { 19 } {
+            if back && at > 0 {
+                cursor.prev().expect("undamaged");
+                at -= 1;
+            } else if !back && at + 1 < records.len() {
+                cursor.next().expect("undamaged");
+                at += 1;
+            }
+            assert_eq!(cursor.record().expect("undamaged").as_ref(), Some(&records[at]));
+        }
+    }
+}
+
+#[test]
+fn long_keys_are_walked_backwards_too() {
+    let long = |number: u32| [vec![b'k'; 30_000], number.to_be_bytes().to_vec()].concat();
+    let records: Vec<Record> =
+        (0..40).map(|number| put(&long(number), version(1, 0), b"v")).collect();
+    check(&records, TableOptions { key_block_bytes: 90_000, ..SMALL }, &[long(7)], &[Version::MAX]);
+}
+
+#[test]
 fn an_empty_table_has_nothing() {
     check(&[], SMALL, &[b"a".to_vec()], &[Version::MAX]);
 }
