@@ -24,7 +24,9 @@ use std::process::ExitCode;
 
 /// Runs the program with the process's arguments and environment, to its end.
 pub fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().collect();
+    // What isn't Unicode is no flag's value; lossily it is shown in the error.
+    let args: Vec<String> =
+        std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
     let loaded = flags::load(&args, &Surroundings::of_process());
     let config = match loaded.outcome {
         Outcome::Start(config) => config,
@@ -36,7 +38,10 @@ pub fn main() -> ExitCode {
         }
     };
     if let Err(error) = logging::install(&config.log) {
-        return end(&failure(&error));
+        // As above.
+        let _ = logging::install(&LogConfig::default());
+        tracing::warn!(%error, "failed to verify flags");
+        return ExitCode::FAILURE;
     }
     loaded.records.iter().for_each(Record::log);
     let signals = match lifecycle::Signals::install() {

@@ -76,6 +76,7 @@ pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
     };
     let engine_options = lsm::Options {
         memtable_bytes: config.storage.memtable_bytes,
+        replay_entries_max: config.storage.replay_entries_max,
         block_cache_bytes: config.storage.block_cache_bytes,
         ..lsm::Options::default()
     };
@@ -100,6 +101,7 @@ fn store_config(config: &Config) -> retcd_mvcc::Config {
     retcd_mvcc::Config {
         quota_bytes: config.quota_bytes,
         min_lease_ttl_seconds: min_ttl_seconds(config.raft.election_ticks, config.raft.tick),
+        lease_checkpoint_interval: config.lease_checkpoint_interval,
         ..retcd_mvcc::Config::default()
     }
 }

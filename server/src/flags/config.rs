@@ -28,8 +28,10 @@ pub mod limits {
     pub const MEMTABLE_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
     /// Bytes of cached blocks.
     pub const BLOCK_CACHE_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 40);
-    /// Threads for flushes and merges.
-    pub const COMPACTION_THREADS: std::ops::RangeInclusive<u64> = 1..=64;
+    /// Entries that a start replays at most.
+    pub const REPLAY_ENTRIES_MAX: u64 = 150_000;
+    /// Time between checkpoints of a lease. etcd's number.
+    pub const LEASE_CHECKPOINT_INTERVAL: Duration = Duration::from_secs(300);
     /// Progress notices of a watch come no faster than this.
     pub const WATCH_PROGRESS_MIN: Duration = Duration::from_millis(100);
 
@@ -49,7 +51,7 @@ pub struct Config {
     pub urls: Urls,
     /// Who founds the cluster. Only looked at when there is no data yet.
     pub initial_cluster: InitialCluster,
-    /// Times of raft and when its log is cut.
+    /// Raft's times.
     pub raft: RaftConfig,
     /// Bounds of what clients may ask for.
     pub requests: RequestLimits,
@@ -61,8 +63,9 @@ pub struct Config {
     pub batch: BatchLimits,
     /// What is compacted without being asked.
     pub auto_compaction: AutoCompaction,
-    /// Leases tell other members how long they have left.
-    pub lease_checkpoint: LeaseCheckpoint,
+    /// How often a long lease's remaining time is told to all members and kept over a restart;
+    /// `None` for never.
+    pub lease_checkpoint_interval: Option<Duration>,
     /// Time between progress notices of a quiet watch.
     pub watch_progress_interval: Duration,
     /// An entry that takes longer to apply is logged.
@@ -128,12 +131,6 @@ pub struct RaftConfig {
     pub election_ticks: u32,
     /// `--pre-vote`.
     pub pre_vote: bool,
-    /// `--strict-reconfig-check`.
-    pub strict_reconfig_check: bool,
-    /// `--snapshot-count`: applied entries after which the log may be cut.
-    pub snapshot_count: u64,
-    /// `--max-snapshots`, `None` for all.
-    pub snapshots_max: Option<u64>,
 }
 
 impl RaftConfig {
@@ -157,8 +154,6 @@ pub struct RequestLimits {
 /// Pings on gRPC connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Keepalive {
-    /// `--grpc-keepalive-min-time`: clients that ping faster are sent away.
-    pub min_time: Duration,
     /// `--grpc-keepalive-interval`: time between the server's pings; `None` for no pings.
     pub interval: Option<Duration>,
     /// `--grpc-keepalive-timeout`: how long a ping may stay unanswered; `None` for ever.
@@ -185,17 +180,6 @@ pub enum AutoCompaction {
     Revision(u64),
 }
 
-/// Whether leases tell other members how long they have left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LeaseCheckpoint {
-    /// They don't.
-    Off,
-    /// They do, and a restart forgets it.
-    Volatile,
-    /// They do, and it is kept with the lease.
-    Persistent,
-}
-
 /// The storage's settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StorageConfig {
@@ -213,8 +197,8 @@ pub struct StorageConfig {
     pub memtable_bytes: u64,
     /// `--block-cache-bytes`.
     pub block_cache_bytes: u64,
-    /// `--compaction-threads`.
-    pub compaction_threads: u32,
+    /// `--snapshot-count`: entries after which a flush is due, so that the log can be cut.
+    pub replay_entries_max: u64,
 }
 
 /// How the log writes.

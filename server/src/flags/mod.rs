@@ -13,7 +13,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::logging::{Level, Record};
+use crate::logging::{Level, Record, io_text};
 
 mod args;
 mod bootstrap;
@@ -32,8 +32,8 @@ mod value;
 
 pub use bootstrap::{ClusterState, Founding, InitialCluster, Resolve, system_resolver};
 pub use config::{
-    Allowed, AutoCompaction, BatchLimits, Config, HttpConfig, Keepalive, LeaseCheckpoint, LogIo,
-    MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
+    Allowed, AutoCompaction, BatchLimits, Config, HttpConfig, Keepalive, LogIo, MetricsDetail,
+    RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
 pub use go::format_duration;
 pub use url::{Scheme, Url};
@@ -237,11 +237,7 @@ fn apply_file(
     records: &mut Vec<Record>,
 ) -> Result<(), Failure> {
     let text = (surroundings.read_file)(Path::new(path)).map_err(|error| {
-        let what = match error.kind() {
-            std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-            std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-            _ => error.to_string(),
-        };
+        let what = io_text(&error);
         Failure::Verify(format!("open {path}: {what}"))
     })?;
     file::apply(&text, settings, records).map_err(|error| match error {

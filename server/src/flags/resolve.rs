@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::bootstrap::{ClusterState, InitialCluster};
 use super::config::{
-    Allowed, AutoCompaction, BatchLimits, Config, HttpConfig, Keepalive, LeaseCheckpoint, LogIo,
-    MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
+    Allowed, AutoCompaction, BatchLimits, Config, HttpConfig, Keepalive, LogIo, MetricsDetail,
+    RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
 use super::gates::Gates;
 use super::settings::Settings;
@@ -20,7 +20,7 @@ use crate::logging::{Level, LogConfig, Record};
 
 /// Quota when `--quota-backend-bytes` is 0.
 const QUOTA_BYTES_DEFAULT: u64 = 2 << 30;
-/// Applied entries between cuts of the log when `--snapshot-count` is 0.
+/// Applied entries between flushes when `--snapshot-count` is 0.
 const SNAPSHOT_COUNT_DEFAULT: u64 = 100_000;
 
 /// Where the settings come from: what isn't given means different things.
@@ -91,7 +91,9 @@ pub(super) fn resolve(
         },
         batch: batch(&settings).map_err(Refusal::Verify)?,
         auto_compaction: auto_compaction(&settings).map_err(Refusal::Start)?,
-        lease_checkpoint: lease_checkpoint(&gates),
+        lease_checkpoint_interval: gates
+            .is_on("LeaseCheckpoint")
+            .then_some(limits::LEASE_CHECKPOINT_INTERVAL),
         watch_progress_interval: watch_progress_interval(&settings, records),
         warning_apply_duration: duration(&settings, "warning-apply-duration")
             .map_err(Refusal::Verify)?,
@@ -109,11 +111,17 @@ pub(super) fn resolve(
 }
 
 fn gather_urls(settings: &Settings) -> Urls {
+    // They are sorted. What is given twice is listened on once.
+    let listen = |name: &str| {
+        let mut urls = settings.urls(name);
+        urls.dedup();
+        urls
+    };
     Urls {
-        listen_peer: settings.urls("listen-peer-urls"),
-        listen_client: settings.urls("listen-client-urls"),
-        listen_client_http: settings.urls("listen-client-http-urls"),
-        listen_metrics: settings.urls("listen-metrics-urls"),
+        listen_peer: listen("listen-peer-urls"),
+        listen_client: listen("listen-client-urls"),
+        listen_client_http: listen("listen-client-http-urls"),
+        listen_metrics: listen("listen-metrics-urls"),
         advertise_peer: settings.urls("initial-advertise-peer-urls"),
         advertise_client: settings.urls("advertise-client-urls"),
     }
@@ -229,12 +237,6 @@ fn raft(settings: &Settings) -> Result<RaftConfig, String> {
         tick: Duration::from_millis(tick),
         election_ticks: u32::try_from(ticks).expect("an election is checked to last 50 s at most"),
         pre_vote: settings.bool("pre-vote"),
-        strict_reconfig_check: settings.bool("strict-reconfig-check"),
-        snapshot_count: match settings.uint("snapshot-count") {
-            0 => SNAPSHOT_COUNT_DEFAULT,
-            count => count,
-        },
-        snapshots_max: Some(settings.uint("max-snapshots")).filter(|count| *count > 0),
     })
 }
 
@@ -259,7 +261,6 @@ fn requests(settings: &Settings, records: &mut Vec<Record>) -> Result<RequestLim
 fn keepalive(settings: &Settings) -> Result<Keepalive, String> {
     let some = |duration: Duration| Some(duration).filter(|duration| !duration.is_zero());
     Ok(Keepalive {
-        min_time: duration(settings, "grpc-keepalive-min-time")?,
         interval: some(duration(settings, "grpc-keepalive-interval")?),
         timeout: some(duration(settings, "grpc-keepalive-timeout")?),
     })
@@ -307,14 +308,6 @@ fn auto_compaction(settings: &Settings) -> Result<AutoCompaction, String> {
     })
 }
 
-fn lease_checkpoint(gates: &Gates) -> LeaseCheckpoint {
-    match (gates.is_on("LeaseCheckpoint"), gates.is_on("LeaseCheckpointPersist")) {
-        (true, true) => LeaseCheckpoint::Persistent,
-        (true, false) => LeaseCheckpoint::Volatile,
-        (false, _) => LeaseCheckpoint::Off,
-    }
-}
-
 fn watch_progress_interval(settings: &Settings, records: &mut Vec<Record>) -> Duration {
     let nanos = settings.nanos("watch-progress-notify-interval");
     let interval = Duration::from_nanos(nanos.max(0).unsigned_abs());
@@ -338,7 +331,10 @@ fn storage(settings: &Settings) -> Result<StorageConfig, String> {
     };
     let group_delay = duration(settings, "wal-group-delay")?;
     at_most("wal-group-delay", group_delay, limits::GROUP_DELAY_MAX)?;
-    let threads = bytes("compaction-threads", limits::COMPACTION_THREADS)?;
+    let snapshot_count = match settings.uint("snapshot-count") {
+        0 => SNAPSHOT_COUNT_DEFAULT,
+        count => count,
+    };
     Ok(StorageConfig {
         group_bytes: bytes("wal-group-bytes", limits::GROUP_BYTES)?,
         group_delay,
@@ -351,7 +347,7 @@ fn storage(settings: &Settings) -> Result<StorageConfig, String> {
         sync: !settings.bool("unsafe-no-fsync"),
         memtable_bytes: bytes("memtable-bytes", limits::MEMTABLE_BYTES)?,
         block_cache_bytes: bytes("block-cache-bytes", limits::BLOCK_CACHE_BYTES)?,
-        compaction_threads: u32::try_from(threads).expect("the limit is below 2^32"),
+        replay_entries_max: snapshot_count.min(limits::REPLAY_ENTRIES_MAX),
     })
 }
 

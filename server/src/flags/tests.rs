@@ -12,7 +12,7 @@ fn load_words(words: &[&str]) -> Loaded {
 fn load_in(words: &[&str], variables: &[(&str, &str)], file: &str) -> Loaded {
     let args: Vec<String> = ["etcd"].iter().chain(words).map(|word| (*word).to_owned()).collect();
     let read_file = |path: &Path| match path.to_str() {
-        Some("missing") => Err(std::io::ErrorKind::NotFound.into()),
+        Some("missing") => Err(std::io::Error::from_raw_os_error(2)),
         _ => Ok(file.to_owned()),
     };
     let surroundings = Surroundings {
@@ -70,7 +70,7 @@ fn defaults_are_etcds() {
     assert_eq!(config.log_dir(), Path::new("default.etcd/member/wal"));
     assert_eq!(config.raft.tick.as_millis(), 100);
     assert_eq!(config.raft.election_ticks, 10);
-    assert_eq!(config.raft.snapshot_count, 100_000);
+    assert_eq!(config.storage.replay_entries_max, 100_000);
     assert_eq!(config.request_timeout().as_secs(), 7);
     assert_eq!(config.quota_bytes, Some(2 << 30));
     assert_eq!(config.batch.operations_max, 10_000);
@@ -80,7 +80,7 @@ fn defaults_are_etcds() {
     assert_eq!(config.requests.concurrent_streams_max, u32::MAX);
     assert_eq!(config.keepalive.interval.map(|time| time.as_secs()), Some(7200));
     assert_eq!(config.auto_compaction, AutoCompaction::Off);
-    assert_eq!(config.lease_checkpoint, LeaseCheckpoint::Off);
+    assert_eq!(config.lease_checkpoint_interval, None);
     assert_eq!(config.watch_progress_interval.as_secs(), 600);
     assert_eq!(config.warning_apply_duration.as_millis(), 100);
     assert_eq!(config.http.cors, Allowed::All);
@@ -140,7 +140,7 @@ fn settings_reach_the_configuration() {
     assert_eq!(config.storage.segments_max, None);
     assert!(!config.storage.sync);
     assert_eq!(config.watch_progress_interval.as_secs(), 5);
-    assert_eq!(config.lease_checkpoint, LeaseCheckpoint::Volatile);
+    assert_eq!(config.lease_checkpoint_interval.map(|time| time.as_secs()), Some(300));
     assert_eq!(config.metrics, MetricsDetail::Extensive);
     assert_eq!(config.storage.log_io, LogIo::Buffered);
     assert_eq!(config.storage.group_delay.as_millis(), 1);
@@ -237,6 +237,7 @@ fn what_is_not_there_yet_is_taken_at_its_default_only() {
         ("--force-new-cluster", "forcing a new cluster"),
         ("--discovery-srv=x", later),
         ("--wal-depth=8", "several groups in flight"),
+        ("--compaction-threads=2", "more than one thread"),
         ("--wal-io=uring", "io_uring"),
         ("--experimental-corrupt-check-time=1m", "--experimental-corrupt-check-time=\"1m0s\""),
         ("--experimental-initial-corrupt-check", "feature gate InitialCorruptCheck=true"),
@@ -287,7 +288,6 @@ fn knobs_have_limits() {
         ("--wal-group-delay=2s", "--wal-group-delay must be at most 1s (set to 2s)"),
         ("--memtable-bytes=1", "--memtable-bytes must be between"),
         ("--block-cache-bytes=1", "--block-cache-bytes must be between"),
-        ("--compaction-threads=0", "--compaction-threads must be between 1 and 64 (set to 0)"),
         ("--backend-batch-limit=-1", "--backend-batch-limit must be between 1 and 1000000"),
         ("--backend-batch-interval=-1s", "--backend-batch-interval must not be negative"),
     ] {
@@ -413,8 +413,7 @@ fn the_guides_configuration_file_starts() {
     let messages: Vec<&str> = loaded.records.iter().map(|record| record.message.as_str()).collect();
     assert!(!messages.contains(&"unrecognized key in the configuration file"), "{messages:?}");
     let config = started(loaded);
-    assert_eq!(config.raft.snapshot_count, 10_000);
-    assert!(!config.raft.strict_reconfig_check);
+    assert_eq!(config.storage.replay_entries_max, 10_000);
     let hour = std::time::Duration::from_secs(3600);
     assert_eq!(config.auto_compaction, AutoCompaction::Periodic(hour));
     assert_eq!(config.initial_cluster.members, "default=http://localhost:2380");

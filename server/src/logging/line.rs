@@ -1,5 +1,6 @@
 //! One line of the log, as bytes.
 
+use std::panic::Location;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -43,8 +44,10 @@ impl Level {
 }
 
 /// A message with its fields, put together before it is known where it goes.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Record {
+    /// Where in the source it was put together.
+    pub caller: &'static Location<'static>,
     /// How grave it is.
     pub level: Level,
     /// What is said.
@@ -55,8 +58,10 @@ pub struct Record {
 
 impl Record {
     /// A message without fields.
+    #[track_caller]
     pub fn new(level: Level, message: impl Into<String>) -> Record {
-        Record { level, message: message.into(), fields: Vec::new() }
+        let caller = Location::caller();
+        Record { caller, level, message: message.into(), fields: Vec::new() }
     }
 
     /// Adds a field.

@@ -22,6 +22,14 @@ pub use subscriber::{Error, install};
 /// Target of events that end the program: their level is written as `fatal`.
 pub const FATAL: &str = "fatal";
 
+/// An I/O error as Go words it: the system's text in lower case, without its number.
+pub(crate) fn io_text(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" (os error").next().unwrap_or_default();
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
 /// Logs an event of level `fatal`, written like `tracing::error!`. It doesn't end the program.
 #[macro_export]
 macro_rules! log_fatal {

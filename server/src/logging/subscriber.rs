@@ -14,9 +14,9 @@ use tracing::{Event, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry;
 
-use super::FATAL;
 use super::config::{LogConfig, LogOutput};
 use super::line::{Level, Line, Record};
+use super::{FATAL, io_text};
 
 /// Why the log can't be set up.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ impl std::fmt::Display for Error {
         match self {
             Error::Open { path, source } => {
                 let path = path.display();
+                let source = io_text(source);
                 write!(f, "couldn't open sink \"{path}\": open {path}: {source}")
             }
             Error::Twice => f.write_str("the log is already set up"),
@@ -67,13 +68,11 @@ pub fn install(config: &LogConfig) -> Result<(), Error> {
 
 impl Record {
     /// Logs the record, if the log is set up and takes its level.
-    #[track_caller]
     pub fn log(&self) {
         let Some(sink) = INSTALLED.get().filter(|sink| self.level >= sink.level) else {
             return;
         };
-        let location = std::panic::Location::caller();
-        let caller = caller(location.file(), Some(location.line()));
+        let caller = caller(self.caller.file(), Some(self.caller.line()));
         let mut line = Line::new(self.level, SystemTime::now(), &caller, &self.message);
         for (name, value) in &self.fields {
             line.field(name, value);

@@ -26,33 +26,7 @@ pub(super) struct Raft {
 
 impl Raft {
     pub(super) fn new(catalog: &Catalog) -> Raft {
-        // A member of a cluster of one is never a learner, receives no snapshot and sends no
-        // heartbeats: these stay at 0 because nothing happens, not because nobody looks.
-        for (name, help) in [
-            (
-                "etcd_server_is_learner",
-                "Whether or not this member is a learner. 1 if is, 0 otherwise.",
-            ),
-            (
-                "etcd_server_snapshot_apply_in_progress_total",
-                "1 if the server is applying the incoming snapshot. 0 if none.",
-            ),
-        ] {
-            catalog.gauge(name, help);
-        }
-        for (name, help) in [
-            (
-                "etcd_server_learner_promote_successes",
-                "The total number of successful learner promotions while this member is leader.",
-            ),
-            (
-                "etcd_server_heartbeat_send_failures_total",
-                "The total number of leader heartbeat send failures (likely overloaded from slow \
-                 disk).",
-            ),
-        ] {
-            catalog.counter(name, help);
-        }
+        register_idle(catalog);
         Raft {
             has_leader: catalog.gauge(
                 "etcd_server_has_leader",
@@ -148,6 +122,36 @@ impl Raft {
             self.cluster_version.reset();
             self.cluster_version.with_label_values(&[minor]).set(1);
         }
+    }
+}
+
+/// A member of a cluster of one is never a learner, receives no snapshot and sends no heartbeats:
+/// these stay at 0 because nothing happens, not because nobody looks.
+fn register_idle(catalog: &Catalog) {
+    for (name, help) in [
+        (
+            "etcd_server_is_learner",
+            "Whether or not this member is a learner. 1 if is, 0 otherwise.",
+        ),
+        (
+            "etcd_server_snapshot_apply_in_progress_total",
+            "1 if the server is applying the incoming snapshot. 0 if none.",
+        ),
+    ] {
+        catalog.gauge(name, help);
+    }
+    for (name, help) in [
+        (
+            "etcd_server_learner_promote_successes",
+            "The total number of successful learner promotions while this member is leader.",
+        ),
+        (
+            "etcd_server_heartbeat_send_failures_total",
+            "The total number of leader heartbeat send failures (likely overloaded from slow \
+             disk).",
+        ),
+    ] {
+        catalog.counter(name, help);
     }
 }
 

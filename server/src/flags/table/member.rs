@@ -13,7 +13,7 @@ pub(super) const MEMBER: &[Flag] = section! { Member:
     "wal-dir", Text, "", Works;
     "Directory of the log; DATA/member/wal when empty."
     "snapshot-count", Uint64, "100000", Works;
-    "Applied entries after which the log is cut."
+    "Applied entries after which the engine is flushed and the log cut, at most 150000."
     "snapshot-catchup-entries", Uint64, "5000", Later("keeping entries for slow followers", &[]);
     "Entries kept after a cut of the log, for slow followers."
     "heartbeat-interval", Uint, "100", Works;
@@ -31,7 +31,7 @@ pub(super) const MEMBER: &[Flag] = section! { Member:
     "URLs for HTTP requests of clients; --listen-client-urls then serve gRPC only."
     "listen-metrics-urls", Urls, "", Works;
     "Further URLs to listen on for metrics and health."
-    "max-snapshots", Uint, "5", Works;
+    "max-snapshots", Uint, "5", Moot("there are no snapshot files");
     "Snapshot files to keep, 0 for all."
     "max-wals", Uint, "5", Works;
     "Log segments to keep for slow members, 0 for all."
@@ -50,7 +50,7 @@ pub(super) const MEMBER: &[Flag] = section! { Member:
     "Largest request of a client."
     "max-concurrent-streams", Uint32, "4294967295", Works;
     "Most streams that one client connection may have open."
-    "grpc-keepalive-min-time", Duration, "5s", Works;
+    "grpc-keepalive-min-time", Duration, "5s", Moot("clients may ping as often as they like");
     "Shortest time between two pings of a client that is tolerated."
     "grpc-keepalive-interval", Duration, "2h0m0s", Works;
     "Time between pings of the server, 0 for none."
@@ -81,8 +81,8 @@ pub(super) const STORAGE: &[Flag] = section! { Storage:
     "How the log writes: auto, direct, buffered or uring."
     "memtable-bytes", Uint, "67108864", Works;
     "Size at which the memtable is frozen and flushed."
-    "block-cache-bytes", Uint, "268435456", Works;
+    "block-cache-bytes", Uint, "134217728", Works;
     "Memory for blocks of tables."
-    "compaction-threads", Uint, "1", Works;
+    "compaction-threads", Uint, "1", Later("more than one thread for flushes and merges", &[]);
     "Threads for flushes and merges."
 };
