@@ -247,10 +247,17 @@ impl State {
     }
 
     pub(super) fn executed(&self, ops: Ops) {
-        self.puts.inc_by(ops.puts);
-        self.deletes.inc_by(ops.deletes);
-        self.ranges.inc_by(ops.ranges);
-        self.old_ranges.inc_by(ops.ranges);
+        // Adding 0 would still fetch a line that other threads write.
+        for (counter, count) in [
+            (&self.puts, ops.puts),
+            (&self.deletes, ops.deletes),
+            (&self.ranges, ops.ranges),
+            (&self.old_ranges, ops.ranges),
+        ] {
+            if count > 0 {
+                counter.inc_by(count);
+            }
+        }
         if ops.puts + ops.deletes + ops.ranges > 1 {
             self.txns.inc();
         }
