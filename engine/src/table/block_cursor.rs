@@ -23,8 +23,9 @@ struct Passed {
 /// Stands on a record of a key block, or nowhere. Keeps one buffer for keys, whichever block it is
 /// in.
 ///
-/// Records can only be decoded forwards. So a step back starts at the restart before, and keeps what
-/// it passes: the next steps back take it from there, and a walk backwards decodes each record once.
+/// Records can only be decoded forwards. So a step back starts at the restart before, and keeps
+/// what it passes: the next steps back take it from there, and a walk backwards decodes each record
+/// once.
 #[derive(Default)]
 pub(super) struct BlockCursor {
     block: KeyBlock,

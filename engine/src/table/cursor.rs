@@ -146,8 +146,7 @@ impl TableCursor {
         Ok(())
     }
 
-    /// What the index says of a key block, if the cursor stands on its first record: a count may
-    /// take it in one step.
+    /// What the index says of a key block, if the cursor stands on its first record.
     pub fn block_begun(&self) -> Option<BlockSummary<'_>> {
         if !self.position.on_first() {
             return None;
@@ -155,9 +154,18 @@ impl TableCursor {
         self.table.index().summary(self.block)
     }
 
-    /// Goes to the first record of the next key block.
-    pub fn skip_block(&mut self) -> Result<()> {
-        self.enter_forward(self.block.saturating_add(1))
+    /// Shows `skip` the block that the cursor is in, then the ones behind it, until it says no or
+    /// there are no more; goes to the first record of the block that wasn't skipped. Skipped blocks
+    /// aren't read: that is how to count quickly.
+    pub fn skip_blocks(&mut self, mut skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
+        if self.position.entry().is_none() {
+            return Ok(());
+        }
+        let mut block = self.block;
+        while self.table.index().summary(block).is_some_and(&mut skip) {
+            block = block.saturating_add(1);
+        }
+        self.enter_forward(block)
     }
 
     /// Goes to the first record of key block `block`, or behind the last one.

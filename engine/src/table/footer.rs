@@ -101,8 +101,8 @@ impl Foot {
         foot
     }
 
-    /// Reads the foot that lies at `offset` of table `number`, and checks that the parts follow each
-    /// other without a gap from the index to the foot.
+    /// Reads the foot that lies at `offset` of table `number`, and checks that the parts follow
+    /// each other without a gap from the index to the foot.
     pub(super) fn decode(
         bytes: &[u8],
         number: FileNumber,

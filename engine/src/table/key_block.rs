@@ -5,8 +5,8 @@
 //!         | records u32 | value blocks u32
 //! ```
 //!
-//! Every 16th record is a *restart*: its key is whole, its version counts from the block's base, and
-//! its value's place is explicit. Other records say how many bytes they share with the key before
+//! Every 16th record is a *restart*: its key is whole, its version counts from the block's base,
+//! and its value's place is explicit. Others say how many bytes they share with the key before
 //! (always as many as possible, which lets a search skip records without building their keys), and
 //! how far their version's `main` is from the one before.
 //!
@@ -15,7 +15,7 @@
 //!         | sub varint | header | rest of key | place
 //! flags:  bits 0-4 header length, 5 tombstone, 6-7 place
 //! place:  0 no value; 1 block varint, offset varint, length varint;
-//!         2 length varint, right after the value before; 3 reserved for values outside of the table
+//!         2 length varint, right after the value before; 3 reserved for values elsewhere
 //! ```
 //!
 //! A value block is named by its position in the block's own list, so that nothing about value
@@ -265,8 +265,8 @@ impl KeyBlock {
     /// records walked over it suffices to know how many bytes of `key` they match.
     pub(super) fn find(&self, key: &[u8], at: Version) -> Result<Option<Entry>, Damage> {
         let mut walk = self.walk_from(self.restart_before(key, at)?)?;
-        // All records so far are before `key` (or are newer versions of it), and the last one shares
-        // this many bytes with it.
+        // All records so far are before `key` (or are newer versions of it), and the last one
+        // shares this many bytes with it.
         let mut matched = 0;
         while let Some(entry) = self.next(&mut walk)? {
             if entry.shared > matched {

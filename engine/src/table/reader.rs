@@ -36,8 +36,8 @@ pub struct Table {
 impl Table {
     /// Opens the table that the manifest lists as `listed`; `path` is for messages.
     ///
-    /// Reads and checks head, foot, dictionary, index, filter and properties; no blocks, and not the checksum of
-    /// the whole file ([`Table::verify`]).
+    /// Reads and checks head, foot, dictionary, index, filter and properties; no key or value
+    /// blocks, and not the checksum of the whole file ([`Table::verify`]).
     pub fn open(
         file: Arc<dyn ReadFile>,
         path: PathBuf,

@@ -98,7 +98,7 @@ impl Source {
         Ok(content)
     }
 
-    /// Reads and checks the block at `handle`, which the caller has compared with the file's length.
+    /// Reads and checks the block at `handle`, which lies within the file.
     pub(super) fn read(&self, handle: Handle, bytes_max: usize) -> Result<Bytes> {
         let len = handle.len as usize;
         if len > bytes_max.saturating_add(TRAILER_BYTES) {

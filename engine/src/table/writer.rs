@@ -6,8 +6,8 @@
 //! 3. A full value block is written, and with it its place is known.
 //! 4. A full key block waits until all value blocks that it names have a place, then it is written
 //!    and gets its entry in the index. Key blocks leave in order, so they sit right behind their
-//!    values. Superseded values may be rare and their block slow to fill: when too many key blocks
-//!    wait, the blocks that the first one waits for are written as they are.
+//!    values. Superseded values may be rare and their block slow to fill: when too many bytes wait,
+//!    the value blocks that the first key block waits for are written as they are.
 //! 5. At the end come index, filter, properties and foot, then one sync. The folder isn't synced.
 
 use super::filter::{Filter, KeyHash};
@@ -27,8 +27,8 @@ use retcd_vfs::AppendFile;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 
-/// Key blocks that may wait for their value blocks.
-const WAITING_MAX: usize = 64;
+/// Bytes of key blocks that may wait for their value blocks.
+const WAITING_BYTES_MAX: usize = 256 << 10;
 
 /// An entry of the index without its key, about.
 const INDEX_ENTRY_BYTES: usize = 24;
@@ -96,15 +96,17 @@ impl TableWriter {
         })
     }
 
-    /// Compresses all values with `dictionary`, text that resembles them, and keeps it in the table.
-    /// [`super::sample_dictionary`] makes one. Does nothing if it is empty or nothing is compressed.
+    /// Compresses all values with `dictionary`, text that resembles them, and keeps it in the
+    /// table. [`super::sample_dictionary`] makes one. Does nothing if it is empty or the options
+    /// say not to compress.
     ///
     /// # Panics
     ///
-    /// If a record has been added, or `dictionary` is above its limit.
+    /// If a record or a dictionary has been added, or `dictionary` is above its limit.
     pub fn use_dictionary(&mut self, dictionary: &[u8]) -> Result<()> {
         assert!(dictionary.len() <= DICTIONARY_BYTES_MAX, "dictionary above its limit");
-        assert!(self.properties.records == 0, "records before the dictionary");
+        let begun = self.properties.records > 0 || self.dictionary != Handle::default();
+        assert!(!begun, "records or a dictionary before the dictionary");
         if let Compression::Zstd(level) = self.options.compression
             && !dictionary.is_empty()
         {
@@ -157,11 +159,12 @@ impl TableWriter {
 
     /// Writes what is left and syncs the file. A table without records is valid.
     pub fn finish(mut self) -> Result<TableMeta> {
+        self.output.check()?;
         if !self.key_block.is_empty() {
             self.cut_key_block()?;
         }
-        self.close_newest()?;
-        self.close_superseded()?;
+        self.close(Age::Newest)?;
+        self.close(Age::Superseded)?;
         assert!(self.waiting.is_empty(), "no value block is open, so none is waited for");
         self.properties.largest_key = Bytes::from(std::mem::take(&mut self.last_key));
         let filter = Filter::build(&self.hashes, self.options.filter_bits_per_key).encode();
@@ -230,25 +233,19 @@ impl TableWriter {
             let block = ValueBlockId(self.placed.len() - 1);
             return Ok(Some(ValuePlace { block, offset: 0, len }));
         }
-        let open = match age {
-            Age::Newest => &self.newest,
-            Age::Superseded => &self.superseded,
-        };
-        let filled = open.as_ref().map_or(0, |block| block.content.len());
+        let open = self.open_block(age).as_ref();
+        let filled = open.map_or(0, |block| block.content.len());
         if filled + value.len() > self.options.value_block_bytes {
-            match age {
-                Age::Newest => self.close_newest()?,
-                Age::Superseded => self.close_superseded()?,
-            }
+            self.close(age)?;
         }
-        let open = match age {
-            Age::Newest => &mut self.newest,
-            Age::Superseded => &mut self.superseded,
+        let (placed, open) = match age {
+            Age::Newest => (&mut self.placed, &mut self.newest),
+            Age::Superseded => (&mut self.placed, &mut self.superseded),
         };
         let block = open.get_or_insert_with(|| {
-            self.placed.push(None);
+            placed.push(None);
             OpenValueBlock {
-                id: ValueBlockId(self.placed.len() - 1),
+                id: ValueBlockId(placed.len() - 1),
                 content: Vec::with_capacity(self.options.value_block_bytes),
             }
         });
@@ -257,19 +254,16 @@ impl TableWriter {
         Ok(Some(ValuePlace { block: block.id, offset, len }))
     }
 
-    fn close_newest(&mut self) -> Result<()> {
-        let open = self.newest.take();
-        self.close(open)
+    fn open_block(&mut self, age: Age) -> &mut Option<OpenValueBlock> {
+        match age {
+            Age::Newest => &mut self.newest,
+            Age::Superseded => &mut self.superseded,
+        }
     }
 
-    fn close_superseded(&mut self) -> Result<()> {
-        let open = self.superseded.take();
-        self.close(open)
-    }
-
-    /// Writes a value block, then the key blocks that waited for no other.
-    fn close(&mut self, open: Option<OpenValueBlock>) -> Result<()> {
-        if let Some(block) = open {
+    /// Writes an open value block, if there is one, then the key blocks that waited for no other.
+    fn close(&mut self, age: Age) -> Result<()> {
+        if let Some(block) = self.open_block(age).take() {
             let handle = self.output.block(&block.content, Packing::Values)?;
             self.placed[block.id.0] = Some(handle);
         }
@@ -281,11 +275,19 @@ impl TableWriter {
         self.waiting_bytes += block.len();
         self.waiting.push_back(block);
         self.write_waiting()?;
-        if self.waiting.len() > WAITING_MAX {
-            self.close_newest()?;
-            self.close_superseded()?;
+        for age in [Age::Superseded, Age::Newest] {
+            if self.waiting_bytes > WAITING_BYTES_MAX && self.first_waits_for(age) {
+                self.close(age)?;
+            }
         }
         Ok(())
+    }
+
+    fn first_waits_for(&mut self, age: Age) -> bool {
+        let Some(open) = self.open_block(age).as_ref().map(|block| block.id) else {
+            return false;
+        };
+        self.waiting.front().is_some_and(|block| block.value_blocks().contains(&open))
     }
 
     fn write_waiting(&mut self) -> Result<()> {

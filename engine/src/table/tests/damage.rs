@@ -142,23 +142,48 @@ fn a_cursor_that_met_damage_stands_nowhere() {
     });
 }
 
+/// A disk with room for so many bytes, or one that takes all and can't sync.
+struct Failing(usize);
+
+impl retcd_vfs::AppendFile for Failing {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let left = self.0.checked_sub(bytes.len());
+        self.0 = left.ok_or(io::Error::from(io::ErrorKind::StorageFull))?;
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        Err(io::ErrorKind::Other.into())
+    }
+}
+
 #[test]
-fn a_failed_write_ends_the_writer() {
-    struct Full;
-    impl retcd_vfs::AppendFile for Full {
-        fn append(&mut self, _: &[u8]) -> io::Result<()> {
-            Err(io::ErrorKind::StorageFull.into())
-        }
-        fn sync(&mut self) -> io::Result<()> {
-            panic!("nothing was written");
+fn a_failed_write_or_sync_ends_the_writer_wherever_it_happens() {
+    let options = TableOptions { compression: Compression::None, ..SMALL };
+    let records: Vec<Record> = (0..4000u64)
+        .flat_map(|number| {
+            let key = number.to_be_bytes();
+            [2, 1].map(|main| put(&key, version(main, 0), &[7; 200]))
+        })
+        .collect();
+    for room in [0, 300_000, 600_000, 900_000, 1_200_000, usize::MAX] {
+        let file = Box::new(Failing(room));
+        let mut writer =
+            TableWriter::new(file, PATH.into(), NUMBER, Keyspace::Kv, options).expect("no I/O");
+        let ages = [Age::Newest, Age::Superseded].into_iter().cycle();
+        let failed = records.iter().zip(ages).find_map(|(record, age)| {
+            let failed = writer.add(record, age).err()?;
+            let after = writer.add(record, age);
+            assert!(matches!(after, Err(Error::Poisoned)), "{after:?}");
+            Some(failed)
+        });
+        let finished = writer.finish().expect_err("it can't be synced");
+        match failed {
+            Some(failed) => {
+                assert!(matches!(failed, Error::Io { .. }), "{failed:?}");
+                assert!(matches!(finished, Error::Poisoned), "{finished:?}");
+            }
+            None => assert!(matches!(finished, Error::Io { .. }), "{finished:?}"),
         }
     }
-    let mut writer =
-        TableWriter::new(Box::new(Full), PATH.into(), NUMBER, Keyspace::Kv, SMALL).expect("no I/O");
-    let value: Vec<u8> = (0..1_000_000u32).flat_map(u32::to_le_bytes).collect();
-    let failed = writer.add(&put(b"a", version(1, 0), &value), Age::Newest);
-    assert!(matches!(failed, Err(Error::Io { .. })), "{failed:?}");
-    let after = writer.add(&put(b"b", version(1, 0), b""), Age::Newest);
-    assert!(matches!(after, Err(Error::Poisoned)), "{after:?}");
-    assert!(matches!(writer.finish(), Err(Error::Poisoned)));
 }
