@@ -6,8 +6,7 @@ use retcd_engine::lsm::{self, Lsm};
 use retcd_mvcc::lease::min_ttl_seconds;
 use retcd_raft_glue::{BootstrapOptions, DataDir, FoundingMember, Opened, Parts, bootstrap};
 use retcd_vfs::{LogMode, RealVfs, Vfs};
-use retcd_wal::{IoMode, Log};
-use std::path::PathBuf;
+use retcd_wal::IoMode;
 use std::sync::Arc;
 
 /// Payload that a start replays at most. Flushes keep it near the memtables' size; this only bounds
@@ -21,10 +20,6 @@ pub(crate) enum Error {
     Founding(String),
     /// A folder or file is to blame.
     Member(retcd_raft_glue::Error),
-    /// The log can't be looked at.
-    Log(retcd_wal::Error),
-    /// `--data-dir` isn't usable.
-    DataDir(PathBuf, std::io::Error),
     /// There is no random number to be had.
     Random(std::io::Error),
 }
@@ -34,8 +29,6 @@ impl std::fmt::Display for Error {
         match self {
             Error::Founding(text) => f.write_str(text),
             Error::Member(error) => error.fmt(f),
-            Error::Log(error) => error.fmt(f),
-            Error::DataDir(path, error) => write!(f, "cannot access {}: {error}", path.display()),
             Error::Random(error) => write!(f, "the system gives no random numbers: {error}"),
         }
     }
@@ -49,10 +42,9 @@ pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
     let log_dir = config.wal_dir.as_deref();
     let data_dir =
         DataDir::open(vfs.clone(), &config.data_dir, log_dir).map_err(Error::Member)?;
-    let exists = Log::read_identity(&*vfs, data_dir.log()).map_err(Error::Log)?.is_some();
-    let (name, initial_cluster) = match exists {
-        true => (String::new(), Vec::new()),
-        false => founding(config)?,
+    let (name, initial_cluster) = match data_dir.may_be_new().map_err(Error::Member)? {
+        true => founding(config)?,
+        false => (String::new(), Vec::new()),
     };
     let options = BootstrapOptions {
         name,

@@ -36,7 +36,7 @@ pub use limits::{
 };
 pub use log::{Log, Ticket, group_bytes};
 pub use options::{IoMode, Options};
-pub use prepare::Purge;
+pub use prepare::{Preparation, Purge};
 pub use reader::{Behind, Ending, Found, ReadGroup, SegmentReader, segments};
 pub use record::{Record, Records};
 pub use recovery::{Recovery, Verdict};

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::group::GROUP_HEADER_BYTES;
 use crate::limits::{BLOCK_BYTES, group_bytes_max};
 use crate::options::Options;
-use crate::prepare::{Next, Purge, ReadyFile, is_temporary, temporary};
+use crate::prepare::{Next, Preparation, Purge, ReadyFile, is_temporary, temporary};
 use crate::reader::segments;
 use crate::recovery::{self, Recovery, Tail, recover};
 use crate::segment::{SegmentHeader, SegmentName};
@@ -251,19 +251,50 @@ impl Log {
     /// [`Error::PreparationDiskFull`] leaves the log as it was; any other error poisons it.
     pub fn prepare(&mut self) -> Result<Step> {
         self.guarded(|log| {
-            // In the first half of a segment an old one may still become free to be used again.
-            let due = log.active.offset >= log.active.header.segment_bytes / 2;
-            if matches!(log.next, Next::Nothing) && !due {
+            if !log.preparation_is_due() {
                 return Ok(Step::Idle);
             }
-            let number = log.active.header.segment + 1;
-            let bytes = log.options.segment_bytes;
-            let step = log.next.step(&*log.vfs, &log.dir, number, bytes);
-            if matches!(step, Err(Error::PreparationDiskFull { .. })) {
-                log.next.abandon(&*log.vfs)?;
-            }
+            let mut preparation = log.take_preparation();
+            let step = preparation.step();
+            log.next = preparation.next;
             step
         })
+    }
+
+    /// The making of the next segment, when it is due, to be stepped elsewhere. Nothing to do, or
+    /// already away: `None`.
+    pub fn preparation(&mut self) -> Result<Option<Preparation>> {
+        self.guarded(|log| Ok(log.preparation_is_due().then(|| log.take_preparation())))
+    }
+
+    /// Takes back what [`Log::preparation`] gave out, finished or not.
+    pub fn prepared(&mut self, preparation: Preparation) {
+        assert!(matches!(self.next, Next::Away), "nothing was given out");
+        self.next = preparation.next;
+    }
+
+    /// Whether writing `group` begins a segment, for which a preparation given out must be back.
+    pub fn begins_segment(&self, group: &Group<'_>) -> bool {
+        !self.active.has_room(group_bytes(group))
+    }
+
+    /// In the first half of a segment an old one may still become free to be used again.
+    fn preparation_is_due(&self) -> bool {
+        match self.next {
+            Next::Nothing => self.active.offset >= self.active.header.segment_bytes / 2,
+            Next::Filling { .. } => true,
+            Next::Ready(_) | Next::Away => false,
+        }
+    }
+
+    fn take_preparation(&mut self) -> Preparation {
+        Preparation {
+            next: std::mem::replace(&mut self.next, Next::Away),
+            vfs: Arc::clone(&self.vfs),
+            dir: self.dir.clone(),
+            segment: self.active.header.segment + 1,
+            segment_bytes: self.options.segment_bytes,
+        }
     }
 
     /// Lets go of the oldest segment if the limits allow it: its file becomes the next segment, or is
@@ -484,6 +515,7 @@ fn finish(
     match std::mem::replace(next, Next::Nothing) {
         Next::Ready(file) => Ok(file),
         Next::Nothing | Next::Filling { .. } => unreachable!("it is idle only when it is ready"),
+        Next::Away => panic!("a segment begins while the next one's preparation is given out"),
     }
 }
 

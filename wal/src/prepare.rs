@@ -10,6 +10,7 @@ use crate::types::Step;
 use retcd_vfs::{AppendFile, Vfs};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Which segments may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,35 @@ pub(crate) enum Next {
     Filling { path: PathBuf, file: Box<dyn AppendFile>, filled: u64 },
     /// It has its full length.
     Ready(ReadyFile),
+    /// It is being filled elsewhere: see [`Preparation`].
+    Away,
+}
+
+/// The making of the next segment's file, taken out of the log so that groups don't wait for it.
+///
+/// Step it, on any thread, until it says `Idle` or fails, then give it back with
+/// [`crate::Log::prepared`]. Until then the log can't begin a segment.
+pub struct Preparation {
+    pub(crate) next: Next,
+    pub(crate) vfs: Arc<dyn Vfs>,
+    pub(crate) dir: PathBuf,
+    pub(crate) segment: u64,
+    pub(crate) segment_bytes: u64,
+}
+
+impl Preparation {
+    /// Does a bounded piece of work; says `Idle` when the file is ready.
+    ///
+    /// # Errors
+    ///
+    /// After [`Error::PreparationDiskFull`] nothing is left of the file, and it can be tried again.
+    pub fn step(&mut self) -> Result<Step> {
+        let step = self.next.step(&*self.vfs, &self.dir, self.segment, self.segment_bytes);
+        if matches!(step, Err(Error::PreparationDiskFull { .. })) {
+            self.next.abandon(&*self.vfs)?;
+        }
+        step
+    }
 }
 
 /// A file of full length under a temporary name.
@@ -59,7 +89,7 @@ impl Next {
         segment_bytes: u64,
     ) -> Result<Step> {
         match self {
-            Next::Ready(_) => return Ok(Step::Idle),
+            Next::Ready(_) | Next::Away => return Ok(Step::Idle),
             Next::Nothing => {
                 let path = temporary(dir, segment);
                 let file = vfs.create_append(&path).map_err(|e| preparing(&path, e))?;
@@ -85,8 +115,8 @@ impl Next {
                 vfs.remove_file(&path).map_err(Error::io(&path))
             }
             Next::Nothing => Ok(()),
-            ready @ Next::Ready(_) => {
-                *self = ready;
+            kept @ (Next::Ready(_) | Next::Away) => {
+                *self = kept;
                 Ok(())
             }
         }

@@ -5,7 +5,6 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 /// Which request an entry carries: field numbers of `InternalRaftRequest`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names are those of the requests")]
 pub(crate) enum Carries {
     Put = 4,
     DeleteRange = 5,

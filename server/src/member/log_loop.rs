@@ -1,15 +1,20 @@
 //! The log thread: makes groups durable, one sync for everything that gathered meanwhile.
 
 use super::handle::{Event, Member};
+use super::segments::{DiskSpace, Segments, Wait};
 use crate::member::Failure;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use retcd_raft_glue::{AppendGroup, Input};
-use retcd_wal::{Group, HardState, Log, LogEntry, Purge, Step};
+use retcd_wal::{Group, HardState, Log, LogEntry, Purge};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Entries' payload above which a group doesn't grow any more.
 const GROUP_BYTES_DEFAULT: usize = 4 << 20;
+
+/// Groups after which a log thread that never waits looks after its segments all the same. A segment
+/// holds sixteen times as many at least.
+const GROUPS_PER_LOOK: usize = 1024;
 
 /// How long the log thread waits for work before it looks after its segments.
 const IDLE: Duration = Duration::from_millis(20);
@@ -38,8 +43,9 @@ pub(super) struct LogLoop {
     pub(super) grouping: Grouping,
     /// Segments to keep for members that lag; 0 for no limit.
     pub(super) segments_max: usize,
-    /// Whether the disk was full when the next segment was last prepared.
-    pub(super) disk_full: bool,
+    pub(super) segments: Segments,
+    /// Groups written since the segments were last looked after.
+    pub(super) groups_since_look: usize,
 }
 
 /// A durable write in the making.
@@ -121,47 +127,41 @@ impl LogLoop {
     }
 
     fn append(&mut self, gathered: &Gathered) -> Result<(), Failure> {
+        let group =
+            Group { entries: &gathered.entries, hard_state: gathered.hard_state, snapshot: None };
+        let wait = if self.log.begins_segment(&group) { Wait::Until } else { Wait::Never };
+        self.take_segment(wait)?;
         let started = Instant::now();
-        self.log.append(&Group {
-            entries: &gathered.entries,
-            hard_state: gathered.hard_state,
-            snapshot: None,
-        })?;
+        self.log.append(&group)?;
         self.member.metrics.log_synced(started.elapsed(), gathered.entries.len());
+        self.segments.give_out(&mut self.log)?;
+        self.groups_since_look += 1;
+        if self.groups_since_look >= GROUPS_PER_LOOK {
+            self.look_after_segments()?;
+        }
         Ok(())
     }
 
-    /// Prepares the next segment, and lets go of those that the engine doesn't need any more.
+    /// Lets go of segments that the engine doesn't need any more, and has the next one made.
     fn look_after_segments(&mut self) -> Result<(), Failure> {
+        self.groups_since_look = 0;
+        self.take_segment(Wait::Never)?;
         let flushed = self.member.engine.flushed().index;
         let limits = Purge { flushed, replicated: flushed, segments_max: self.segments_max };
-        while self.groups.is_empty() {
-            let purged = self.log.purge(limits)?;
-            if purged == Step::Idle && self.prepare()? == Step::Idle {
-                break;
-            }
-        }
+        // One per look: letting go of a file syncs its folder, and groups may be waiting.
+        self.log.purge(limits)?;
+        self.segments.give_out(&mut self.log)?;
         self.member.metrics.log_stats(self.log.stats());
         Ok(())
     }
 
-    /// A full disk is no failure yet: preparation is tried again, and NOSPACE keeps clients from
-    /// needing the segment soon.
-    fn prepare(&mut self) -> Result<Step, Failure> {
-        match self.log.prepare() {
-            Ok(step) => {
-                self.disk_full = false;
-                Ok(step)
-            }
-            Err(retcd_wal::Error::PreparationDiskFull { path, source }) => {
-                if !std::mem::replace(&mut self.disk_full, true) {
-                    let path = path.display();
-                    tracing::error!(%path, error = %source, "no space for the next log segment");
-                    self.member.raise_no_space();
-                }
-                Ok(Step::Idle)
-            }
-            Err(error) => Err(error.into()),
+    /// Takes a finished segment back. A full disk is no failure yet: preparation is tried again, and
+    /// NOSPACE keeps clients from needing the segment soon.
+    fn take_segment(&mut self, wait: Wait) -> Result<(), Failure> {
+        if let DiskSpace::Full(error) = self.segments.take_back(&mut self.log, wait)? {
+            tracing::error!(%error, "no space for the next log segment");
+            self.member.raise_no_space();
         }
+        Ok(())
     }
 }

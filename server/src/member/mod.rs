@@ -13,6 +13,7 @@ mod log_loop;
 mod pending;
 mod raft_loop;
 mod read_gate;
+mod segments;
 mod start;
 mod status;
 

@@ -6,6 +6,7 @@ use super::handle::{Event, Limits, Member};
 use super::log_loop::{Grouping, LogLoop};
 use super::raft_loop::RaftLoop;
 use super::read_gate::ReadGate;
+use super::segments::segments;
 use super::status::Status;
 use super::{Failure, Inboxes};
 use crate::metrics::Metrics;
@@ -41,6 +42,7 @@ pub(crate) struct RunningMember {
     pub(crate) member: Arc<Member>,
     raft: JoinHandle<()>,
     log: JoinHandle<()>,
+    segments: JoinHandle<()>,
     apply: JoinHandle<()>,
     maintenance: JoinHandle<()>,
     /// Keeps other processes out until all threads are gone.
@@ -87,6 +89,7 @@ pub(crate) fn start(
         applied,
         lone_leader_from: 0,
     };
+    let (segments, segment_loop) = segments();
     let log = LogLoop {
         log: parts.log,
         groups,
@@ -94,7 +97,8 @@ pub(crate) fn start(
         member: member.clone(),
         grouping: options.grouping,
         segments_max: options.segments_max,
-        disk_full: false,
+        segments,
+        groups_since_look: 0,
     };
     let apply = ApplyLoop {
         applier: parts.applier,
@@ -107,6 +111,7 @@ pub(crate) fn start(
     Ok(RunningMember {
         raft: spawn("raft", &member, move || raft.run())?,
         log: spawn("log", &member, move || log.run())?,
+        segments: spawn("segments", &member, move || segment_loop.run())?,
         apply: spawn("apply", &member, move || apply.run())?,
         maintenance: spawn("maintenance", &member, {
             let member = member.clone();
@@ -147,6 +152,7 @@ impl RunningMember {
         };
         join(self.raft);
         join(self.log);
+        join(self.segments);
         join(self.apply);
         self.member.background.doorbell.stop();
         join(self.maintenance);

@@ -26,7 +26,6 @@ macro_rules! methods {
     ($($variant:ident $service:literal $name:literal $kind:ident;)*) => {
         /// A method. Its discriminant indexes the tables of per-method metrics.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[expect(missing_docs, reason = "the names are etcd's own")]
         pub(crate) enum Method { $($variant,)* }
 
         impl Method {

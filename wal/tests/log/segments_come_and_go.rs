@@ -34,6 +34,35 @@ fn a_driver_that_does_not_is_served_and_it_shows() {
 }
 
 #[test]
+fn a_segment_is_prepared_elsewhere_while_groups_are_written() {
+    let vfs = MemVfs::new();
+    let mut log = create(&vfs);
+    let mut index = 0;
+    for _ in 0..5 {
+        let mut preparation = loop {
+            index += 1;
+            fill(&mut log, index, index, 1);
+            if let Some(preparation) = log.preparation().unwrap() {
+                break preparation;
+            }
+        };
+        assert!(log.preparation().unwrap().is_none(), "it is given out once");
+        assert_eq!(log.prepare().unwrap(), Step::Idle, "nor is it made here meanwhile");
+        while !log.begins_segment(&group(&[entry(index + 1, 1, 100)])) {
+            index += 1;
+            fill(&mut log, index, index, 1);
+        }
+        while preparation.step().unwrap() == Step::Worked {}
+        log.prepared(preparation);
+    }
+    fill(&mut log, index + 1, index + 1, 1);
+    let stats = log.stats();
+    assert_eq!((stats.rotations, stats.inline_preparations), (5, 0));
+    drop(log);
+    assert_eq!(indexes(&recover(&vfs)), (1..=index + 1).collect::<Vec<_>>());
+}
+
+#[test]
 fn one_group_is_one_durable_write() {
     let vfs = CrashVfs::new();
     let mut log = create(&vfs);
