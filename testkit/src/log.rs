@@ -92,9 +92,7 @@ mod tests {
     #[test]
     fn a_line_is_found_by_its_message() {
         let log = Log::collect(&b"noise\n{\"level\":\"info\",\"msg\":\"ready\",\"n\":1}\n"[..]);
-        let entry = log
-            .wait_for("ready", Duration::from_secs(5))
-            .expect("the line is there");
+        let entry = log.wait_for("ready", Duration::from_secs(5)).expect("the line is there");
         assert_eq!(entry["n"], 1);
     }
 

@@ -20,10 +20,7 @@ pub struct Answer {
 pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
-    )?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
@@ -33,14 +30,8 @@ pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
 fn parse(text: &str) -> Option<Answer> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let status = head.split(' ').nth(1)?.parse().ok()?;
-    let is_chunked = head
-        .to_ascii_lowercase()
-        .contains("transfer-encoding: chunked");
-    let body = if is_chunked {
-        dechunk(body)?
-    } else {
-        body.to_owned()
-    };
+    let is_chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+    let body = if is_chunked { dechunk(body)? } else { body.to_owned() };
     Some(Answer { status, body })
 }
 
@@ -76,13 +67,7 @@ mod tests {
     fn chunks_are_joined() {
         let text =
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n1\r\nd\r\n0\r\n\r\n";
-        assert_eq!(
-            parse(text),
-            Some(Answer {
-                status: 200,
-                body: "abcd".to_owned()
-            })
-        );
+        assert_eq!(parse(text), Some(Answer { status: 200, body: "abcd".to_owned() }));
     }
 
     #[test]

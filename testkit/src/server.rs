@@ -110,18 +110,8 @@ impl Server {
         let mut child = Command::new(&options.binary)
             .arg("--data-dir")
             .arg(&options.data_dir)
-            .args([
-                "--listen-client-urls",
-                &client_url,
-                "--advertise-client-urls",
-                &client_url,
-            ])
-            .args([
-                "--listen-peer-urls",
-                &peer_url,
-                "--initial-advertise-peer-urls",
-                &peer_url,
-            ])
+            .args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url])
+            .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
             .args(["--initial-cluster", &format!("default={peer_url}")])
             .args(&options.arguments)
             .stdin(Stdio::null())
@@ -130,13 +120,8 @@ impl Server {
             .spawn()
             .map_err(spawn_error)?;
         let log = Log::collect(child.stderr.take().expect("standard error is piped"));
-        let mut server = Self {
-            child,
-            log,
-            client_address,
-            peer_address,
-            start_time: Duration::ZERO,
-        };
+        let mut server =
+            Self { child, log, client_address, peer_address, start_time: Duration::ZERO };
         match server.log.wait_for(READY, options.patience) {
             Ok(_) => {
                 server.start_time = started_at.elapsed();
@@ -175,10 +160,7 @@ impl Server {
     /// before.
     pub fn kill(mut self) -> io::Result<ExitStatus> {
         if let Some(status) = self.child.try_wait()? {
-            return Err(io::Error::other(format!(
-                "had ended: {status}\n{}",
-                self.log.text()
-            )));
+            return Err(io::Error::other(format!("had ended: {status}\n{}", self.log.text())));
         }
         self.child.kill()?;
         self.child.wait()

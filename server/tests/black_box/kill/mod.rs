@@ -16,16 +16,15 @@
 //! `RETCD_KILL_ROUNDS` sets the number of rounds, `RETCD_KILL_SEED` repeats a run's requests.
 
 mod history;
-mod random;
 mod verify;
 mod workload;
 
 use retcd_testkit::Server;
+use retcd_testkit::random::{Random, fresh_seed};
 use tempfile::TempDir;
 
 use crate::common::{server_binary_is_ours, soon, start_on};
 use history::History;
-use random::Random;
 
 /// Enough to catch a systematic loss within the time of an ordinary test run.
 const ROUNDS_BY_DEFAULT: u64 = 5;
@@ -39,7 +38,7 @@ async fn nothing_acknowledged_is_lost_and_nothing_unsent_appears() {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
     };
     let rounds = number("RETCD_KILL_ROUNDS", ROUNDS_BY_DEFAULT);
-    let seed = number("RETCD_KILL_SEED", random::fresh_seed());
+    let seed = number("RETCD_KILL_SEED", fresh_seed());
     println!("RETCD_KILL_SEED={seed}");
     let mut random = Random::new(seed);
     let folder = tempfile::tempdir().expect("a temporary folder");

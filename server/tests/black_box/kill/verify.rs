@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use etcd_client::{Client, Error, Event, EventType, GetOptions, GetResponse, WatchOptions};
 use retcd_testkit::Server;
+use retcd_testkit::random::Random;
 
 use super::history::{Change, History, Record, State};
-use super::random::Random;
 use super::workload::{Attempt, Outcome, Request};
 use crate::common::connect;
 

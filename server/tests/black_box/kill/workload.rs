@@ -9,10 +9,10 @@ use etcd_client::{
     PutOptions, ResponseHeader, Txn, TxnOp,
 };
 use retcd_testkit::Server;
+use retcd_testkit::random::Random;
 use tokio::sync::Notify;
 
 use super::history::{Change, History, State};
-use super::random::Random;
 use crate::common::{connect, soon};
 
 const WRITERS: u64 = 8;
@@ -113,7 +113,7 @@ pub(crate) async fn until_killed(
     for number in 0..WRITERS {
         let worker = Worker {
             client: connect(&server).await,
-            random: Random::new(random.next()),
+            random: Random::new(random.number()),
             shared: Arc::clone(&shared),
             attempts: Vec::new(),
             name: format!("{}.{number}", history.last_revision),
@@ -123,7 +123,7 @@ pub(crate) async fn until_killed(
     }
     let compactor = Worker {
         client: connect(&server).await,
-        random: Random::new(random.next()),
+        random: Random::new(random.number()),
         shared: Arc::clone(&shared),
         attempts: Vec::new(),
         name: String::new(),
@@ -246,7 +246,7 @@ impl Worker {
 
     /// Never the same twice; sometimes large.
     fn value(&mut self) -> String {
-        let number = self.random.next();
+        let number = self.random.number();
         let padding = if self.random.one_in(10) { self.random.below(20_000) } else { 100 };
         format!("{} {number} {}", self.name, "x".repeat(padding as usize))
     }
