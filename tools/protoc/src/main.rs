@@ -62,17 +62,12 @@ fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, String>
 }
 
 fn compile(request: &Request) -> Result<(), String> {
-    let output = request
-        .output
-        .as_ref()
-        .ok_or("no output file given (-o FILE)")?;
+    let output = request.output.as_ref().ok_or("no output file given (-o FILE)")?;
     let mut compiler =
         Compiler::new(&request.include_dirs).map_err(|error| format!("{error:?}"))?;
     compiler.include_imports(request.include_imports);
     compiler.include_source_info(request.include_source_info);
-    compiler
-        .open_files(&request.files)
-        .map_err(|error| format!("{error:?}"))?;
+    compiler.open_files(&request.files).map_err(|error| format!("{error:?}"))?;
     std::fs::write(output, compiler.encode_file_descriptor_set())
         .map_err(|error| format!("{}: {error}", output.display()))
 }
