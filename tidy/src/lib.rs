@@ -32,10 +32,7 @@ impl SourceFile {
     pub fn is_code(&self) -> bool {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         let is_script = !name.contains('.') && self.text.starts_with("#!");
-        is_script
-            || [".rs", ".py", ".sh", ".proto"]
-                .iter()
-                .any(|end| name.ends_with(end))
+        is_script || [".rs", ".py", ".sh", ".proto"].iter().any(|end| name.ends_with(end))
     }
 
     /// Whether the file is an integration test or a helper of one.
@@ -52,9 +49,7 @@ impl SourceFile {
 /// The top of the tree.
 pub fn workspace_root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent()
-        .expect("the crate lies one level below the top of the tree")
-        .to_path_buf()
+    here.parent().expect("the crate lies one level below the top of the tree").to_path_buf()
 }
 
 /// Every text file of the tree, in the order of their paths.
@@ -63,22 +58,14 @@ pub fn source_files() -> Vec<SourceFile> {
     let mut files = Vec::new();
     collect(&root, &root, &mut files);
     files.sort_by(|left, right| left.path.cmp(&right.path));
-    assert!(
-        files.iter().any(SourceFile::is_rust),
-        "no Rust source below {}",
-        root.display()
-    );
+    assert!(files.iter().any(SourceFile::is_rust), "no Rust source below {}", root.display());
     files
 }
 
 fn collect(root: &Path, dir: &Path, files: &mut Vec<SourceFile>) {
     for entry in fs::read_dir(dir).expect("a listed directory can be read") {
         let path = entry.expect("a directory entry can be read").path();
-        let name = path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if path.is_symlink() {
             continue;
         }
@@ -89,11 +76,7 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<SourceFile>) {
             }
             continue;
         }
-        let extension = path
-            .extension()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let extension = path.extension().unwrap_or_default().to_string_lossy().into_owned();
         if !extension.is_empty() && !TEXT_EXTENSIONS.contains(&extension.as_str()) {
             continue;
         }
@@ -101,9 +84,7 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<SourceFile>) {
         let Ok(text) = fs::read_to_string(&path) else {
             continue;
         };
-        let relative = path
-            .strip_prefix(root)
-            .expect("the walk stays below its root");
+        let relative = path.strip_prefix(root).expect("the walk stays below its root");
         let path = relative.to_string_lossy().replace('\\', "/");
         files.push(SourceFile { path, text });
     }
@@ -130,9 +111,7 @@ pub fn manifest_section(manifest: &str, section: &str) -> Vec<String> {
 pub fn workspace_members() -> Vec<String> {
     let manifest = fs::read_to_string(workspace_root().join("Cargo.toml"))
         .expect("the workspace manifest can be read");
-    let (_, rest) = manifest
-        .split_once("members = [")
-        .expect("the manifest lists its members");
+    let (_, rest) = manifest.split_once("members = [").expect("the manifest lists its members");
     let (list, _) = rest.split_once(']').expect("the list of members ends");
     list.split(',')
         .map(|name| name.trim().trim_matches('"').to_owned())
@@ -154,24 +133,15 @@ mod tests {
         let manifest = "[a]\nx = 1\n\n[dependencies]\nbytes.workspace = true\n# note = 1\n\
                         retcd-vfs = { path = \"../vfs\" }\n\n\
                         [dev-dependencies]\nproptest = \"1\"\n";
-        assert_eq!(
-            manifest_section(manifest, "dependencies"),
-            ["bytes", "retcd-vfs"]
-        );
+        assert_eq!(manifest_section(manifest, "dependencies"), ["bytes", "retcd-vfs"]);
         assert_eq!(manifest_section(manifest, "dev-dependencies"), ["proptest"]);
         assert!(manifest_section(manifest, "build-dependencies").is_empty());
     }
 
     #[test]
     fn scripts_are_told_from_data_by_their_first_bytes() {
-        let script = SourceFile {
-            path: "x/run".into(),
-            text: "#!/bin/sh\n".into(),
-        };
-        let license = SourceFile {
-            path: "LICENSE".into(),
-            text: "Apache\n".into(),
-        };
+        let script = SourceFile { path: "x/run".into(), text: "#!/bin/sh\n".into() };
+        let license = SourceFile { path: "LICENSE".into(), text: "Apache\n".into() };
         assert!(script.is_code());
         assert!(!license.is_code());
     }

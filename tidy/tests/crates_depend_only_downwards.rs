@@ -15,10 +15,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("mvcc", &["engine", "api"]),
     // Bootstrap opens the engine and the log on the file system that it is given.
     ("raft-glue", &["wal", "mvcc", "api", "engine", "vfs"]),
-    (
-        "server",
-        &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"],
-    ),
+    ("server", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
     ("testkit", &[]),
     ("benches", &["*"]),
     ("tidy", &[]),

@@ -32,10 +32,7 @@ fn the_promised_documents_exist() {
 fn links_between_documents_resolve() {
     let root = workspace_root();
     let mut offences = Vec::new();
-    for file in source_files()
-        .iter()
-        .filter(|file| file.path.ends_with(".md"))
-    {
+    for file in source_files().iter().filter(|file| file.path.ends_with(".md")) {
         let directory = Path::new(&file.path).parent().unwrap_or(Path::new(""));
         for (index, line) in file.text.lines().enumerate() {
             for target in link_targets(line) {
@@ -61,10 +58,7 @@ fn each_dependency_has_its_job_in_the_architecture() {
         .filter(|name| !name.starts_with("retcd-"))
         .filter(|name| !architecture.contains(&format!("`{name}`")))
         .collect();
-    assert_no_offences(
-        "dependencies without a line in docs/architecture.md",
-        &offences,
-    );
+    assert_no_offences("dependencies without a line in docs/architecture.md", &offences);
 }
 
 /// The local targets of a line's Markdown links, without their anchors.

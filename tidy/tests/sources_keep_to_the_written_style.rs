@@ -19,12 +19,8 @@ const MARKERS: [&str; 9] = [
 ];
 
 /// First directories that exist on some developer's machine only.
-const MACHINE_ROOTS: [&str; 4] = [
-    concat!("/wo", "rk/"),
-    concat!("/fa", "rm/"),
-    concat!("/ro", "ot/"),
-    concat!("/ho", "me/"),
-];
+const MACHINE_ROOTS: [&str; 4] =
+    [concat!("/wo", "rk/"), concat!("/fa", "rm/"), concat!("/ro", "ot/"), concat!("/ho", "me/")];
 
 #[test]
 fn lines_of_code_have_at_most_100_columns() {
@@ -79,16 +75,8 @@ fn no_leftover_markers() {
 fn tests_wait_for_conditions_and_not_for_time() {
     let mut offences = Vec::new();
     let needle = concat!("sle", "ep(");
-    for file in source_files()
-        .iter()
-        .filter(|file| file.is_integration_test())
-    {
-        for (index, _) in file
-            .text
-            .lines()
-            .enumerate()
-            .filter(|(_, line)| line.contains(needle))
-        {
+    for file in source_files().iter().filter(|file| file.is_integration_test()) {
+        for (index, _) in file.text.lines().enumerate().filter(|(_, line)| line.contains(needle)) {
             offences.push(file.at(index));
         }
     }
@@ -137,9 +125,6 @@ fn words_and_paths_are_recognized_at_their_borders() {
     let root = MACHINE_ROOTS[0];
     assert!(starts_a_path(&format!("see {root}x"), root));
     assert!(!starts_a_path(&format!("net{root}x"), root));
-    let file = SourceFile {
-        path: "a/tests/b.rs".into(),
-        text: String::new(),
-    };
+    let file = SourceFile { path: "a/tests/b.rs".into(), text: String::new() };
     assert!(file.is_integration_test());
 }
