@@ -4,23 +4,24 @@
 //! thread executes. A fourth flushes and merges. Each owns what it works on; queues connect them.
 //! When one of them fails, or a read finds damage, the member stops serving: see [`Failure`].
 
-mod apply_loop;
+mod apply;
 mod background;
 mod entry;
 mod failure;
 mod handle;
-mod log_loop;
+mod log;
 mod pending;
 mod raft_loop;
 mod read_gate;
 mod segments;
+mod stage;
 mod start;
 mod status;
 
-pub(crate) use apply_loop::Batching;
+pub(crate) use apply::Batching;
 pub(crate) use entry::Carries;
 pub(crate) use failure::Failure;
 pub(crate) use handle::{Limits, Member};
-pub(crate) use log_loop::Grouping;
+pub(crate) use log::Grouping;
 pub(crate) use pending::Inboxes;
 pub(crate) use start::{MemberOptions, RunningMember, start};

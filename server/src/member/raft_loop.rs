@@ -1,13 +1,15 @@
 //! The raft thread: steps the consensus and hands its outputs on.
 
-use super::apply_loop::Committed;
+use super::apply::{Apply, Committed};
 use super::handle::{Event, Member};
+use super::log::Writer;
 use super::pending::Answer;
+use super::stage::{Bring, Stage};
 use crate::member::Failure;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use retcd_api::{Code, Error};
 use retcd_raft_glue::{
-    AppendGroup, DropReason, Input, Member as Consensus, Output, Role, RoleChange,
+    DropReason, Input, Member as Consensus, Output, Role, RoleChange,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,12 +17,15 @@ use std::time::{Duration, Instant};
 /// Inputs stepped before outputs are taken: bounds how long a full queue holds up the log.
 const INPUTS_PER_ROUND: usize = 4096;
 
+/// Committed entries that the raft thread applies itself, if there is nothing else to do.
+const APPLIED_AT_ONCE_MAX: usize = 64;
+
 /// The raft thread's possessions.
 pub(super) struct RaftLoop {
     pub(super) consensus: Consensus,
     pub(super) events: Receiver<Event>,
-    pub(super) log: Sender<AppendGroup>,
-    pub(super) apply: Sender<Committed>,
+    pub(super) log: Arc<Stage<Writer>>,
+    pub(super) apply: Arc<Stage<Apply>>,
     pub(super) member: Arc<Member>,
     pub(super) tick: Duration,
     /// Applied index that the consensus knows of.
@@ -78,13 +83,21 @@ impl RaftLoop {
     }
 
     fn hand_on_output(&mut self, output: Output) -> Result<(), Failure> {
-        for group in output.groups {
-            self.log.send(group).map_err(|_| Failure::Stopped)?;
-        }
         if !output.committed.is_empty() {
             let term = self.consensus.status().term;
             let committed = Committed { entries: output.committed, term };
-            self.apply.send(committed).map_err(|_| Failure::Stopped)?;
+            let is_small = committed.entries.len() <= APPLIED_AT_ONCE_MAX;
+            // With something to write at the same time, applying goes on beside the disk.
+            let bring = match output.groups.is_empty() && is_small {
+                true => Bring::Now,
+                false => Bring::Later,
+            };
+            self.apply.bring(committed, bring)?;
+        }
+        for group in output.groups {
+            // Peers must not wait for this member's disk; a lone voter has none.
+            let bring = if self.consensus.reads_alone() { Bring::Now } else { Bring::Later };
+            self.log.bring(group, bring)?;
         }
         for read in output.reads {
             let applied = self.member.status.applied();
@@ -126,6 +139,14 @@ impl RaftLoop {
         if let Some(change) = role {
             self.member.role_changed(change.role == Role::Leader, change.leader, change.term);
         }
+    }
+}
+
+/// However the raft thread ends, nothing comes after it.
+impl Drop for RaftLoop {
+    fn drop(&mut self) {
+        self.log.end();
+        self.apply.end();
     }
 }
 

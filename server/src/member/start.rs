@@ -1,12 +1,13 @@
 //! Starting the member's threads, and stopping them in order.
 
-use super::apply_loop::{ApplyLoop, Batching};
+use super::apply::{Apply, Batching};
 use super::background::background;
 use super::handle::{Event, Limits, Member};
-use super::log_loop::{Grouping, LogLoop};
+use super::log::{self, Grouping, Writer};
 use super::raft_loop::RaftLoop;
 use super::read_gate::ReadGate;
 use super::segments::segments;
+use super::stage::Stage;
 use super::status::Status;
 use super::{Failure, Inboxes};
 use crate::metrics::Metrics;
@@ -17,6 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+/// How often the apply thread wakes for nothing: it has nothing to look after.
+const APPLY_IDLE: Duration = Duration::from_secs(60);
 
 /// How the member runs.
 pub(crate) struct MemberOptions {
@@ -58,8 +62,6 @@ pub(crate) fn start(
     failures: Sender<Failure>,
 ) -> io::Result<RunningMember> {
     let (events, event_queue) = unbounded();
-    let (group_sender, groups) = unbounded();
-    let (committed_sender, committed) = unbounded();
     let (background, maintenance) = background(parts.engine.clone());
     let member = Arc::new(Member {
         store: parts.store,
@@ -79,40 +81,38 @@ pub(crate) fn start(
     });
     let applied = parts.consensus.status().applied;
     member.status.set_applied(applied);
-    let raft = RaftLoop {
-        consensus: parts.consensus,
-        events: event_queue,
-        log: group_sender,
-        apply: committed_sender,
-        member: member.clone(),
-        tick: options.tick,
-        applied,
-        lone_leader_from: 0,
-    };
     let (segments, segment_loop) = segments();
-    let log = LogLoop {
+    let log = Arc::new(Stage::new(Writer {
         log: parts.log,
-        groups,
         raft: events.clone(),
         member: member.clone(),
         grouping: options.grouping,
         segments_max: options.segments_max,
         segments,
         groups_since_look: 0,
-    };
-    let apply = ApplyLoop {
+    }));
+    let apply = Arc::new(Stage::new(Apply {
         applier: parts.applier,
-        committed,
         raft: events,
         member: member.clone(),
         batching: options.batching,
         slow: options.slow_apply,
+    }));
+    let raft = RaftLoop {
+        consensus: parts.consensus,
+        events: event_queue,
+        log: log.clone(),
+        apply: apply.clone(),
+        member: member.clone(),
+        tick: options.tick,
+        applied,
+        lone_leader_from: 0,
     };
     Ok(RunningMember {
         raft: spawn("raft", &member, move || raft.run())?,
-        log: spawn("log", &member, move || log.run())?,
+        log: spawn("log", &member, move || log.run(log::IDLE))?,
         segments: spawn("segments", &member, move || segment_loop.run())?,
-        apply: spawn("apply", &member, move || apply.run())?,
+        apply: spawn("apply", &member, move || apply.run(APPLY_IDLE))?,
         maintenance: spawn("maintenance", &member, {
             let member = member.clone();
             move || maintenance.run(&member)

@@ -1,10 +1,11 @@
-//! The apply thread: executes committed entries in order and answers those who wait.
+//! The apply stage: executes committed entries in order and answers those who wait.
 
 use super::handle::{Event, Member};
 use super::pending::Answer;
+use super::stage::{Queue, Worker};
 use crate::member::Failure;
 use crate::metrics::{Ops, Request};
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Sender;
 use retcd_mvcc::{Applier, CommittedEntry, Response};
 use retcd_raft_glue::{ConfChanged, Input, KIND_NORMAL};
 use retcd_wal::LogEntry;
@@ -27,55 +28,64 @@ pub(crate) struct Batching {
     pub(crate) interval: Duration,
 }
 
-/// The apply thread's possessions.
-pub(super) struct ApplyLoop {
+/// The apply stage's possessions.
+pub(super) struct Apply {
     pub(super) applier: Applier,
-    pub(super) committed: Receiver<Committed>,
     pub(super) raft: Sender<Event>,
     pub(super) member: Arc<Member>,
     pub(super) batching: Batching,
     pub(super) slow: Duration,
 }
 
-impl ApplyLoop {
-    /// Runs until the raft thread is gone.
-    pub(super) fn run(mut self) -> Result<(), Failure> {
+impl Worker for Apply {
+    type Work = Committed;
+
+    /// A batch ends when the queue is empty, at the limit, or at the interval: it never waits to be
+    /// filled.
+    fn work(&mut self, first: Committed, queue: &Queue<Committed>) -> Result<(), Failure> {
         let mut answers = Vec::new();
-        while let Ok(first) = self.committed.recv() {
-            let started = Instant::now();
-            let mut applied = 0;
-            let mut last = 0;
-            let mut next = Some(first);
-            // A batch ends when the queue is empty, at the limit, or at the interval: it never
-            // waits to be filled.
-            while let Some(committed) = next {
-                for entry in committed.entries {
-                    last = entry.index;
-                    applied += 1;
-                    self.apply(entry, committed.term, &mut answers)?;
-                    if applied >= self.batching.limit || started.elapsed() >= self.batching.interval
-                    {
-                        self.publish(last, &mut answers)?;
-                        applied = 0;
-                    }
+        let mut started = Instant::now();
+        let mut applied = 0;
+        let mut last = 0;
+        let mut next = Some(first);
+        while let Some(committed) = next {
+            for entry in committed.entries {
+                last = entry.index;
+                applied += 1;
+                let now = self.apply(entry, committed.term, &mut answers)?;
+                if applied >= self.batching.limit || now - started >= self.batching.interval {
+                    self.publish(last, &mut answers)?;
+                    applied = 0;
+                    started = now;
                 }
-                next = self.committed.try_recv().ok();
             }
-            self.publish(last, &mut answers)?;
+            next = queue.next();
         }
+        self.publish(last, &mut answers)
+    }
+
+    fn idle(&mut self) -> Result<(), Failure> {
         Ok(())
     }
 
+    fn end(self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
+impl Apply {
+    /// Executes one entry; returns when it was done.
     fn apply(
         &mut self,
         entry: LogEntry,
         term: u64,
         answers: &mut Vec<(u64, Answer)>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Instant, Failure> {
         let started = Instant::now();
         let index = entry.index;
         if entry.kind != KIND_NORMAL {
-            return self.change_configuration(&entry, answers);
+            self.change_configuration(&entry, answers)?;
+            return Ok(Instant::now());
         }
         let request = Request::of_entry(&entry.data);
         let is_first_of_leader = entry.data.is_empty() && entry.term == term;
@@ -87,13 +97,14 @@ impl ApplyLoop {
         if let Some(alarm) = outcome.raise {
             self.member.raise(alarm);
         }
-        let took = started.elapsed();
+        let now = Instant::now();
+        let took = now - started;
         self.count(request, &outcome.result, took);
         if took >= self.slow {
             self.member.apply_was_slow(index, took);
         }
         answers.push((outcome.request_id, outcome.result));
-        Ok(())
+        Ok(now)
     }
 
     fn count(&self, request: Option<Request>, result: &Answer, took: Duration) {

@@ -1,9 +1,10 @@
-//! The log thread: makes groups durable, one sync for everything that gathered meanwhile.
+//! The log stage: makes groups durable, one sync for everything that gathered meanwhile.
 
 use super::handle::{Event, Member};
 use super::segments::{DiskSpace, Segments, Wait};
 use crate::member::Failure;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use super::stage::{Queue, Worker};
+use crossbeam_channel::Sender;
 use retcd_raft_glue::{AppendGroup, Input};
 use retcd_wal::{Group, HardState, Log, LogEntry, Purge};
 use std::sync::Arc;
@@ -16,8 +17,8 @@ const GROUP_BYTES_DEFAULT: usize = 4 << 20;
 /// holds sixteen times as many at least.
 const GROUPS_PER_LOOK: usize = 1024;
 
-/// How long the log thread waits for work before it looks after its segments.
-const IDLE: Duration = Duration::from_millis(20);
+/// How long the log's thread waits for work before it looks after its segments.
+pub(super) const IDLE: Duration = Duration::from_millis(20);
 
 /// How groups are made.
 #[derive(Clone, Debug)]
@@ -34,10 +35,9 @@ impl Default for Grouping {
     }
 }
 
-/// The log thread's possessions.
-pub(super) struct LogLoop {
+/// The log stage's possessions.
+pub(super) struct Writer {
     pub(super) log: Log,
-    pub(super) groups: Receiver<AppendGroup>,
     pub(super) raft: Sender<Event>,
     pub(super) member: Arc<Member>,
     pub(super) grouping: Grouping,
@@ -80,43 +80,50 @@ impl Gathered {
     }
 }
 
-impl LogLoop {
-    /// Runs until the raft thread is gone, then closes the log.
-    pub(super) fn run(mut self) -> Result<(), Failure> {
-        let mut next: Option<AppendGroup> = None;
-        loop {
-            let first = match next.take() {
-                Some(group) => group,
-                None => match self.groups.recv_timeout(IDLE) {
-                    Ok(group) => group,
-                    Err(RecvTimeoutError::Timeout) => {
-                        self.look_after_segments()?;
-                        continue;
-                    }
-                    Err(RecvTimeoutError::Disconnected) => break,
-                },
-            };
+impl Worker for Writer {
+    type Work = AppendGroup;
+
+    /// Makes the group durable, and with the same sync everything that gathered meanwhile.
+    fn work(&mut self, first: AppendGroup, queue: &Queue<AppendGroup>) -> Result<(), Failure> {
+        let mut next = Some(first);
+        while let Some(group) = next {
             let mut gathered = Gathered::default();
-            gathered.add(first);
-            next = self.gather(&mut gathered);
+            gathered.add(group);
+            next = self.gather(&mut gathered, queue);
             self.append(&gathered)?;
             // The raft thread may be gone at shutdown; then nobody needs to know.
-            let _ = self.raft.send(Event::Input(Input::Persisted { number: gathered.number }));
+            let persisted = Input::Persisted { number: gathered.number };
+            let _ = self.raft.send(Event::Input(persisted));
         }
-        self.log.close()?;
         Ok(())
     }
 
+    fn idle(&mut self) -> Result<(), Failure> {
+        self.look_after_segments()
+    }
+
+    fn end(self) -> Result<(), Failure> {
+        Ok(self.log.close()?)
+    }
+}
+
+impl Writer {
     /// Adds what is queued already. A group that can't be added comes back.
-    fn gather(&self, gathered: &mut Gathered) -> Option<AppendGroup> {
-        let deadline = (!self.grouping.delay.is_zero()).then(|| Instant::now() + self.grouping.delay);
+    fn gather(
+        &self,
+        gathered: &mut Gathered,
+        queue: &Queue<AppendGroup>,
+    ) -> Option<AppendGroup> {
+        let deadline =
+            (!self.grouping.delay.is_zero()).then(|| Instant::now() + self.grouping.delay);
         while gathered.bytes < self.grouping.bytes_max {
-            let group = match (self.groups.try_recv(), deadline) {
-                (Ok(group), _) => group,
-                (Err(TryRecvError::Empty), Some(deadline)) => {
-                    self.groups.recv_deadline(deadline).ok()?
+            let group = match (queue.next(), deadline) {
+                (Some(group), _) => group,
+                (None, None) => return None,
+                (None, Some(deadline)) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    queue.next_within(left)?
                 }
-                (Err(_), _) => return None,
             };
             if !gathered.is_continued_by(&group) {
                 return Some(group);
