@@ -15,9 +15,9 @@ use std::time::Duration;
 pub struct ConfChanged {
     /// The change as raft is to carry it out, `None` if it was refused: see
     /// [`crate::Input::ConfChanged`].
-    pub change: Option<ConfChange>,
+    pub change: Option<Box<ConfChange>>,
     /// The configuration after it.
-    pub state: ConfState,
+    pub state: Box<ConfState>,
     /// What the proposer is told.
     pub outcome: Outcome,
 }
@@ -41,11 +41,12 @@ pub fn apply_conf_change(applier: &mut Applier, entry: &LogEntry) -> Result<Conf
         let mut outcome = applier.apply(&nothing, Duration::ZERO)?;
         outcome.request_id = change.id;
         outcome.result = Err(retcd_api::Error::MemberNotEnoughStarted);
-        return Ok(ConfChanged { change: None, state: before, outcome });
+        return Ok(ConfChanged { change: None, state: Box::new(before), outcome });
     };
     let outcome = applier.apply_conf_change(index, term, &change, state.encode_to_vec().into())?;
-    Ok(match outcome.result {
-        Ok(_) => ConfChanged { change: Some(change), state, outcome },
-        Err(_) => ConfChanged { change: None, state: before, outcome },
-    })
+    let (change, state) = match outcome.result {
+        Ok(_) => (Some(Box::new(change)), state),
+        Err(_) => (None, before),
+    };
+    Ok(ConfChanged { change, state: Box::new(state), outcome })
 }

@@ -39,7 +39,7 @@ pub struct Restored {
     pub entries: Vec<LogEntry>,
 }
 
-/// Something that happened to a member.
+/// Something that happened to a member. Rare and large ones are boxed: proposals go through queues.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// One unit of time passed.
@@ -64,7 +64,7 @@ pub enum Input {
         context: u64,
     },
     /// A peer sent a message.
-    Message(raftpb::Message),
+    Message(Box<raftpb::Message>),
     /// The group of this number, and all before it, are durable.
     Persisted {
         /// [`AppendGroup::number`].
@@ -73,9 +73,9 @@ pub enum Input {
     /// The oldest committed membership change that wasn't reported yet was executed.
     ConfChanged {
         /// The change, or `None` if it was refused.
-        change: Option<raftpb::ConfChange>,
+        change: Option<Box<raftpb::ConfChange>>,
         /// The configuration after it.
-        state: raftpb::ConfState,
+        state: Box<raftpb::ConfState>,
     },
     /// Everything up to this index is applied.
     Applied {

@@ -145,9 +145,9 @@ impl Member {
             }
             Input::ReadIndex { context } => self.read_index(context),
             Input::Tick => self.tick(),
-            Input::Message(message) => self.receive(message)?,
+            Input::Message(message) => self.receive(*message)?,
             Input::Persisted { number } => self.persisted(number),
-            Input::ConfChanged { change, state } => self.conf_changed(change.as_ref(), &state)?,
+            Input::ConfChanged { change, state } => self.conf_changed(change.as_deref(), &state)?,
             Input::Applied { index } => self.applied(index),
             Input::TransferLeader { to } => self.raw.transfer_leader(to),
             Input::Unreachable { peer } => self.raw.report_unreachable(peer),

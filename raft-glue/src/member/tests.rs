@@ -19,6 +19,10 @@ fn member(id: u64, restored: Restored) -> Result<Member> {
     Member::new(config, restored, &slog::Logger::root(slog::Discard, slog::o!()))
 }
 
+fn conf_changed(change: ConfChange, state: ConfState) -> Input {
+    Input::ConfChanged { change: Some(Box::new(change)), state: Box::new(state) }
+}
+
 fn voters(ids: &[u64]) -> ConfState {
     ConfState { voters: ids.to_vec(), ..ConfState::default() }
 }
@@ -245,7 +249,7 @@ fn a_newborn_campaigns_once_its_own_addition_is_applied() {
     apply(&mut member, 1);
     assert_eq!(member.status().applied, 0, "raft doesn't know the change yet");
     assert!(take(&mut member).groups.is_empty());
-    let input = Input::ConfChanged { change: Some(change), state };
+    let input = conf_changed(change, state);
     member.step(input).expect("ok");
     assert_eq!(member.status().applied, 1);
     let output = take(&mut member);
@@ -281,7 +285,7 @@ fn conf_changes_go_in_with_etcds_bytes_and_one_at_a_time() {
     let index = take(&mut member).committed[0].index;
     let state = conf_state_after(&voters(&[1]), &change).expect("a voter");
     assert_eq!(state.learners, [2]);
-    let input = Input::ConfChanged { change: Some(change), state };
+    let input = conf_changed(change, state);
     member.step(input).expect("the library agrees");
     apply(&mut member, index);
     let input = Input::ProposeConfChange { token: 3, data: Bytes::from_static(b"\xff") };
@@ -298,8 +302,7 @@ fn a_removed_leader_steps_down() {
     {
         let change = ConfChange { r#type: kind.into(), node_id: id, ..ConfChange::default() };
         let state = if id == 2 { voters(&[1, 2]) } else { voters(&[2]) };
-        let change = Some(change);
-        member.step(Input::ConfChanged { change, state }).expect("ok");
+        member.step(conf_changed(change, state)).expect("ok");
     }
     let output = take(&mut member);
     assert!(output.removed);
@@ -372,7 +375,7 @@ fn from_leader(kind: raftpb::MessageType) -> raftpb::Message {
 }
 
 fn hear(member: &mut Member, message: raftpb::Message) {
-    member.step(Input::Message(message)).expect("no error");
+    member.step(Input::Message(Box::new(message))).expect("no error");
 }
 
 #[test]
@@ -435,7 +438,7 @@ fn messages_that_raft_would_choke_on_are_ignored() {
         assert!(take(&mut member).is_empty(), "{told}");
     }
     let lost = raftpb::Message { commit: 9, ..from_leader(MsgHeartbeat) };
-    let error = member.step(Input::Message(lost)).expect_err("entries are missing");
+    let error = member.step(Input::Message(Box::new(lost))).expect_err("entries are missing");
     assert!(matches!(error, Error::LogLost { commit: 9, last: 3 }));
 }
 /// Three members whose messages are delivered at once and whose groups are durable at once.

@@ -20,7 +20,7 @@ fn operations(vfs: &CrashVfs, seed: u64) -> u64 {
     let mut world = World::default();
     run(&shared, &mut world, &mut Random(seed), ROUNDS[0]).expect("nothing fails");
     let Seen { flushes, merges, rotations, recycled, reads } = world.seen;
-    assert!(flushes >= 3 && merges >= 2 && reads >= 5, "{:?}", world.seen);
+    assert!(flushes >= 3 && merges >= 1 && reads >= 5, "{:?}", world.seen);
     assert!(rotations >= 3 && recycled >= 1, "{:?}", world.seen);
     vfs.operations()
 }
