@@ -81,6 +81,11 @@ impl Member {
             return Err(Error::RequestTooManyRequests);
         }
         let mut pending = Pending::register();
+        // Whoever stops the member says so before it ends the waits: a request that is registered
+        // only afterwards would never be told.
+        if self.status.is_stopped() {
+            return Err(Error::Stopped);
+        }
         let entry = entry::encode(carries, request, pending.id);
         if entry.len() > self.limits.request_bytes_max {
             return Err(Error::RequestTooLarge);
@@ -256,6 +261,10 @@ impl Member {
             self.store.demote();
         }
         self.metrics.role(leads, leader != 0);
+        if let Some(context) = self.reads.leader_changed(leader != 0) {
+            // The raft thread itself is calling: it takes the event when it is through with this.
+            let _ = self.events.send(Event::Input(Input::ReadIndex { context }));
+        }
         let id = format_args!("{:x}", self.identity.member).to_string();
         if leads {
             tracing::info!("local-member-id" = %id, term, "became leader");
