@@ -45,6 +45,7 @@ pub struct Preparation {
     pub(crate) dir: PathBuf,
     pub(crate) segment: u64,
     pub(crate) segment_bytes: u64,
+    pub(crate) has_failed: bool,
 }
 
 impl Preparation {
@@ -52,12 +53,17 @@ impl Preparation {
     ///
     /// # Errors
     ///
-    /// After [`Error::PreparationDiskFull`] nothing is left of the file, and it can be tried again.
+    /// After [`Error::PreparationDiskFull`] nothing is left of the file, and it can be tried again;
+    /// after any other error, not.
     pub fn step(&mut self) -> Result<Step> {
-        let step = self.next.step(&*self.vfs, &self.dir, self.segment, self.segment_bytes);
-        if matches!(step, Err(Error::PreparationDiskFull { .. })) {
-            self.next.abandon(&*self.vfs)?;
+        if self.has_failed {
+            return Err(Error::Poisoned);
         }
+        let mut step = self.next.step(&*self.vfs, &self.dir, self.segment, self.segment_bytes);
+        if matches!(step, Err(Error::PreparationDiskFull { .. })) {
+            step = self.next.abandon(&*self.vfs).and(step);
+        }
+        self.has_failed = !matches!(step, Ok(_) | Err(Error::PreparationDiskFull { .. }));
         step
     }
 }

@@ -191,3 +191,68 @@ fn a_file_system_of_depth_keeps_several_groups_under_way() {
         std::iter::from_fn(|| log.complete().unwrap()).map(|ticket| ticket.0).collect();
     assert_eq!(tickets, [4, 5, 6]);
 }
+
+#[test]
+fn a_log_that_lets_go_in_time_is_never_filled_with_zeros_again() {
+    let vfs = CrashVfs::new();
+    let mut log = create(&vfs);
+    let mut files_made = 0;
+    for index in 1..=200 {
+        fill(&mut log, index, index, 1);
+        let names = vfs.list(dir()).unwrap().len();
+        while log.prepare().unwrap() == Step::Worked {}
+        files_made += vfs.list(dir()).unwrap().len() - names;
+        // The engine has flushed all but the newest ten.
+        let flushed = index.saturating_sub(10);
+        while log.purge(purge(flushed, flushed, 0)).unwrap() == Step::Worked {}
+    }
+    let stats = log.stats();
+    assert!(stats.rotations >= 30 && stats.recycled >= stats.rotations - 4, "{stats:?}");
+    assert!(files_made <= 4, "{files_made} files were made");
+    assert!(vfs.list(dir()).unwrap().len() <= 5, "active, two held back, next, one to spare");
+    assert_eq!(stats.inline_preparations, 0);
+}
+
+#[test]
+fn a_preparation_that_fails_elsewhere_poisons_the_log_when_it_is_back() {
+    let vfs = CrashVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 4, 1);
+    let mut preparation = log.preparation().unwrap().unwrap();
+    vfs.fail_at(vfs.operations() + 1, Fault::Io);
+    assert!(matches!(preparation.step(), Err(Error::Io { .. })));
+    assert!(matches!(preparation.step(), Err(Error::Poisoned)), "nothing is tried again");
+    fill(&mut log, 5, 5, 1);
+    log.prepared(preparation);
+    assert!(matches!(log.complete(), Err(Error::Poisoned)));
+}
+
+#[test]
+fn a_full_disk_elsewhere_can_be_tried_again() {
+    let vfs = CrashVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 4, 1);
+    for _ in 0..2 {
+        let mut preparation = log.preparation().unwrap().unwrap();
+        vfs.fail_at(vfs.operations() + 1, Fault::NoSpace);
+        let full = preparation.step();
+        assert!(matches!(full, Err(Error::PreparationDiskFull { .. })), "{full:?}");
+        log.prepared(preparation);
+    }
+    while log.prepare().unwrap() == Step::Worked {}
+    fill(&mut log, 5, 9, 1);
+    assert_eq!(log.stats().inline_preparations, 0);
+}
+
+#[test]
+fn a_mark_before_entries_may_begin_a_segment_although_they_would_fit_with_it() {
+    let vfs = MemVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 5, 1);
+    let one_block = [entry(11, 2, 3900)];
+    let snapshot = Some(retcd_wal::SnapshotMark { index: 10, term: 2 });
+    let group = retcd_wal::Group { entries: &one_block, hard_state: None, snapshot };
+    assert!(log.begins_segment(&group));
+    log.append(&group).unwrap();
+    assert_eq!(log.stats().rotations, 1);
+}

@@ -1,0 +1,213 @@
+//! Creating a log, and opening one that is there.
+
+use super::Log;
+use super::rotation::{begin, finish};
+use crate::active::{Active, Buffers, Opener};
+use crate::error::{Error, Result};
+use crate::limits::BLOCK_BYTES;
+use crate::options::Options;
+use crate::prepare::{Next, ReadyFile, is_temporary};
+use crate::reader::segments;
+use crate::recovery::{self, Recovery, Tail, recover};
+use crate::segment::{SegmentHeader, SegmentName};
+use crate::stats::Stats;
+use crate::types::{Flushed, Group, Identity, LogState, SnapshotMark};
+use retcd_vfs::{AlignedBuf, Vfs};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+impl Log {
+    /// Creates a log whose first entry will be the one behind `start` (zeros for a new cluster), with
+    /// its first segment prepared on the spot. The folder's name is made durable in its parent; the
+    /// parent's own name is the caller's.
+    pub fn create(
+        vfs: Arc<dyn Vfs>,
+        dir: &Path,
+        options: Options,
+        identity: Identity,
+        start: SnapshotMark,
+    ) -> Result<Log> {
+        options.check()?;
+        vfs.create_dir_all(dir).map_err(Error::io(dir))?;
+        let parent = dir.parent().unwrap_or(Path::new(""));
+        vfs.sync_dir(parent).map_err(Error::io(parent))?;
+        if !segments(&*vfs, dir)?.is_empty() {
+            return Err(Error::AlreadyExists { dir: dir.to_owned() });
+        }
+        remove_temporaries(&*vfs, dir, None)?;
+        let mut state = LogState::default();
+        state.restart(start);
+        let mut opener = Opener::new(&options);
+        let mut next = Next::Nothing;
+        let file = finish(&mut next, &*vfs, dir, 0, options.segment_bytes)?;
+        let header = SegmentHeader {
+            identity,
+            segment: 0,
+            state,
+            salt: options.segment_salt(0),
+            segment_bytes: options.segment_bytes,
+            previous_end: 0,
+            previous_chain: 0,
+            recycled: file.recycled,
+            cut: None,
+        };
+        let active = begin(&*vfs, dir, &mut opener, &file, header)?;
+        let names = VecDeque::from([header.name()]);
+        let parts = (state, names, active, next, opener);
+        Ok(Log::assemble(vfs, dir, options, identity, parts))
+    }
+
+    /// Opens the log in `dir` and reads everything above what the engine has flushed.
+    ///
+    /// What is returned is durable, and the log can be appended to. A log that has lost something
+    /// acknowledged is refused: [`Error::Damaged`], [`Error::Missing`].
+    pub fn open(
+        vfs: Arc<dyn Vfs>,
+        dir: &Path,
+        options: Options,
+        identity: Identity,
+        flushed: Flushed,
+    ) -> Result<(Log, Recovery)> {
+        options.check()?;
+        let (recovery, tail) = recover(&*vfs, dir, &options, flushed)?;
+        if recovery.identity != identity {
+            return Err(Error::Foreign {
+                path: tail.reader.path().to_owned(),
+                expected: identity,
+                found: recovery.identity,
+            });
+        }
+        make_durable(&*vfs, dir, &recovery, &tail)?;
+        let state = recovery.state;
+        let mut log = Log::continue_behind(vfs, dir, options, identity, state, tail)?;
+        if recovery.restarted {
+            log.append(&Group { snapshot: Some(recovery.state.snapshot), ..Group::default() })?;
+        }
+        Ok((log, recovery))
+    }
+
+    /// Who wrote the log in `dir`; `None` if there is no log yet.
+    pub fn read_identity(vfs: &dyn Vfs, dir: &Path) -> Result<Option<Identity>> {
+        recovery::read_identity(vfs, dir)
+    }
+
+    /// Goes on in the last segment, or in a new one if the last was cut or is full.
+    fn continue_behind(
+        vfs: Arc<dyn Vfs>,
+        dir: &Path,
+        options: Options,
+        identity: Identity,
+        state: LogState,
+        tail: Tail,
+    ) -> Result<Log> {
+        let mut opener = Opener::new(&options);
+        let mut names = VecDeque::from(tail.segments);
+        let last = *tail.reader.header();
+        let number = last.segment + 1;
+        let mut next = adopt(&*vfs, dir, options.segment_bytes)?;
+        let (end, chain) = (tail.reader.offset(), tail.reader.chain());
+        let active = if tail.cut.is_some() || end == last.segment_bytes {
+            let file = finish(&mut next, &*vfs, dir, number, options.segment_bytes)?;
+            let header = SegmentHeader {
+                identity,
+                segment: number,
+                state,
+                salt: options.segment_salt(number),
+                segment_bytes: options.segment_bytes,
+                previous_end: end,
+                previous_chain: chain,
+                recycled: file.recycled,
+                cut: tail.cut,
+            };
+            names.push_back(header.name());
+            begin(&*vfs, dir, &mut opener, &file, header)?
+        } else {
+            let path = tail.reader.path().to_owned();
+            let block = AlignedBuf::new(BLOCK_BYTES as usize);
+            let (file, _) = opener.open_with_block(&*vfs, &path, end, block)?;
+            let mut active = Active::new(path, last, file, end, chain);
+            active.is_final = tail.is_final;
+            active
+        };
+        let parts = (state, names, active, next, opener);
+        Ok(Log::assemble(vfs, dir, options, identity, parts))
+    }
+
+    fn assemble(
+        vfs: Arc<dyn Vfs>,
+        dir: &Path,
+        options: Options,
+        identity: Identity,
+        (state, segments, active, next, opener): (
+            LogState,
+            VecDeque<SegmentName>,
+            Active,
+            Next,
+            Opener,
+        ),
+    ) -> Log {
+        Log {
+            vfs,
+            dir: dir.to_owned(),
+            options,
+            identity,
+            state,
+            segments,
+            active,
+            next,
+            spare: None,
+            opener,
+            buffers: Buffers::default(),
+            submitted: 0,
+            completed: 0,
+            told: 0,
+            poisoned: false,
+            stats: Stats::default(),
+        }
+    }
+}
+
+/// What was read may so far only be in the system's memory; nobody may act on it before it is on the
+/// disk.
+fn make_durable(vfs: &dyn Vfs, dir: &Path, recovery: &Recovery, tail: &Tail) -> Result<()> {
+    for name in &tail.segments[tail.first_read..] {
+        let path = dir.join(name.to_string());
+        vfs.sync_file(&path).map_err(Error::io(&path))?;
+    }
+    if let Some(path) = &recovery.discarded {
+        vfs.remove_file(path).map_err(Error::io(path))?;
+    }
+    vfs.sync_dir(dir).map_err(Error::io(dir))
+}
+
+/// Takes over a file of full length that was being prepared before; removes the others.
+fn adopt(vfs: &dyn Vfs, dir: &Path, segment_bytes: u64) -> Result<Next> {
+    let mut adopted = None;
+    for name in vfs.list(dir).map_err(Error::io(dir))? {
+        let path = dir.join(&name);
+        if adopted.is_some() || !is_temporary(&name) {
+            continue;
+        }
+        let file = vfs.open_read(&path).map_err(Error::io(&path))?;
+        if file.len().map_err(Error::io(&path))? == segment_bytes {
+            vfs.sync_file(&path).map_err(Error::io(&path))?;
+            adopted = Some(path);
+        }
+    }
+    remove_temporaries(vfs, dir, adopted.as_deref())?;
+    Ok(match adopted {
+        None => Next::Nothing,
+        Some(path) => Next::Ready(ReadyFile { path, recycled: true }),
+    })
+}
+
+fn remove_temporaries(vfs: &dyn Vfs, dir: &Path, except: Option<&Path>) -> Result<()> {
+    for name in vfs.list(dir).map_err(Error::io(dir))? {
+        let path = dir.join(&name);
+        if is_temporary(&name) && Some(path.as_path()) != except {
+            vfs.remove_file(&path).map_err(Error::io(&path))?;
+        }
+    }
+    Ok(())
+}
