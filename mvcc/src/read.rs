@@ -3,9 +3,12 @@
 //! A member's readers and the executing entry itself read by the same rules; they differ in where
 //! the picture comes from and in what counts as the current revision.
 
+use std::sync::Arc;
+
 use retcd_engine::{Keyspace, Projection, Record, Version, View};
 
 use crate::Result;
+use crate::range::CountMemo;
 
 /// A consistent state to answer a request from.
 pub(crate) trait Reader {
@@ -17,6 +20,11 @@ pub(crate) trait Reader {
 
     /// The records, among them everything up to [`Reader::revision`].
     fn view(&mut self) -> Result<&dyn View>;
+
+    /// Counts that are remembered for this state, if any are.
+    fn counts(&self) -> Option<Arc<CountMemo>> {
+        None
+    }
 
     /// The pair under `key` at the current revision, if there is one.
     fn newest(&mut self, key: &[u8], projection: Projection) -> Result<Option<Record>> {
@@ -53,6 +61,7 @@ pub(crate) struct Snapshot {
     pub(crate) view: Box<dyn View>,
     pub(crate) revision: i64,
     pub(crate) compacted: i64,
+    pub(crate) counts: Arc<CountMemo>,
 }
 
 impl Reader for Snapshot {
@@ -66,5 +75,9 @@ impl Reader for Snapshot {
 
     fn view(&mut self) -> Result<&dyn View> {
         Ok(&*self.view)
+    }
+
+    fn counts(&self) -> Option<Arc<CountMemo>> {
+        Some(Arc::clone(&self.counts))
     }
 }

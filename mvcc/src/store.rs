@@ -15,12 +15,12 @@ use retcd_api::etcdserverpb::{
 };
 use retcd_engine::Engine;
 
-use crate::range::{RangeStream, range, range_into};
+use crate::range::{CountMemo, RangeStream, range, range_into};
 use crate::read::{Snapshot, resolve_revision};
 use crate::resident::Resident;
 use crate::state::State;
 use crate::watch::{Hub, HubLimits};
-use crate::{Applier, Result, txn};
+use crate::{Applier, Commit, Result, txn};
 
 /// What a store has to know about its member and the limits that it enforces.
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Config {
     pub learners_max: usize,
     /// What watches may hold in memory.
     pub watch_limits: HubLimits,
+    /// Counts of ranges that have at least this many keys are remembered.
+    pub remembered_counts_min: u64,
 }
 
 /// etcd's defaults, without a quota, for a member without a name.
@@ -52,6 +54,7 @@ impl Default for Config {
             lease_checkpoint_interval: None,
             learners_max: 1,
             watch_limits: HubLimits::default(),
+            remembered_counts_min: 1024,
         }
     }
 }
@@ -63,6 +66,7 @@ pub struct Store {
     published: RwLock<Published>,
     resident: Resident,
     hub: Arc<Hub>,
+    counts: Arc<CountMemo>,
 }
 
 /// What readers have been told of.
@@ -85,6 +89,11 @@ impl Store {
         let resident = Resident::load(&*engine.view(), &config)?;
         let store = Arc::new(Store {
             resident,
+            counts: Arc::new(CountMemo::new(
+                state.revision,
+                state.key_count,
+                config.remembered_counts_min,
+            )),
             hub: Arc::new(Hub::new(state.revision, config.watch_limits)),
             config,
             engine,
@@ -212,7 +221,8 @@ impl Store {
             let compacted = self.compacted_revision();
             // Otherwise a compaction above the revision came between: the view may lack some of it.
             if compacted <= revision {
-                return Snapshot { view, revision, compacted };
+                let counts = Arc::clone(&self.counts);
+                return Snapshot { view, revision, compacted, counts };
             }
         }
     }
@@ -222,8 +232,9 @@ impl Store {
         self.published.write().state.compacted = compacted;
     }
 
-    /// Makes everything up to `published` visible.
-    pub(crate) fn publish(&self, published: Published) {
-        *self.published.write() = published;
+    /// Makes everything up to `published` visible: `commits` is what it adds.
+    pub(crate) fn publish(&self, published: Published, commits: &[Commit]) {
+        let revision = published.state.revision;
+        self.counts.advance(revision, commits, || *self.published.write() = published);
     }
 }

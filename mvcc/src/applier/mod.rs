@@ -135,7 +135,8 @@ impl Applier {
         if std::mem::take(&mut self.flush_wanted) {
             engine.request_flush()?;
         }
-        self.store.publish(Published { index: self.index, state: self.state.clone() });
+        let published = Published { index: self.index, state: self.state.clone() };
+        self.store.publish(published, &self.commits);
         self.used_bytes = None;
         self.store.hub().publish(std::mem::take(&mut self.commits));
         Ok(())

@@ -3,6 +3,7 @@
 //! [`select`] finds the pairs and hands them over one by one; the rest of this module turns them into
 //! a message, into the bytes of a message, or into a stream of messages.
 
+mod counts;
 mod encode;
 mod select;
 mod span;
@@ -17,6 +18,7 @@ use crate::record::key_value;
 
 pub use stream::RangeStream;
 
+pub(crate) use counts::CountMemo;
 pub(crate) use select::{Totals, select};
 pub(crate) use span::Span;
 
@@ -25,7 +27,8 @@ pub(crate) fn range(reader: &mut impl Reader, request: &RangeRequest) -> Result<
     let at = end_of(resolve_revision(reader, request.revision)?);
     let current = reader.revision();
     let mut kvs = Vec::new();
-    let totals = select(reader.view()?, at, request, &mut |record| {
+    let counts = reader.counts();
+    let totals = select(reader.view()?, counts.as_deref(), at, request, &mut |record| {
         kvs.push(key_value(record)?);
         Ok(())
     })?;
@@ -48,7 +51,10 @@ pub(crate) fn range_into(
     let header = ResponseHeader { revision: reader.revision(), ..*header };
     let before = bytes.len();
     encode::header(&header, bytes);
-    let written = select(reader.view()?, at, request, &mut |record| encode::pair(&record, bytes));
+    let counts = reader.counts();
+    let written = select(reader.view()?, counts.as_deref(), at, request, &mut |record| {
+        encode::pair(&record, bytes)
+    });
     match written {
         Ok(totals) => encode::totals(totals, bytes),
         Err(error) => {

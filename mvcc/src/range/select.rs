@@ -19,6 +19,7 @@ use retcd_api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use retcd_engine::{Cursor, Direction, KeyRange, Keyspace, Projection, Record, Version, View};
 
 use super::Span;
+use super::counts::{CountMemo, Counting};
 use crate::Result;
 use crate::record::PairHeader;
 
@@ -37,6 +38,7 @@ pub(crate) type Sink<'a> = dyn FnMut(Record) -> Result<()> + 'a;
 /// Hands the pairs that `request` asks for, as of `at`, to `sink`.
 pub(crate) fn select(
     view: &dyn View,
+    counts: Option<&CountMemo>,
     at: Version,
     request: &RangeRequest,
     sink: &mut Sink<'_>,
@@ -48,16 +50,17 @@ pub(crate) fn select(
             return Ok(Totals { count: 0, more: false });
         }
     };
+    let limit = usize::try_from(request.limit).unwrap_or(0);
+    let counts = counts.filter(|_| request.count_only || limit > 0);
+    let counting = counts.map(|counts| counts.begin(span, at.main.cast_signed()));
+    let scan = Scan { view, counts, at, span, request, limit };
     if request.count_only {
-        return Ok(Totals {
-            count: view.count(Keyspace::Kv, span, at)?.cast_signed(),
-            more: false,
-        });
+        let count = scan.total(counting, || Ok(view.count(Keyspace::Kv, span, at)?))?;
+        return Ok(Totals { count, more: false });
     }
-    let scan = Scan { view, at, span, request, limit: usize::try_from(request.limit).unwrap_or(0) };
     match Plan::of(request) {
-        Plan::ByKey(direction) => scan.by_key(direction, sink),
-        Plan::Sorted { first_by_key } => scan.sorted(first_by_key, sink),
+        Plan::ByKey(direction) => scan.by_key(direction, counting, sink),
+        Plan::Sorted { first_by_key } => scan.sorted(first_by_key, counting, sink),
     }
 }
 
@@ -139,6 +142,8 @@ impl Filter {
 
 struct Scan<'a> {
     view: &'a dyn View,
+    /// Where counts are remembered, if this request may need one.
+    counts: Option<&'a CountMemo>,
     at: Version,
     span: KeyRange<'a>,
     request: &'a RangeRequest,
@@ -151,28 +156,64 @@ impl Scan<'_> {
         Ok(self.view.scan(Keyspace::Kv, self.span, self.at, direction, projection)?)
     }
 
-    fn by_key(&self, direction: Direction, sink: &mut Sink<'_>) -> Result<Totals> {
+    fn by_key(
+        &self,
+        direction: Direction,
+        counting: Option<Counting<'_>>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Totals> {
         let projection = if self.request.keys_only { Projection::Keys } else { Projection::Full };
         let filter = Filter::of(self.request);
         let mut cursor = self.open(direction, projection)?;
-        let mut visited = 0;
+        let mut visited = 0u64;
         let mut answered = 0;
+        let mut last = Bytes::new();
         while let Some(record) = cursor.next()? {
             if filter.passes(&record)? {
                 if self.limit > 0 && answered == self.limit {
-                    let rest = self.count_from(&record.key, direction)?;
-                    return Ok(Totals { count: visited + rest, more: true });
+                    let rest = || Ok(visited + self.count_from(&record.key, direction)?);
+                    let count = self.total(counting, rest)?;
+                    if direction == Direction::Forward && !filter.is_set() {
+                        self.learn_what_follows(&last, count.cast_unsigned() - visited);
+                    }
+                    return Ok(Totals { count, more: true });
                 }
                 answered += 1;
+                last = record.key.clone();
                 sink(record)?;
             }
             visited += 1;
         }
-        Ok(Totals { count: visited, more: false })
+        Ok(Totals { count: visited.cast_signed(), more: false })
+    }
+
+    /// Keys of the whole span: remembered, or as `count` finds out.
+    fn total(
+        &self,
+        counting: Option<Counting<'_>>,
+        count: impl FnOnce() -> Result<u64>,
+    ) -> Result<i64> {
+        let total = match counting.as_ref().and_then(Counting::known) {
+            Some(known) => known,
+            None => count()?,
+        };
+        if let Some(counting) = counting {
+            counting.finish(total);
+        }
+        Ok(total.cast_signed())
+    }
+
+    /// Remembers how many keys of the span come after `last`, where a client asks for the next page.
+    fn learn_what_follows(&self, last: &Bytes, count: u64) {
+        if let Some(counts) = self.counts {
+            let next = [last, &[0][..]].concat();
+            let rest = KeyRange { start: &next, end: self.span.end };
+            counts.learn(rest, self.at.main.cast_signed(), count);
+        }
     }
 
     /// Keys of the span from `key` on, in the direction of the scan.
-    fn count_from(&self, key: &Bytes, direction: Direction) -> Result<i64> {
+    fn count_from(&self, key: &Bytes, direction: Direction) -> Result<u64> {
         let after_key;
         let rest = match direction {
             Direction::Forward => KeyRange { start: key, end: self.span.end },
@@ -181,11 +222,15 @@ impl Scan<'_> {
                 KeyRange { start: self.span.start, end: Some(&after_key) }
             }
         };
-        let count = self.view.count(Keyspace::Kv, rest, self.at)?;
-        Ok(count.cast_signed())
+        Ok(self.view.count(Keyspace::Kv, rest, self.at)?)
     }
 
-    fn sorted(&self, first_by_key: bool, sink: &mut Sink<'_>) -> Result<Totals> {
+    fn sorted(
+        &self,
+        first_by_key: bool,
+        counting: Option<Counting<'_>>,
+        sink: &mut Sink<'_>,
+    ) -> Result<Totals> {
         let order = Order::of(self.request);
         let values_at_the_end = self.limit > 0 && order.target != SortTarget::Value;
         let projection =
@@ -198,10 +243,10 @@ impl Scan<'_> {
         let mut cursor = self.open(Direction::Forward, projection)?;
         let mut best = Best::new(order, self.limit);
         let mut visited = 0;
-        let mut left_uncounted = None;
+        let mut left_out = None;
         while let Some(record) = cursor.next()? {
             if first_by_key && self.limit > 0 && visited > self.limit {
-                left_uncounted = Some(record.key);
+                left_out = Some(record.key);
                 break;
             }
             visited += 1;
@@ -209,15 +254,15 @@ impl Scan<'_> {
                 best.push(record)?;
             }
         }
-        let rest = match left_uncounted {
-            Some(key) => self.count_from(&key, Direction::Forward)?,
-            None => 0,
-        };
+        let count = self.total(counting, || {
+            let rest = left_out.map(|key| self.count_from(&key, Direction::Forward)).transpose()?;
+            Ok(visited as u64 + rest.unwrap_or(0))
+        })?;
         let more = self.limit > 0 && best.pushed > self.limit;
         for record in best.into_sorted() {
             sink(self.complete(record, projection)?)?;
         }
-        Ok(Totals { count: visited as i64 + rest, more })
+        Ok(Totals { count, more })
     }
 
     /// Adds or takes away the value, as the answer wants it.

@@ -166,7 +166,8 @@ fn open_lsm(vfs: &Arc<dyn Vfs>) -> Arc<dyn Engine> {
 }
 
 fn open(engine: &Arc<dyn Engine>) -> (Arc<Store>, Applier) {
-    Store::open(Arc::clone(engine), Config::default()).expect("what was written opens")
+    let config = Config { remembered_counts_min: 1, ..Config::default() };
+    Store::open(Arc::clone(engine), config).expect("what was written opens")
 }
 
 fn refused(error: retcd_mvcc::Error) -> Error {

@@ -12,6 +12,7 @@ mod leases_take_their_keys_along;
 mod members_come_through_the_log;
 mod puts_and_deletes_keep_etcds_rules;
 mod ranges_answer_what_was_asked;
+mod readers_never_see_half_a_revision;
 mod revisions_count_write_transactions;
 mod streams_answer_a_range_in_pieces;
 mod support;
