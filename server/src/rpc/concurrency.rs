@@ -7,6 +7,7 @@
 //! A contender that goes away while waiting takes its key with it.
 
 use super::kv::complete;
+use super::place::Place;
 use super::{decode, encode};
 use crate::member::{Carries, Member};
 use bytes::{BufMut, Bytes, BytesMut};
@@ -46,7 +47,9 @@ pub(super) fn prefix_of(name: &[u8]) -> Bytes {
 /// A contender's key.
 pub(super) fn key_of(prefix: &[u8], lease: i64) -> Bytes {
     let mut key = BytesMut::from(prefix);
-    key.put_slice(format!("{lease:x}").as_bytes());
+    // Go's hexadecimal of a negative number is a sign and the absolute value.
+    let sign = if lease < 0 { "-" } else { "" };
+    key.put_slice(format!("{sign}{:x}", lease.unsigned_abs()).as_bytes());
     key.freeze()
 }
 
@@ -113,7 +116,10 @@ pub(super) async fn txn(member: &Member, request: &TxnRequest) -> Result<TxnResp
 /// A linearizable read.
 pub(super) async fn get(member: &Member, request: &RangeRequest) -> Result<RangeResponse> {
     member.linearizable().await?;
-    let mut response = member.checked(member.store.range(request))?;
+    let place = Place::of_range(request, || member.store.key_count());
+    let request = request.clone();
+    let read = place.read(&member.store, move |store| store.range(&request));
+    let mut response = member.checked(read.await?)?;
     complete(member, &mut response.header);
     Ok(response)
 }
@@ -217,5 +223,24 @@ pub(super) fn resignation(key: &Bytes, revision: i64) -> TxnRequest {
         compare: vec![created_at(key, revision)],
         success: vec![delete_op(key)],
         failure: vec![],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_named_as_go_prints_lease_ids() {
+        let prefix = prefix_of(b"name");
+        assert_eq!(key_of(&prefix, 0x1f), "name/1f");
+        assert_eq!(key_of(&prefix, -1), "name/-1");
+        assert_eq!(key_of(&prefix, i64::MIN), "name/-8000000000000000");
+    }
+
+    #[test]
+    fn a_prefix_range_ends_before_the_next_name() {
+        let range = prefix_range(&prefix_of(b"name"));
+        assert_eq!((range.key, range.range_end), ("name/".into(), "name0".into()));
     }
 }

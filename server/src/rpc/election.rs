@@ -32,6 +32,10 @@ fn not_leader() -> Error {
     Error::Other(Code::Unknown, "election: not leader".into())
 }
 
+fn observe_closed() -> Error {
+    Error::Other(Code::Unknown, "election: observe closed early".into())
+}
+
 fn leader_missing() -> Error {
     Error::Other(Code::Unknown, "\"leader\" field must be provided".into())
 }
@@ -49,21 +53,20 @@ pub(super) async fn campaign(member: &Arc<Member>, message: Bytes) -> Result<Byt
     };
     let entered = txn(member, &enter).await?;
     let mut rev = entered.header.as_ref().map_or(0, |header| header.revision);
-    let mut header = entered.header;
     if let Some(Some(OpResponse::ResponseRange(range))) =
         entered.responses.first().map(|op| &op.response)
         && let Some(mine) = range.kvs.first()
     {
         rev = mine.create_revision;
         if mine.value != request.value {
-            header = put_as_leader(member, &key, rev, &request.value, lease).await?;
+            put_as_leader(member, &key, rev, &request.value, lease).await?;
         }
     }
     let queued = Queued::new(member, key.clone(), rev);
     wait_for_older(member, &prefix, rev).await?;
     queued.keep();
     let leader = Some(LeaderKey { name: request.name, key, rev, lease });
-    Ok(encode(&CampaignResponse { header, leader }))
+    Ok(encode(&CampaignResponse { header: entered.header, leader }))
 }
 
 /// Replaces the value that the leader is known by.
@@ -126,6 +129,7 @@ pub(super) fn observe(member: Arc<Member>, message: Bytes) -> Result<Responses> 
             end = watch => end,
         };
         if let Err(error) = end {
+            let error = if error == Error::Stopped { error } else { observe_closed() };
             // The observer may be gone; then nobody needs to know.
             let _ = sender.send(Err(status(&error))).await;
         }

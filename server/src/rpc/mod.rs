@@ -17,6 +17,7 @@ mod lease;
 mod lock;
 mod maintenance;
 mod method;
+mod place;
 mod range_stream;
 mod serve;
 mod watch;
