@@ -1,5 +1,6 @@
 //! The KV service: ranges, puts, deletes, transactions, compactions.
 
+use super::place::Place;
 use super::{check, decode, encode};
 use crate::member::{Carries, Member};
 use crate::metrics::Ops;
@@ -16,11 +17,15 @@ pub(super) async fn range(member: &Member, message: Bytes) -> Result<Bytes> {
     if !request.serializable {
         member.linearizable().await?;
     }
-    let mut response = BytesMut::new();
+    let place = Place::of_range(&request, || member.store.key_count());
     let header = member.current_header();
-    member.checked(member.store.range_into(&request, &header, &mut response))?;
+    let read = place.read(&member.store, move |store| {
+        let mut response = BytesMut::new();
+        store.range_into(&request, &header, &mut response).map(|()| response.freeze())
+    });
+    let response = member.checked(read.await?)?;
     member.metrics.executed(Ops::RANGE);
-    Ok(response.freeze())
+    Ok(response)
 }
 
 pub(super) async fn put(member: &Member, message: Bytes) -> Result<Bytes> {
@@ -55,7 +60,9 @@ pub(super) async fn txn(member: &Member, message: Bytes) -> Result<Bytes> {
         if !retcd_mvcc::is_serializable(&request) {
             member.linearizable().await?;
         }
-        let response = member.checked(member.store.read_txn(&request))?;
+        let place = Place::of_txn(&request);
+        let read = place.read(&member.store, move |store| store.read_txn(&request));
+        let response = member.checked(read.await?)?;
         member.metrics.executed(Ops::of_txn(&response));
         response
     } else {
@@ -71,9 +78,9 @@ pub(super) async fn txn(member: &Member, message: Bytes) -> Result<Bytes> {
 
 pub(super) async fn compact(member: &Member, message: Bytes) -> Result<Bytes> {
     let request: CompactionRequest = decode(message.clone())?;
-    let Response::Compaction(mut response) = member.propose(Carries::Compaction, &message).await?
-    else {
-        return Err(Error::Stopped);
+    let mut response = match member.propose(Carries::Compaction, &message).await? {
+        Response::Compaction(response) => response,
+        other => return Err(mismatch(&other)),
     };
     if request.physical {
         member.compacted_physically().await?;

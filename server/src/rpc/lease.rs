@@ -1,6 +1,7 @@
 //! The lease service, except keep-alive.
 
 use super::kv::{admit, complete, mismatch};
+use super::maintenance::blocking;
 use super::{decode, encode};
 use crate::member::{Carries, Member};
 use bytes::Bytes;
@@ -64,7 +65,9 @@ pub(super) async fn time_to_live(member: &Member, message: Bytes) -> Result<Byte
         Err(error) => return Err(error),
     }
     if request.keys {
-        response.keys = member.checked(member.store.lease_keys(request.id))?;
+        // A lease may have any number of keys.
+        let store = member.store.clone();
+        response.keys = member.checked(blocking(move || store.lease_keys(request.id)).await?)?;
     }
     Ok(encode(&response))
 }
