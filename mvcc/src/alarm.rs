@@ -36,9 +36,9 @@ impl Alarms {
 
     /// Applies a request. Gives the alarms of the response, and what is to be stored.
     ///
-    /// `GET` lists the alarms of the asked kind (`NONE` for all). `ACTIVATE` and `DEACTIVATE` concern
-    /// exactly one member and kind: raising `NONE` does nothing, and clearing what isn't raised
-    /// neither. Raising what is raised already answers it again.
+    /// `GET` lists the alarms of the asked kind (`NONE` for all). `ACTIVATE` and `DEACTIVATE`
+    /// concern exactly one member and kind: raising `NONE` does nothing, and clearing what isn't
+    /// raised neither. Raising what is raised already answers it again.
     pub fn apply(&mut self, request: &AlarmRequest) -> (Vec<AlarmMember>, AlarmChange) {
         let alarm = AlarmMember { member_id: request.member_id, alarm: request.alarm };
         let entry = (alarm.alarm, alarm.member_id);

@@ -12,8 +12,8 @@ use super::schedule::Schedule;
 /// The longest TTL, in seconds.
 const TTL_SECONDS_MAX: i64 = 9_000_000_000;
 
-/// Leases whose expiry may fall into any one second after a promotion: three quarters of the rate at
-/// which they can be revoked, so that a pile-up leaves room for leases that expire by themselves.
+/// Leases whose expiry may fall into any one second after a promotion: three quarters of the rate
+/// at which they can be revoked, so that a pile-up leaves room for those that expire by themselves.
 const EXPIRIES_PER_SECOND: usize = 750;
 
 /// Number of leases up to which a promotion doesn't spread expiries: they are revoked in a second.
@@ -195,8 +195,12 @@ impl Lessor {
         if lease.expiry.is_some_and(|expiry| expiry <= now) {
             return Ok(Renewal::Expired);
         }
-        // The schedule isn't told: when the old expiry comes up, it finds the new one.
-        lease.expiry = Some(now.saturating_add(seconds(lease.ttl)));
+        let expiry = now.saturating_add(seconds(lease.ttl));
+        // A later expiry isn't told to the schedule: when the old one comes up, it finds the new
+        // one. It is earlier only once after a promotion, which had put it off.
+        if lease.expiry.replace(expiry).is_some_and(|old| expiry < old) {
+            self.expiries.set(id, expiry);
+        }
         Ok(Renewal::Renewed { ttl: lease.ttl, has_checkpoint: lease.remaining_ttl > 0 })
     }
 
@@ -450,6 +454,16 @@ mod tests {
         assert_eq!(lessor.expired(at(18), 10), [1]);
         lessor.revoke(1).unwrap();
         assert!(lessor.expired(at(100), 10).is_empty());
+    }
+
+    #[test]
+    fn a_renewal_ends_the_extension_of_a_promotion() {
+        let mut lessor = primary();
+        lessor.grant(1, 10, at(0)).unwrap();
+        lessor.promote(at(0), at(5));
+        lessor.renew(1, at(1)).unwrap();
+        assert!(lessor.expired(at(10), 10).is_empty());
+        assert_eq!(lessor.expired(at(11), 10), [1]);
     }
 
     #[test]

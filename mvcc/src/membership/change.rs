@@ -97,8 +97,8 @@ impl MemberChange {
     }
 }
 
-/// The conf change with which an initial member stands in the first entries of a new log. Its context
-/// is the bare member.
+/// The conf change with which an initial member stands in the first entries of a new log. Its
+/// context is the bare member.
 pub fn initial_conf_change(member: &Member) -> ConfChange {
     ConfChange {
         id: 0,

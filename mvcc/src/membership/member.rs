@@ -5,8 +5,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A member of the cluster.
 ///
-/// Its JSON has etcd's names and order: `id` is a number (above 2^53, too), `peerURLs` is `null` when
-/// there are none, the rest is left out when it is empty.
+/// Its JSON has etcd's names and order: `id` is a number (above 2^53, too), `peerURLs` is `null`
+/// when there are none, the rest is left out when it is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// The id.

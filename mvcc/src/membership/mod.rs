@@ -1,11 +1,11 @@
 //! Who belongs to the cluster, as far as it is applied.
 //!
-//! Changes come as raft conf changes, whose context says in JSON what they mean, and as entries that
-//! set a member's name and client URLs or the cluster's version. [`Members`] holds the applied
+//! Changes come as raft conf changes, whose context says in JSON what they mean, and as entries
+//! that set a member's name and client URLs or the cluster's version. [`Members`] holds the applied
 //! result, judges changes against it, and says what is to be stored in the `meta` keyspace.
 //!
-//! Whether the cluster is healthy enough for a change is for the proposer to find out; the part that
-//! depends on the members alone is in [`Members::may_add_voter`] and its neighbours.
+//! Whether the cluster is healthy enough for a change is for the proposer to find out; the part
+//! that depends on the members alone is in [`Members::may_add_voter`] and its neighbours.
 
 mod change;
 mod ids;

@@ -2,8 +2,8 @@
 //!
 //! A piece begins at the lowest revision that any unsynced watcher still wants and serves all of
 //! them. It comes from the hub's ring if that reaches back far enough, else from stored history,
-//! which a job reads while the stream goes on delivering to its synced watchers. A watcher is synced
-//! again once it has read past everything that the stream took from its queue or lost.
+//! which a job reads while the stream goes on delivering to its synced watchers. A watcher is
+//! synced again once it has read past everything that the stream took from its queue or lost.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;

@@ -30,8 +30,8 @@ pub struct HistoryPiece {
 
 /// The stored past. Implemented over the `rev` and `kv` keyspaces.
 ///
-/// Revisions are main revisions. What was passed to [`Hub::publish`](super::Hub::publish) is already
-/// readable here.
+/// Revisions are main revisions. What was passed to [`Hub::publish`](super::Hub::publish) is
+/// already readable here.
 pub trait History: Send + Sync {
     /// Revision of the last published change.
     fn current_revision(&self) -> i64;

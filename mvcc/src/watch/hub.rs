@@ -30,7 +30,7 @@ pub struct HubLimits {
     pub ring_bytes: usize,
     /// Revisions that wait for one stream.
     pub queue_revisions: usize,
-    /// Bytes that wait for one stream, counted likewise (and shared with the ring and other streams).
+    /// Bytes that wait for one stream, counted likewise and shared with the ring and other streams.
     pub queue_bytes: usize,
     /// Bytes of previous pairs that were looked up recently.
     pub previous_bytes: usize,

@@ -2,8 +2,8 @@
 //! watcher gets exactly the events that it wants, once, in order, whole revisions at a time, or the
 //! news that they are compacted, and promises are kept.
 //!
-//! Buffers are tiny, so that every way is taken: queue, ring, history, loss. Streams are polled only
-//! when they were woken, so a forgotten wake-up shows as missing events.
+//! Buffers are tiny, so that every way is taken: queue, ring, history, loss. Streams are polled
+//! only when they were woken, so a forgotten wake-up shows as missing events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -179,7 +179,7 @@ impl World {
     }
 
     fn write(&self, writes: &Writes) -> Commit {
-        let value = "v".repeat(40 * writes.len());
+        let value = "v".repeat(100 * writes.len());
         let changes: Vec<(&str, Option<&str>)> = writes
             .iter()
             .map(|(key, is_put)| (KEYS[*key], is_put.then_some(value.as_str())))

@@ -23,9 +23,9 @@ pub(crate) const TERM: u64 = 5;
 /// Limits so small that everything overflows.
 pub(crate) const TINY: HubLimits = HubLimits {
     ring_revisions: 6,
-    ring_bytes: 2_000,
+    ring_bytes: 6_000,
     queue_revisions: 2,
-    queue_bytes: 700,
+    queue_bytes: 1_500,
     previous_bytes: 100,
     piece: PieceLimit { revisions: 3, scanned: 7, bytes: 400 },
 };

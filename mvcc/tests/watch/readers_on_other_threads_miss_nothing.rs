@@ -1,6 +1,6 @@
 //! One thread writes as fast as it can while others read: each on its own stream, which overflows,
-//! catches up, is cancelled and created again, and sleeps until it is woken. A lost wake-up hangs the
-//! test, a lost event fails it.
+//! catches up, is cancelled and created again, and sleeps until it is woken. A lost wake-up hangs
+//! the test, a lost event fails it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
