@@ -1,9 +1,9 @@
 """Compares the records of two runs, and knows which differences are meant.
 
 `allowed-differences.json` lists them. An entry names the command (a pattern on its label), the
-stream, a pattern for the line of the original and one for ours (`null`: the line is missing), the
-clients that it concerns (all when absent), and the reason. `docs/compatibility.md` must mention
-each entry by its id.
+clients that it concerns (all when absent), the reason, and the lines that may differ: the stream, a
+pattern for the line of the original and one for ours (`null`: the line is missing).
+`docs/compatibility.md` must mention each entry by its id.
 """
 
 import difflib
@@ -33,14 +33,15 @@ class AllowList:
     def covers(self, client, label, stream, theirs, ours):
         """Whether this pair of lines may differ."""
         for entry in self.entries:
-            fits = (
-                client in entry.get("clients", [client])
-                and re.search(entry["command"], label)
-                and stream == entry["stream"]
-                and _matches(entry["etcd"], theirs)
-                and _matches(entry["ours"], ours)
+            is_meant = client in entry.get("clients", [client]) and re.search(
+                entry["command"], label
             )
-            if fits:
+            if is_meant and any(
+                stream == line["stream"]
+                and _matches(line["etcd"], theirs)
+                and _matches(line["ours"], ours)
+                for line in entry["lines"]
+            ):
                 self.met.add(entry["id"])
                 return True
         return False

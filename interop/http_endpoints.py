@@ -90,6 +90,7 @@ def check(theirs, ours, session_of):
     """Yields (name of the check, offence or None)."""
     for server, is_original in ((theirs, True), (ours, False)):
         who = "etcd" if is_original else "ours"
+        server.wait_cluster_version()
         for method, path, status, body, newer in ANSWERS:
             if newer and is_original:
                 continue

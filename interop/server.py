@@ -1,6 +1,5 @@
 """A server process on a fresh data directory with ports of its own."""
 
-import json
 import shutil
 import signal
 import socket
@@ -91,9 +90,11 @@ class Server:
         with urllib.request.urlopen(f"http://{self.client}{path}", timeout=10) as answer:
             return answer.read().decode()
 
-    def version(self):
-        """The version that the server claims."""
-        return json.loads(self.http("/version"))["etcdserver"]
+    def wait_cluster_version(self, seconds=10):
+        """Waits until the leader has decided it, which it does shortly after it serves."""
+        deadline = time.monotonic() + seconds
+        while "not_decided" in self.http("/version") and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def metric(self, name):
         """The sum over the series of a metric, 0 when there is none."""

@@ -2,10 +2,14 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// No answer of a test server takes longer.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Between two questions for something that is still to come.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// An answer: status code and body.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,6 +29,24 @@ pub fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8(bytes).map_err(io::Error::other)?;
     parse(&text).ok_or_else(|| io::Error::other(format!("not an HTTP answer: {text}")))
+}
+
+/// Asks again and again until the answer is as wanted; the last answer if it never is.
+///
+/// For what a server does by itself some time after its start and announces nowhere else.
+pub fn get_until(
+    address: SocketAddr,
+    path: &str,
+    is_wanted: impl Fn(&Answer) -> bool,
+) -> io::Result<Answer> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let answer = get(address, path)?;
+        if is_wanted(&answer) || Instant::now() > deadline {
+            return Ok(answer);
+        }
+        thread::sleep(POLL_INTERVAL);
+    }
 }
 
 fn parse(text: &str) -> Option<Answer> {

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use etcd_client::{GetOptions, LeaseGrantOptions, PutOptions};
-use retcd_testkit::{Server, ServerOptions, StartError, scrape};
+use retcd_testkit::scrape::{self, Answer};
+use retcd_testkit::{Server, ServerOptions, StartError};
 
 use crate::common::{Member, connect, server_binary, start_on};
 
@@ -59,11 +60,14 @@ fn names_the_directory(error: &StartError, data_dir: &Path) -> bool {
 #[tokio::test]
 async fn health_and_version_are_told_over_http() {
     let member = Member::start(&[]);
-    let get = |path| scrape::get(member.server.client_address(), path).expect("an answer");
+    let address = member.server.client_address();
+    let get = |path| scrape::get(address, path).expect("an answer");
     let health = get("/health");
     assert_eq!((health.status, health.body.as_str()), (200, r#"{"health":"true","reason":""}"#));
-    let version = get("/version").body;
-    assert!(version.contains(r#""etcdcluster":"3.5.0""#), "{version}");
+    // The leader decides the cluster's version shortly after the member serves.
+    let is_decided = |answer: &Answer| answer.body.contains(r#""etcdcluster":"3.5.0""#);
+    let version = scrape::get_until(address, "/version", is_decided).expect("an answer");
+    assert!(is_decided(&version), "{version:?}");
     assert_eq!(get("/nowhere").status, 404);
     let metrics = get("/metrics").body;
     assert_eq!(scrape::metric(&metrics, "etcd_server_has_leader"), Some(1.0));

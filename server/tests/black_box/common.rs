@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use etcd_client::{Client, Error};
@@ -24,7 +25,8 @@ pub(crate) fn server_binary() -> PathBuf {
 
 /// Whether it is our own program, which has flags that the original doesn't know.
 pub(crate) fn server_binary_is_ours() -> bool {
-    std::env::var_os("RETCD_TEST_SERVER").is_none()
+    let answer = Command::new(server_binary()).arg("--version").output();
+    answer.is_ok_and(|answer| String::from_utf8_lossy(&answer.stdout).contains("retcd Version"))
 }
 
 /// A server on a data directory of its own, removed with it.
