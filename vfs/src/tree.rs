@@ -136,7 +136,9 @@ impl Tree {
         self.need_dir(path)?;
         Ok(self
             .names
-            .keys()
+            .range(path.to_owned()..)
+            .map(|(name, _)| name)
+            .take_while(|name| name.starts_with(path))
             .filter(|name| name.parent() == Some(path))
             .filter_map(|name| name.file_name().map(PathBuf::from))
             .collect())

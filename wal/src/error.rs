@@ -82,7 +82,7 @@ pub enum Error {
     },
     /// More log would have to be replayed than the options allow.
     ReplayTooLarge {
-        /// The limit, in bytes of payload.
+        /// The limit, in bytes.
         limit: u64,
     },
     /// An earlier error stopped the log.

@@ -20,7 +20,7 @@ pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// Largest payload of one entry that a segment of default length is sure to hold, in bytes.
 pub const REQUEST_BYTES_MAX: u64 = 48 << 20;
 
-/// How much log above the flushed index is read into memory at start, in bytes of payload.
+/// How much log above the flushed index is read into memory at start, in bytes.
 pub const REPLAY_BYTES_DEFAULT: u64 = 1 << 30;
 
 /// How much of the next segment one call of `prepare` fills and syncs, in bytes.

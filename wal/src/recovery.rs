@@ -15,7 +15,7 @@
 use crate::error::{Error, Result};
 use crate::options::Options;
 use crate::reader::{Behind, Found, ReadGroup, SegmentReader, holds_groups, segments};
-use crate::record::Record;
+use crate::record::{ENTRY_OVERHEAD_BYTES, Record};
 use crate::segment::{Cut, CutReason, HeaderFault, SegmentName};
 use crate::types::{Flushed, Identity, LogEntry, LogState, SnapshotMark};
 use retcd_vfs::Vfs;
@@ -182,6 +182,11 @@ fn open_in_sequence(
     Ok(readers)
 }
 
+/// What an entry counts for in the limit of a replay.
+fn replay_bytes(entry: &LogEntry) -> u64 {
+    (ENTRY_OVERHEAD_BYTES + entry.data.len()) as u64
+}
+
 /// The log as it is read, group by group.
 struct Replay {
     flushed: Flushed,
@@ -228,7 +233,9 @@ impl Replay {
 
     fn apply(&mut self, path: &Path, group: &ReadGroup) -> Result<()> {
         let damaged = |reason| Error::damaged(path, group.header.offset, reason);
+        let mut records = 0;
         for record in group.records() {
+            records += 1;
             match record.map_err(damaged)? {
                 Record::Entry(entry) => self.entry(entry, &damaged)?,
                 Record::HardState(hard_state) => self.state.hard_state = hard_state,
@@ -237,6 +244,9 @@ impl Replay {
                 }
                 Record::Snapshot(mark) => self.restart(mark),
             }
+        }
+        if records != group.header.records {
+            return Err(damaged("the group doesn't hold as many records as it says"));
         }
         match self.state.last_index == group.header.last_index {
             true => Ok(()),
@@ -254,12 +264,12 @@ impl Replay {
         let keep = entry.index.saturating_sub(self.flushed.index.saturating_add(1));
         while self.entries.len() as u64 > keep {
             let dropped = self.entries.pop().expect("it isn't empty");
-            self.collected_bytes -= dropped.data.len() as u64;
+            self.collected_bytes -= replay_bytes(&dropped);
         }
         if entry.index <= self.flushed.index {
             return Ok(());
         }
-        self.collected_bytes += entry.data.len() as u64;
+        self.collected_bytes += replay_bytes(&entry);
         if self.collected_bytes > self.limit {
             return Err(Error::ReplayTooLarge { limit: self.limit });
         }

@@ -37,7 +37,7 @@ static COUNTING: Counting = Counting;
 fn appending_allocates_nothing() {
     let identity = Identity { cluster: 1, member: 2 };
     let start = SnapshotMark::default();
-    let options = Options::default();
+    let options = Options { segment_bytes: 2 << 20, ..Options::default() };
     let vfs = Arc::new(MemVfs::new());
     let mut log = Log::create(vfs, Path::new("/wal"), options, identity, start).unwrap();
     let mut index = 0;

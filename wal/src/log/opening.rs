@@ -87,6 +87,17 @@ impl Log {
         Ok((log, recovery))
     }
 
+    /// Reads the log in `dir` as [`Log::open`] does, and changes nothing: for looking at the log of a
+    /// member that isn't running.
+    pub fn inspect(
+        vfs: &dyn Vfs,
+        dir: &Path,
+        options: &Options,
+        flushed: Flushed,
+    ) -> Result<Recovery> {
+        recover(vfs, dir, options, flushed).map(|(recovery, _)| recovery)
+    }
+
     /// Who wrote the log in `dir`; `None` if there is no log yet.
     pub fn read_identity(vfs: &dyn Vfs, dir: &Path) -> Result<Option<Identity>> {
         recovery::read_identity(vfs, dir)

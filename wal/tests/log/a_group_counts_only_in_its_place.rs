@@ -14,6 +14,7 @@ struct Ties {
     salt: u64,
     offset: u64,
     chain: u32,
+    records: u32,
     last_index: u64,
 }
 
@@ -27,6 +28,7 @@ fn log_and_ties() -> (MemVfs, Ties) {
         salt: reader.header().salt,
         offset: reader.offset(),
         chain: reader.chain(),
+        records: 0,
         last_index: 3,
     };
     (vfs, ties)
@@ -40,6 +42,7 @@ fn found_with(vfs: &MemVfs, ties: Ties) -> Result<Recovery> {
     group[16..24].copy_from_slice(&ties.salt.to_le_bytes());
     group[24..32].copy_from_slice(&ties.offset.to_le_bytes());
     group[40..44].copy_from_slice(&ties.chain.to_le_bytes());
+    group[48..52].copy_from_slice(&ties.records.to_le_bytes());
     group[52] = 1;
     group[56..].copy_from_slice(&ties.last_index.to_le_bytes());
     let crc = crc32fast::hash(&group[8..]);
@@ -78,9 +81,12 @@ fn one_that_follows_another_group_is_not() {
 
 #[test]
 fn one_that_contradicts_its_records_is_refused() {
-    let (vfs, ties) = log_and_ties();
-    let refused = found_with(&vfs, Ties { last_index: 9, ..ties }).err();
-    assert!(matches!(refused, Some(Error::Damaged { .. })), "{refused:?}");
+    let (_, right) = log_and_ties();
+    for wrong in [Ties { last_index: 9, ..right }, Ties { records: 1, ..right }] {
+        let (vfs, _) = log_and_ties();
+        let refused = found_with(&vfs, wrong).err();
+        assert!(matches!(refused, Some(Error::Damaged { .. })), "{refused:?}");
+    }
 }
 
 #[test]

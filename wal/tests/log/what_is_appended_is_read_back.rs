@@ -133,12 +133,12 @@ fn the_largest_group_fits_and_a_larger_one_is_refused() {
 #[test]
 fn a_replay_above_its_limit_is_refused() {
     let vfs = log_of(20);
-    let options = Options { replay_bytes_max: 1000, ..OPTIONS };
+    let options = Options { replay_bytes_max: 1240, ..OPTIONS };
     let open = |through| {
         let at = flushed(through, u64::from(through > 0));
         Log::open(Arc::new(vfs.clone()), dir(), options, IDENTITY, at)
     };
-    assert!(matches!(open(9).err(), Some(retcd_wal::Error::ReplayTooLarge { limit: 1000 })));
+    assert!(matches!(open(9).err(), Some(retcd_wal::Error::ReplayTooLarge { limit: 1240 })));
     assert_eq!(open(10).unwrap().1.entries.len(), 10);
 }
 
