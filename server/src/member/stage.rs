@@ -135,18 +135,17 @@ impl<W: Worker> Stage<W> {
         self.with(worker, |worker| worker.work(work, &self.queue))
     }
 
-    /// Lets the worker do something; after a failure there is none any more.
+    /// Lets the worker do something; after a failure there is none any more. Nor is there after a
+    /// panic, even one on the thread that brought the work: what is half done must not go on.
     fn with(
         &self,
         slot: &mut Option<W>,
         act: impl FnOnce(&mut W) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let Some(worker) = slot.as_mut() else { return Err(Failure::Stopped) };
-        let result = act(worker);
-        if result.is_err() {
-            *slot = None;
-        }
-        result
+        let mut worker = slot.take().ok_or(Failure::Stopped)?;
+        act(&mut worker)?;
+        *slot = Some(worker);
+        Ok(())
     }
 }
 
@@ -196,5 +195,32 @@ mod tests {
         let done = done.lock();
         let numbers: Vec<u32> = done.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, (1..10_000).chain([0]).collect::<Vec<_>>());
+    }
+
+    struct Panicking;
+
+    impl Worker for Panicking {
+        type Work = ();
+
+        fn work(&mut self, (): (), _: &Queue<()>) -> Result<(), Failure> {
+            panic!("half done");
+        }
+
+        fn idle(&mut self) -> Result<(), Failure> {
+            Ok(())
+        }
+
+        fn end(self) -> Result<(), Failure> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn after_a_panic_of_whoever_brought_work_nothing_more_is_done() {
+        let stage = Stage::new(Panicking);
+        let bring = std::panic::AssertUnwindSafe(|| stage.bring((), Bring::Now));
+        assert!(std::panic::catch_unwind(bring).is_err());
+        stage.bring((), Bring::Later).expect("it is only queued");
+        assert!(matches!(stage.run(Duration::from_secs(60)), Err(Failure::Stopped)));
     }
 }
