@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 /// Entries' payload above which a group doesn't grow any more.
 const GROUP_BYTES_DEFAULT: usize = 4 << 20;
 
-/// Groups after which a log thread that never waits looks after its segments all the same. A segment
-/// holds sixteen times as many at least.
+/// Groups after which a log thread that never waits looks after its segments all the same, as it does
+/// at each segment's begin. A segment of small groups holds sixteen times as many.
 const GROUPS_PER_LOOK: usize = 1024;
 
 /// How long the log's thread waits for work before it looks after its segments.
@@ -141,12 +141,13 @@ impl Writer {
         let started = Instant::now();
         self.log.append(&group)?;
         self.member.metrics.log_synced(started.elapsed(), gathered.entries.len());
-        self.segments.give_out(&mut self.log)?;
         self.groups_since_look += 1;
-        if self.groups_since_look >= GROUPS_PER_LOOK {
-            self.look_after_segments()?;
+        // A look lets one segment go: one at least for each that is begun, or large groups without a
+        // pause would fill the disk.
+        match wait == Wait::Until || self.groups_since_look >= GROUPS_PER_LOOK {
+            true => self.look_after_segments(),
+            false => self.segments.give_out(&mut self.log),
         }
-        Ok(())
     }
 
     /// Lets go of segments that the engine doesn't need any more, and has the next one made.
