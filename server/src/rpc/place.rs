@@ -114,7 +114,8 @@ mod tests {
         let op = |range| RequestOp { request: Some(Request::RequestRange(range)) };
         let key = Compare { key: "a".into(), ..Default::default() };
         let range = Compare { range_end: "b".into(), ..key.clone() };
-        let txn = |compare, ops| TxnRequest { compare: vec![compare], success: ops, failure: vec![] };
+        let txn =
+            |compare, ops| TxnRequest { compare: vec![compare], success: ops, failure: vec![] };
         assert_eq!(Place::of_txn(&txn(key.clone(), vec![op(one()), op(one())])), Place::Here);
         assert_eq!(Place::of_txn(&txn(key, vec![op(one()), op(all())])), Place::Pool);
         assert_eq!(Place::of_txn(&txn(range, vec![op(one())])), Place::Pool);

@@ -26,9 +26,7 @@ pub(super) fn range_stream(member: Arc<Member>, message: Bytes) -> Result<Respon
     let pieces = member.checked(member.store.range_stream(request, piece_bytes))?;
     let (sender, receiver) = mpsc::channel(PIECES_MAX);
     tokio::spawn(async move {
-        if !serializable
-            && let Err(error) = member.linearizable().await
-        {
+        if !serializable && let Err(error) = member.linearizable().await {
             // The client may be gone; then nobody needs to know.
             let _ = sender.send(Err(status(&error))).await;
             return;
