@@ -59,9 +59,18 @@ pub(crate) fn resolve_revision(reader: &impl Reader, requested: i64) -> Result<i
 /// A published state, for readers.
 pub(crate) struct Snapshot {
     pub(crate) view: Box<dyn View>,
+    /// Raft index of the last entry that is published.
+    pub(crate) index: u64,
     pub(crate) revision: i64,
     pub(crate) compacted: i64,
     pub(crate) counts: Arc<CountMemo>,
+}
+
+impl Snapshot {
+    /// Where the lease and meta keyspaces are read: they have raft indexes as versions.
+    pub(crate) fn newest_entry(&self) -> Version {
+        Version::end_of(self.index)
+    }
 }
 
 impl Reader for Snapshot {

@@ -82,14 +82,12 @@ pub(crate) fn lease_name(id: i64) -> Bytes {
     [LEASE_NAME_PREFIX, &id.to_be_bytes()].concat().into()
 }
 
-/// The keys attached to a lease, in order.
-pub(crate) fn attached_keys(view: &dyn View, lease: i64) -> Result<Vec<Bytes>> {
+/// The keys attached to a lease as of `at`, in order.
+pub(crate) fn attached_keys(view: &dyn View, lease: i64, at: Version) -> Result<Vec<Bytes>> {
     let start = lease.to_be_bytes();
     let end = lease.cast_unsigned().checked_add(1).map(u64::to_be_bytes);
     let range = KeyRange { start: &start, end: end.as_ref().map(<[u8; 8]>::as_slice) };
-    let newest = Version::MAX;
-    let mut cursor =
-        view.scan(Keyspace::Lease, range, newest, Direction::Forward, Projection::Keys)?;
+    let mut cursor = view.scan(Keyspace::Lease, range, at, Direction::Forward, Projection::Keys)?;
     let mut keys = Vec::new();
     while let Some(record) = cursor.next()? {
         if record.key.len() < LEASE_ID_BYTES {
@@ -141,7 +139,8 @@ impl Store {
 
     /// The keys attached to a lease, in order.
     pub fn lease_keys(&self, id: i64) -> Result<Vec<Bytes>> {
-        attached_keys(&*self.snapshot().view, id)
+        let snapshot = self.snapshot();
+        attached_keys(&*snapshot.view, id, snapshot.newest_entry())
     }
 
     /// Up to `limit` leases that are to be revoked through raft; see [`Lessor::expired`].

@@ -216,13 +216,16 @@ impl Store {
     /// A picture of the published state.
     pub(crate) fn snapshot(&self) -> Snapshot {
         loop {
-            let revision = self.revision();
+            let (index, revision) = {
+                let published = self.published.read();
+                (published.index, published.state.revision)
+            };
             let view = self.engine.view();
             let compacted = self.compacted_revision();
             // Otherwise a compaction above the revision came between: the view may lack some of it.
             if compacted <= revision {
                 let counts = Arc::clone(&self.counts);
-                return Snapshot { view, revision, compacted, counts };
+                return Snapshot { view, index, revision, compacted, counts };
             }
         }
     }

@@ -8,7 +8,7 @@ use retcd_api::etcdserverpb::{
     LeaseRevokeRequest, LeaseRevokeResponse,
 };
 use retcd_api::leasepb;
-use retcd_engine::{Keyspace, Projection};
+use retcd_engine::{Keyspace, Projection, Version};
 
 use super::Applier;
 use crate::range::revision_header;
@@ -38,7 +38,7 @@ impl Applier {
         request: &LeaseRevokeRequest,
     ) -> Result<LeaseRevokeResponse> {
         self.resident().lessor.lock().revoke(request.id)?;
-        for key in attached_keys(self.view()?, request.id)? {
+        for key in attached_keys(self.view()?, request.id, Version::MAX)? {
             let Some(pair) = self.newest(&key, Projection::Keys)? else {
                 return Err(Error::undecodable(Keyspace::Lease, "an attached key is gone"));
             };

@@ -46,8 +46,10 @@ struct Part {
     bytes: u32,
 }
 
-/// The checksum of everything within `bounds`, made with at most `parts_max` records in memory.
+/// The checksum of everything within `bounds`, made with at most `parts_max` records in memory, which
+/// must be two at least.
 pub(super) fn checksum(view: &dyn View, bounds: Bounds, parts_max: usize) -> Result<u32> {
+    assert!(parts_max >= 2, "half of one record can't be kept");
     let mut whole = Concatenation::new(BUCKET_NAME);
     let kept = Kept::of(view, bounds)?;
     let mut above = None;
@@ -157,10 +159,11 @@ impl Smallest {
         self.below.is_none_or(|below| version < below)
     }
 
-    /// Takes a wanted part. When memory is full, the larger half goes.
+    /// Takes a wanted part. When memory is full, the larger half goes. Stops at the limit rather than
+    /// above it, because one more part would double the memory.
     fn push(&mut self, part: Part) {
         self.parts.push(part);
-        if self.parts.len() > self.parts_max {
+        if self.parts.len() >= self.parts_max {
             let middle = self.parts.len() / 2;
             let (_, first_dropped, _) = self.parts.select_nth_unstable(middle);
             self.below = Some(first_dropped.version);
@@ -192,7 +195,7 @@ mod tests {
         let view = engine.view();
         let bounds = Bounds { through: 40, compacted: 11 };
         let at_once = checksum(&*view, bounds, 1000).unwrap();
-        for parts_max in [1, 2, 7, 40, 90] {
+        for parts_max in [2, 3, 7, 40, 90] {
             assert_eq!(checksum(&*view, bounds, parts_max).unwrap(), at_once, "{parts_max}");
         }
     }

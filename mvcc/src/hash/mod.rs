@@ -6,9 +6,9 @@
 mod crc;
 mod kv;
 
-use retcd_engine::{Direction, KeyRange, Keyspace, Projection, Version, View};
+use retcd_engine::{Direction, KeyRange, Keyspace, Projection};
 
-use crate::read::{Reader, resolve_revision};
+use crate::read::{Reader, Snapshot, resolve_revision};
 use crate::{Result, Store};
 
 /// Records that one pass over the pairs remembers at most: 96 MiB.
@@ -60,16 +60,16 @@ impl Store {
         let snapshot = self.snapshot();
         let bounds = kv::Bounds { through: snapshot.revision(), compacted: snapshot.compacted() };
         let pairs = kv::checksum(&*snapshot.view, bounds, RECORDS_MAX)?;
-        let leases = newest_checksum(&*snapshot.view, Keyspace::Lease, pairs)?;
-        newest_checksum(&*snapshot.view, Keyspace::Meta, leases)
+        let leases = newest_checksum(&snapshot, Keyspace::Lease, pairs)?;
+        newest_checksum(&snapshot, Keyspace::Meta, leases)
     }
 }
 
-/// Continues a checksum with the newest record of each key.
-fn newest_checksum(view: &dyn View, keyspace: Keyspace, mut checksum: u32) -> Result<u32> {
+/// Continues a checksum with the newest published record of each key.
+fn newest_checksum(snapshot: &Snapshot, keyspace: Keyspace, mut checksum: u32) -> Result<u32> {
     let all = KeyRange { start: b"", end: None };
-    let mut cursor =
-        view.scan(keyspace, all, Version::MAX, Direction::Forward, Projection::Full)?;
+    let at = snapshot.newest_entry();
+    let mut cursor = snapshot.view.scan(keyspace, all, at, Direction::Forward, Projection::Full)?;
     while let Some(record) = cursor.next()? {
         for part in [&record.key, &record.value] {
             let length = (part.len() as u64).to_le_bytes();

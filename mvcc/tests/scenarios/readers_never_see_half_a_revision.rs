@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use prost::Message;
 use retcd_api::Error;
-use retcd_api::etcdserverpb::{CompactionRequest, InternalRaftRequest, RangeRequest};
+use retcd_api::etcdserverpb::{CompactionRequest, RangeRequest};
 use retcd_engine::lsm::{Lsm, Options};
 use retcd_engine::{Engine, Step};
 use retcd_mvcc::{Applier, CommittedEntry, Config, Store};
@@ -52,22 +52,21 @@ fn while_the_engine_flushes_and_merges() {
 fn write(applier: &mut Applier, number: u64) {
     let value = number.to_string();
     let toggled = format!("toggled/{}", number % 40);
-    let toggle =
-        if number / 40 % 2 == 0 { op(put(&toggled, "")) } else { op(delete(&toggled, "")) };
+    let toggle = if (number / 40).is_multiple_of(2) {
+        op(put(&toggled, ""))
+    } else {
+        op(delete(&toggled, ""))
+    };
     let request = match number % 50 {
         0 => CompactionRequest { revision: number as i64 / 2, physical: false }.into_entry(),
         _ => ops(vec![op(put("left", &value)), toggle, op(put("right", &value))]).into_entry(),
     };
-    let entry = CommittedEntry { index: number, term: 1, data: encoded(&request).into() };
+    let entry = CommittedEntry { index: number, term: 1, data: request.encode_to_vec().into() };
     let outcome = applier.apply(&entry, Duration::ZERO).expect("files in memory don't fail");
     assert!(outcome.result.is_ok(), "{outcome:?}");
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         applier.publish().expect("files in memory don't fail");
     }
-}
-
-fn encoded(request: &InternalRaftRequest) -> Vec<u8> {
-    request.encode_to_vec()
 }
 
 /// Reads until it is over; says how often.
