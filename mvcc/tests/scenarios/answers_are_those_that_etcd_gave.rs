@@ -1,7 +1,8 @@
 //! Sessions recorded with etcd 3.5.1: random requests over a few keys, among them refused ones. Every
 //! answer here must be the recorded one, apart from what names the member.
 //!
-//! A line of a recording is a JSON array of path, request and response of etcd's gateway.
+//! A line of a recording is a JSON array of path, request and response of etcd's gateway; `hash` stands
+//! for `endpoint hashkv`, which that gateway doesn't reach.
 
 use prost::Message;
 use retcd_api::Error;
@@ -49,6 +50,7 @@ fn answer(member: &mut Member, path: &str, request: &Value) -> Value {
         "lease/grant" => execute(member, json::grant_request(request)),
         "lease/revoke" => execute(member, json::revoke_request(request)),
         "lease/timetolive" => lease_keys(member, request),
+        "hash" => hash_kv(member, request),
         _ => panic!("unknown path {path}"),
     };
     result.unwrap_or_else(|error| json!({"code": error.code() as i32, "error": error.message()}))
@@ -107,4 +109,10 @@ fn lease_keys(member: &Member, request: &Value) -> Result<Value, Error> {
     let mut keys: Vec<Value> = keys.iter().map(|key| json::to_base64(key).into()).collect();
     keys.sort_by_key(|key: &Value| key.to_string());
     Ok(json!({"keys": keys}))
+}
+
+fn hash_kv(member: &mut Member, request: &Value) -> Result<Value, Error> {
+    let revision = json::compaction_request(request).revision;
+    let hash = member.store.hash_kv(revision).map_err(refused)?;
+    Ok(json!({"hash": hash.hash, "compact_revision": hash.compact_revision}))
 }
