@@ -25,8 +25,8 @@ pub(crate) struct Tail {
     before: SnapshotMark,
     entries: VecDeque<Entry>,
     bytes: usize,
-    /// Index of the newest membership change that came in and wasn't replaced; 0 for none.
-    conf_change_index: u64,
+    /// Indexes of the membership changes in here, ascending.
+    conf_changes: VecDeque<u64>,
     initial_hard_state: HardState,
     initial_conf_state: ConfState,
 }
@@ -42,7 +42,7 @@ impl Tail {
             before,
             entries: VecDeque::new(),
             bytes: 0,
-            conf_change_index: 0,
+            conf_changes: VecDeque::new(),
             initial_hard_state: hard_state,
             initial_conf_state: conf_state_to_raft(conf_state),
         }
@@ -53,9 +53,9 @@ impl Tail {
         self.bytes
     }
 
-    /// Index of the newest membership change in the log, 0 for none since the start.
-    pub(crate) fn conf_change_index(&self) -> u64 {
-        self.conf_change_index
+    /// Whether there is a membership change above `after`, up to `through`.
+    pub(crate) fn has_conf_change(&self, after: u64, through: u64) -> bool {
+        self.conf_changes.iter().any(|&index| after < index && index <= through)
     }
 
     /// Index of the last entry.
@@ -74,13 +74,12 @@ impl Tail {
                 self.bytes -= cost(&replaced);
             }
         }
-        if self.conf_change_index >= index {
-            let changes = self.entries.iter().rev().filter(|entry| is_conf_change(entry));
-            self.conf_change_index = changes.map(|entry| entry.index).next().unwrap_or(0);
+        while self.conf_changes.back().is_some_and(|&change| change >= index) {
+            self.conf_changes.pop_back();
         }
         self.bytes += cost(&entry);
-        if is_conf_change(&entry) {
-            self.conf_change_index = index;
+        if entry.entry_type != EntryType::EntryNormal {
+            self.conf_changes.push_back(index);
         }
         self.entries.push_back(entry);
         Ok(())
@@ -94,12 +93,11 @@ impl Tail {
             };
             self.bytes -= cost(&entry);
             self.before = SnapshotMark { index: entry.index, term: entry.term };
+            if self.conf_changes.front() == Some(&entry.index) {
+                self.conf_changes.pop_front();
+            }
         }
     }
-}
-
-fn is_conf_change(entry: &Entry) -> bool {
-    entry.entry_type != EntryType::EntryNormal
 }
 
 fn cost(entry: &Entry) -> usize {
@@ -222,19 +220,22 @@ mod tests {
     }
 
     #[test]
-    fn knows_its_newest_membership_change() {
+    fn knows_its_membership_changes() {
         let mut tail = tail_after_5();
         let change = |index, term| Entry {
             entry_type: EntryType::EntryConfChange,
             ..entry(index, term, 10)
         };
-        assert_eq!(tail.conf_change_index(), 0);
+        assert!(!tail.has_conf_change(0, 20));
         tail.put(change(8, 3)).expect("within");
         tail.put(entry(9, 3, 0)).expect("in order");
         tail.put(change(10, 3)).expect("in order");
-        assert_eq!(tail.conf_change_index(), 10);
+        assert!(tail.has_conf_change(9, 10) && !tail.has_conf_change(8, 9));
         tail.put(entry(9, 4, 0)).expect("within");
-        assert_eq!(tail.conf_change_index(), 8, "the newer one was replaced");
+        assert!(!tail.has_conf_change(8, 20), "the newer one was replaced");
+        assert!(tail.has_conf_change(7, 8));
+        tail.trim(9, 0);
+        assert!(!tail.has_conf_change(0, 20));
     }
 
     #[test]

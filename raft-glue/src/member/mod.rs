@@ -344,12 +344,12 @@ impl Member {
     }
 
     /// A lone voter needs nobody's vote, so it doesn't wait for a timeout. But everything in its
-    /// log must be durable, and no membership change may be waiting to be applied.
+    /// log must be durable, and no committed membership change may be waiting to be applied.
     fn campaign_if_alone(&mut self) -> Result<()> {
         let log = &self.raw.raft.raft_log;
         if self.is_lone_candidate()
             && log.persisted == log.last_index()
-            && self.raw.store().conf_change_index() <= log.applied
+            && !self.raw.store().has_conf_change(log.applied, log.committed)
         {
             self.raw.campaign()?;
         }

@@ -261,6 +261,19 @@ fn a_newborn_campaigns_once_its_own_addition_is_applied() {
 }
 
 #[test]
+fn a_membership_change_that_wasnt_committed_doesnt_keep_a_lone_voter_from_leading() {
+    let change = LogEntry { kind: KIND_CONF_CHANGE, ..entry(5, 1) };
+    let restored = Restored {
+        hard_state: HardState { term: 1, vote: 1, commit: 4 },
+        conf_state: voters(&[1]),
+        applied: SnapshotMark { index: 3, term: 1 },
+        entries: vec![entry(4, 1), change],
+    };
+    let member = member(1, restored).expect("a consistent state");
+    assert_eq!(member.status().role, Role::Leader);
+}
+
+#[test]
 fn conf_changes_go_in_with_etcds_bytes_and_one_at_a_time() {
     let mut member = lone_leader();
     let change = ConfChange {

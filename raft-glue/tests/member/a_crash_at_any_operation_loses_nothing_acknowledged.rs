@@ -1,4 +1,4 @@
-//! A member runs a random history: puts, deletes, transactions, compactions and leases are proposed
+//! A member runs a random history: puts, deletes, transactions, compactions, leases and learners come
 //! while earlier ones are on their way to the disk, are applied, flushed and merged, and the log
 //! rotates and recycles. The machine stops at every single operation on the file system. From
 //! whatever the crash leaves, the member starts again, and everything it ever answered is there, at
@@ -19,9 +19,9 @@ fn operations(vfs: &CrashVfs, seed: u64) -> u64 {
     let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
     let mut world = World::default();
     run(&shared, &mut world, &mut Random(seed), ROUNDS[0]).expect("nothing fails");
-    let Seen { flushes, merges, rotations, recycled, reads } = world.seen;
+    let Seen { flushes, merges, rotations, recycled, reads, conf_changes } = world.seen;
     assert!(flushes >= 3 && merges >= 1 && reads >= 5, "{:?}", world.seen);
-    assert!(rotations >= 3 && recycled >= 1, "{:?}", world.seen);
+    assert!(rotations >= 3 && recycled >= 1 && conf_changes >= 1, "{:?}", world.seen);
     vfs.operations()
 }
 

@@ -3,12 +3,14 @@
 
 use crate::support::{World, encode, open};
 use bytes::Bytes;
+use prost::Message;
 use retcd_api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use retcd_api::etcdserverpb::request_op::Request;
 use retcd_api::etcdserverpb::{
     CompactionRequest, Compare, DeleteRangeRequest, InternalRaftRequest, LeaseGrantRequest,
     LeaseRevokeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
 };
+use retcd_mvcc::membership::{self, MemberChange};
 use retcd_raft_glue::{Inline, Input, Result};
 use retcd_vfs::Vfs;
 use std::sync::Arc;
@@ -75,9 +77,16 @@ fn assert_is_stopped(member: &mut Inline) {
 fn round(member: &mut Inline, world: &mut World, random: &mut Random) -> Result<()> {
     for _ in 0..random.below(4) {
         let token = world.sent.len() as u64 + 1;
-        let data = request(token, member.store().revision(), random);
+        let is_conf_change = random.below(15) == 0;
+        let data = match is_conf_change {
+            true => conf_change(token, random),
+            false => request(token, member.store().revision(), random),
+        };
         world.sent.insert(token, data.clone());
-        member.step(Input::Propose { token, data })?;
+        member.step(match is_conf_change {
+            true => Input::ProposeConfChange { token, data },
+            false => Input::Propose { token, data },
+        })?;
     }
     let context = world.sent.len() as u64;
     let asked_at = world.acknowledged_index;
@@ -105,6 +114,23 @@ fn round(member: &mut Inline, world: &mut World, random: &mut Random) -> Result<
     }
     world.hear(told);
     Ok(())
+}
+
+/// A learner that never runs comes or goes, or moves.
+fn conf_change(id: u64, random: &mut Random) -> Bytes {
+    let learner = 1 + random.below(3);
+    let peer_urls = vec![format!("http://127.0.0.1:{}", 1 + random.below(3))];
+    let change = match random.below(4) {
+        0 => MemberChange::Remove(learner),
+        1 => MemberChange::Update { id: learner, peer_urls },
+        _ => MemberChange::Add(membership::Member {
+            id: learner,
+            peer_urls,
+            is_learner: true,
+            ..membership::Member::default()
+        }),
+    };
+    change.to_conf_change(id).encode_to_vec().into()
 }
 
 fn request(id: u64, revision: i64, random: &mut Random) -> Bytes {

@@ -108,6 +108,7 @@ pub(crate) struct Seen {
     pub(crate) rotations: u64,
     pub(crate) recycled: u64,
     pub(crate) reads: u64,
+    pub(crate) conf_changes: u64,
 }
 
 impl World {
@@ -119,12 +120,16 @@ impl World {
                 continue;
             }
             let id = outcome.request_id;
+            if entry.kind != KIND_NORMAL && outcome.result.is_ok() {
+                self.seen.conf_changes += 1;
+            }
             if let Some(before) = self.acknowledged.insert(id, outcome.clone()) {
                 assert_eq!(before.result, outcome.result, "request {id} was answered differently");
             }
         }
         for entry in told.executed {
-            if entry.kind == KIND_NORMAL && !entry.data.is_empty() {
+            // The first entry adds the member itself, a leader's first one is empty.
+            if entry.index > 1 && !entry.data.is_empty() {
                 let known = self.sent.values().any(|data| *data == entry.data);
                 assert!(known, "entry {} was never sent", entry.index);
             }
