@@ -8,8 +8,9 @@
 //! 4. one group with the founding entries and the hard state. From here on the member exists.
 //!
 //! A start that finds a log without entries and without a hard state, beside an engine that has
-//! applied nothing, begins again at 3: nothing was ever promised. Everything else is opened: the log
-//! tells who the member is, the engine up to where the state is on disk, the log what comes after.
+//! applied nothing, begins again at 3: nothing was ever promised. Everything else is opened: the
+//! log tells who the member is, the engine up to where the state is on disk, the log what comes
+//! after.
 
 use crate::data_dir::DataDir;
 use crate::founding::{FoundingMember, found};
@@ -85,8 +86,8 @@ pub enum Opened {
     },
 }
 
-/// Opens the member in `data_dir`, or founds it there. `open_engine` opens or makes the engine in the
-/// folder that it is given.
+/// Opens the member in `data_dir`, or founds it there. `open_engine` opens or makes the engine in
+/// the folder that it is given.
 ///
 /// # Errors
 ///

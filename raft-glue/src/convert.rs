@@ -126,7 +126,8 @@ fn entry_from_etcd(entry: raftpb::Entry) -> Option<eraftpb::Entry> {
     })
 }
 
-/// The kinds that travel between members. Snapshots aren't among them yet, and the local ones never.
+/// The kinds that travel between members. Snapshots aren't among them yet, and the local ones
+/// never.
 fn message_kind(kind: i32) -> Option<eraftpb::MessageType> {
     use eraftpb::MessageType::*;
     [

@@ -95,8 +95,8 @@ fn lock(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn FileLock>> {
     })
 }
 
-/// Creates a folder and its missing parents, and makes their names durable: those that were missing,
-/// and the lowest `ours`, which may be left from a start that was interrupted before this.
+/// Creates a folder and its missing parents, and makes their names durable: those that were
+/// missing, and the lowest `ours`, which may be left from a start that was interrupted before this.
 fn create_durably(vfs: &dyn Vfs, dir: &Path, ours: usize) -> Result<()> {
     let mut named = Vec::new();
     for folder in dir.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {

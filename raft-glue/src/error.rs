@@ -94,8 +94,8 @@ impl std::fmt::Display for Error {
             Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
             Error::Etcd { path } => write!(
                 f,
-                "{}: etcd itself wrote this data directory; this version can't take it over yet and \
-                 left it as it was. Start with an empty data directory and move the keys with \
+                "{}: etcd itself wrote this data directory; this version can't take it over yet \
+                 and left it as it was. Start with an empty data directory and move the keys with \
                  etcdctl, or wait for the version that migrates",
                 path.display()
             ),
@@ -104,8 +104,8 @@ impl std::fmt::Display for Error {
             }
             Error::LogMissing { dir, applied } => write!(
                 f,
-                "{}: there is no log, but the engine has applied entries up to {applied}: bring the \
-                 log back or replace the member",
+                "{}: there is no log, but the engine has applied entries up to {applied}: bring \
+                 the log back or replace the member",
                 dir.display()
             ),
             Error::InvalidOptions(reason) => f.write_str(reason),

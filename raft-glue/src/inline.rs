@@ -1,9 +1,9 @@
 //! A whole member without threads: for tests, and for simulations that decide what happens when.
 //!
 //! The work is cut into the pieces that the threads of a server would do: [`Inline::consult`] (the
-//! raft thread), [`Inline::submit`] and [`Inline::complete`] (the log thread), [`Inline::apply`] (the
-//! apply thread), [`Inline::maintain`] (the pool). Any order is allowed; [`Inline::settle`] does all
-//! of it until nothing is left. After an error nothing is done any more.
+//! raft thread), [`Inline::submit`] and [`Inline::complete`] (the log thread), [`Inline::apply`]
+//! (the apply thread), [`Inline::maintain`] (the pool). Any order is allowed; [`Inline::settle`]
+//! does all of it until nothing is left. After an error nothing is done any more.
 
 use crate::{
     AppendGroup, Dropped, Error, Input, KIND_NORMAL, Output, Parts, Read, Result, RoleChange,

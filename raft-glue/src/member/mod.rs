@@ -86,8 +86,8 @@ impl Member {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Inconsistent`] if entries don't follow the applied index without a gap, if the
-    /// commit index is above the last entry, or if the hard state is older than the entries.
+    /// [`crate::Error::Inconsistent`] if entries don't follow the applied index without a gap, if
+    /// the commit index is above the last entry, or if the hard state is older than the entries.
     pub fn new(config: MemberConfig, restored: Restored, logger: &slog::Logger) -> Result<Member> {
         let applied = restored.applied.index;
         let logged = restored.hard_state;

@@ -1,10 +1,10 @@
-//! A member runs a random history: puts, deletes, transactions, compactions, leases and learners come
-//! while earlier ones are on their way to the disk, are applied, flushed and merged, and the log
-//! rotates and recycles. The machine stops at every single operation on the file system. From
+//! A member runs a random history: puts, deletes, transactions, compactions, leases and learners
+//! come while earlier ones are on their way to the disk, are applied, flushed and merged, and the
+//! log rotates and recycles. The machine stops at every single operation on the file system. From
 //! whatever the crash leaves, the member starts again, and everything it ever answered is there, at
 //! the revision that it told; nothing is there that nobody sent; no reader sees an older revision
-//! than before; and the state is the one that the oracle engine gets to by the same entries. Then it
-//! goes on, crashes again, and all of it still holds.
+//! than before; and the state is the one that the oracle engine gets to by the same entries. Then
+//! it goes on, crashes again, and all of it still holds.
 
 use crate::history::{Random, run};
 use crate::support::{Seen, World, open};

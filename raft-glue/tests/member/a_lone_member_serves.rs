@@ -1,5 +1,5 @@
-//! One member from its founding on: it leads by itself, answers what it is sent once that is durable
-//! and applied, confirms reads, and is the same after a restart.
+//! One member from its founding on: it leads by itself, answers what it is sent once that is
+//! durable and applied, confirms reads, and is the same after a restart.
 
 use crate::support::{World, open, open_at, open_on_oracle, put};
 use retcd_mvcc::Response;
