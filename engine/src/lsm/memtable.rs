@@ -11,7 +11,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as MapEntry;
+use std::collections::btree_map::{Entry as MapEntry, IntoIter};
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::RwLock;
 
+use super::graveyard::{Grave, Graveyard};
 use crate::table::RecordRef;
 use crate::{Direction, Header, KeyRange, Keyspace, Projection, Record, Version};
 
@@ -28,6 +29,9 @@ const RECORD_OVERHEAD_BYTES: u64 = 160;
 /// Records that a cursor looks at in its first chunk, and in its largest.
 const CHUNK_RECORDS_MIN: usize = 8;
 const CHUNK_RECORDS_MAX: usize = 256;
+
+/// Records that are dropped in one step: about two milliseconds' work.
+const DECAY_RECORDS: usize = 8192;
 
 /// Number of a `write`; readers see records up to theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,19 +74,36 @@ struct Records {
     newest: Version,
 }
 
+/// What a memtable held, on its way to be dropped.
+pub(crate) struct Remains {
+    keyspaces: [IntoIter<Place, Entry>; 4],
+}
+
+impl Remains {
+    /// Drops some records; `false` if there are none left.
+    pub(crate) fn decay(&mut self) -> bool {
+        let mut rest = self.keyspaces.iter_mut().flatten();
+        rest.by_ref().take(DECAY_RECORDS).for_each(drop);
+        rest.next().is_some()
+    }
+}
+
 /// See the module's text.
 pub(crate) struct Memtable {
     keyspaces: RwLock<[Records; 4]>,
     published: AtomicU64,
     bytes: AtomicU64,
+    graveyard: Arc<Graveyard>,
 }
 
 impl Memtable {
-    pub(crate) fn new() -> Memtable {
+    /// An empty memtable, whose records go to `graveyard` when nobody reads them any more.
+    pub(crate) fn new(graveyard: Arc<Graveyard>) -> Memtable {
         Memtable {
             keyspaces: RwLock::default(),
             published: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
+            graveyard,
         }
     }
 
@@ -93,6 +114,7 @@ impl Memtable {
         let stamp = Stamp(self.published.load(Ordering::Relaxed) + 1);
         let mut added_bytes = 0;
         for record in records.drain(..) {
+            assert!(!record.tombstone || record.value.is_empty(), "a tombstone with a value");
             *newest = record.version.max(*newest);
             let record_bytes = (record.key.len() + record.value.len()) as u64;
             let place = Place { key: record.key, version: Reverse(record.version) };
@@ -147,6 +169,18 @@ impl Memtable {
             header: entry.header,
             value: entry.project(projection),
         })
+    }
+}
+
+/// The last holder may be a reader in a hurry, and a full memtable takes tens of milliseconds to
+/// take apart: that is left to a step.
+impl Drop for Memtable {
+    fn drop(&mut self) {
+        let keyspaces = std::mem::take(self.keyspaces.get_mut());
+        if keyspaces.iter().any(|records| !records.map.is_empty()) {
+            let keyspaces = keyspaces.map(|records| records.map.into_iter());
+            self.graveyard.take_in(Grave::Memtable(Box::new(Remains { keyspaces })));
+        }
     }
 }
 
@@ -319,7 +353,7 @@ mod tests {
 
     #[test]
     fn cursors_pass_over_what_came_after_their_stamp() {
-        let table = Arc::new(Memtable::new());
+        let table = Arc::new(Memtable::new(Arc::default()));
         table.write(Keyspace::Kv, &mut (0..1000).map(|key| put(key, 1)).collect());
         let before = table.published();
         table.write(Keyspace::Kv, &mut (0..1000).step_by(2).map(|key| put(key, 2)).collect());
@@ -338,7 +372,7 @@ mod tests {
 
     #[test]
     fn seeks_land_inside_of_a_chunk_and_beyond_it() {
-        let table = Arc::new(Memtable::new());
+        let table = Arc::new(Memtable::new(Arc::default()));
         table.write(Keyspace::Kv, &mut (0..1000).map(|key| put(key, 5)).collect());
         let mut cursor = cursor(&table, Stamp::MAX, Direction::Forward);
         for (key, main, expected) in [
@@ -358,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_record_written_again_is_not_new() {
-        let table = Arc::new(Memtable::new());
+        let table = Arc::new(Memtable::new(Arc::default()));
         table.write(Keyspace::Kv, &mut vec![put(1, 1)]);
         let (before, bytes) = (table.published(), table.bytes());
         table.write(Keyspace::Kv, &mut vec![put(1, 1)]);

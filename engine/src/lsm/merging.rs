@@ -175,7 +175,7 @@ mod tests {
     /// One source for each list of (key, main).
     fn merging(lists: &[&[(&'static str, u64)]], direction: Direction) -> Merging {
         let source = |list: &&[(&'static str, u64)]| {
-            let table = Arc::new(Memtable::new());
+            let table = Arc::new(Memtable::new(Arc::default()));
             let record = |&(key, main): &(&'static str, u64)| Record {
                 key: Bytes::from_static(key.as_bytes()),
                 version: Version { main, sub: 0 },

@@ -17,6 +17,7 @@
 //! memtables pile up. [`Stats::frozen_memtables`] at its limit of two tells to hold back.
 
 mod flush;
+mod graveyard;
 mod health;
 pub mod manifest;
 mod memtable;
@@ -94,7 +95,7 @@ impl Lsm {
             return;
         }
         writer.flush_requested = false;
-        writer.active = Arc::new(Memtable::new());
+        writer.active = self.store.new_memtable();
         let active = Arc::clone(&writer.active);
         let applied = writer.applied.clone();
         self.store.repaint(|picture| {

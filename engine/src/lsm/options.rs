@@ -1,7 +1,7 @@
 //! What can be chosen when an engine is opened, and the limits of each choice.
 
 use crate::table::TableOptions;
-use crate::{Error, Result};
+use crate::{Error, Keyspace, Result};
 
 const MIB: u64 = 1 << 20;
 
@@ -43,6 +43,14 @@ impl Default for Options {
 }
 
 impl Options {
+    /// How tables of `keyspace` are written. `Rev` is walked and not looked up, so it has no filter.
+    pub(super) fn table_of(&self, keyspace: Keyspace) -> TableOptions {
+        match keyspace {
+            Keyspace::Rev => TableOptions { filter_bits_per_key: 0, ..self.table },
+            Keyspace::Kv | Keyspace::Lease | Keyspace::Meta => self.table,
+        }
+    }
+
     /// Refuses what can't work. The upper limits keep a flush, a step and a start short.
     pub(super) fn check(&self) -> Result<()> {
         let limits = [

