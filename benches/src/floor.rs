@@ -16,7 +16,7 @@ use crate::stats::percentile;
 /// What a log group of one small put occupies.
 const BLOCK_BYTES: usize = 4096;
 /// The file is filled with zeros before, as a log segment is, so that no sync journals extents.
-const FILE_BYTES: u64 = 16 << 20;
+const FILE_BYTES: u64 = 4 << 20;
 
 /// How long one block takes.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,10 @@ use crate::load::Measurement;
 use crate::stats::median;
 
 /// The head of the table of loads.
-pub const HEAD: &str = "what        clients  server          per second     p50 µs     p99 µs  CPU µs each  syncs each";
+pub const HEAD: &str = concat!(
+    "what        clients  server          per second     p50 µs     p99 µs",
+    "  CPU µs each  syncs each",
+);
 
 /// The medians of several runs.
 pub fn medians(runs: &[Measurement]) -> Measurement {
