@@ -1,5 +1,5 @@
-//! The three ways in which a call can fail: refused, storage failed, or storage holds something that
-//! this layer never wrote.
+//! The three ways in which a call can fail: refused, storage failed, or storage holds something
+//! that this layer never wrote.
 //!
 //! Only [`Error::Refused`] is an answer to a client. After any other the member stops.
 
@@ -24,8 +24,8 @@ pub enum Error {
         /// What doesn't hold.
         reason: &'static str,
     },
-    /// A committed entry isn't a request: it is of a newer version, or it was damaged before the log
-    /// took its checksum.
+    /// A committed entry isn't a request: it is of a newer version, or it was damaged before the
+    /// log took its checksum.
     Entry {
         /// Its raft index.
         index: u64,

@@ -9,8 +9,8 @@
 //! Lease  key = lease id u64 BE, user key; version = (raft index, position in the entry)
 //! ```
 //!
-//! The varints of a pair's header are the ones that the pair has on the wire, so that a reader copies
-//! them instead of decoding them.
+//! The varints of a pair's header are the ones that the pair has on the wire, so that a reader
+//! copies them instead of decoding them.
 
 use bytes::Bytes;
 use prost::encoding::{decode_varint, encode_varint};

@@ -2,8 +2,8 @@
 //!
 //! A reader takes its picture in an order that makes it safe without holding a lock: the published
 //! revision first, then the view, then the compacted revision. The view has all of the revision,
-//! because revisions are published after they are written; and what the view may lack was compacted,
-//! because compactions are published before the engine may act on them.
+//! because revisions are published after they are written; and what the view may lack was
+//! compacted, because compactions are published before the engine may act on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,8 +184,8 @@ impl Store {
         txn::read_txn(&mut self.snapshot(), request)
     }
 
-    /// Whether a request of this cost fits into the quota: always, if it costs nothing. The check at
-    /// the door; at apply it only changes the answer.
+    /// Whether a request of this cost fits into the quota: always, if it costs nothing. The check
+    /// at the door; at apply it only changes the answer.
     pub fn quota_admits(&self, cost: u64) -> bool {
         let Some(quota) = self.config.quota_bytes else {
             return true;

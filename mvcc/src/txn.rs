@@ -175,8 +175,8 @@ pub(crate) fn read_txn(reader: &mut impl Reader, request: &TxnRequest) -> Result
     })
 }
 
-/// Whether a comparison holds for all keys that it names. Where there are none it is made once against
-/// zeros, but a comparison of values fails.
+/// Whether a comparison holds for all keys that it names. Where there are none it is made once
+/// against zeros, but a comparison of values fails.
 fn holds(reader: &mut impl Reader, compare: &Compare) -> Result<bool> {
     let target = CompareTarget::try_from(compare.target).ok();
     let projection =

@@ -1,7 +1,7 @@
 //! A pair's `KeyValue` message, assembled from its record without decoding it.
 //!
-//! The order of the fields is the one in which prost and Go's generated code write them, so the bytes
-//! are what they make of the same pair: answers and hashes depend on that.
+//! The order of the fields is the one in which prost and Go's generated code write them, so the
+//! bytes are what they make of the same pair: answers and hashes depend on that.
 
 use bytes::BufMut;
 use prost::encoding::{encode_varint, encoded_len_varint};

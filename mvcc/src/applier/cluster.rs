@@ -30,8 +30,8 @@ struct V2Attributes {
 }
 
 impl Applier {
-    /// Executes a committed change of the membership. `conf_state` is raft's configuration after it,
-    /// and is kept if the change is accepted. Applied before, it does nothing.
+    /// Executes a committed change of the membership. `conf_state` is raft's configuration after
+    /// it, and is kept if the change is accepted. Applied before, it does nothing.
     ///
     /// # Errors
     ///
@@ -103,8 +103,8 @@ impl Applier {
         self.store_item(item);
     }
 
-    /// An entry of etcd's older store. Up to 3.6 members announce themselves and the cluster's version
-    /// in such entries; everything else that they can say is long gone.
+    /// An entry of etcd's older store. Up to 3.6 members announce themselves and the cluster's
+    /// version in such entries; everything else that they can say is long gone.
     pub(super) fn v2_request(&mut self, request: etcdserverpb::Request) {
         if request.method != "PUT" {
             return;

@@ -24,8 +24,8 @@ impl Applier {
     ///
     /// # Errors
     ///
-    /// A refusal is in the outcome. An error means that the engine failed or that the entry can't be
-    /// understood: the member must stop.
+    /// A refusal is in the outcome. An error means that the engine failed or that the entry can't
+    /// be understood: the member must stop.
     pub fn apply(&mut self, entry: &CommittedEntry, now: Duration) -> Result<Outcome> {
         let mut outcome = Outcome { request_id: 0, result: Ok(Response::None), raise: None };
         if !self.begin_entry(entry.index, entry.term) || entry.data.is_empty() {

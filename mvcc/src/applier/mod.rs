@@ -1,16 +1,17 @@
 //! Executes committed entries, in order, on the one thread that writes.
 //!
-//! 1. [`Applier::apply`] executes an entry: its records are collected, its answer is made, but nobody
-//!    sees it yet. Checks come before writes, so a refused entry leaves no trace.
+//! 1. [`Applier::apply`] executes an entry: its records are collected, its answer is made, but
+//!    nobody sees it yet. Checks come before writes, so a refused entry leaves no trace.
 //! 2. [`Applier::publish`] ends a batch of entries: the records go to the engine and are committed,
 //!    then readers see the new revision, and watchers are told.
 //!
-//! An entry makes at most one main revision. Its changes get the sub revisions 0, 1, 2 … in the order of
-//! execution; a range in between reads the revision in the making. Lease and meta records are versioned
-//! by raft index and their position in the entry.
+//! An entry makes at most one main revision. Its changes get the sub revisions 0, 1, 2 … in the
+//! order of execution; a range in between reads the revision in the making. Lease and meta records
+//! are versioned by raft index and their position in the entry.
 //!
-//! The result of an entry depends on nothing but the entries before it. The quota is the exception by
-//! design: it depends on this member's files, so it never changes what is executed, only the answer.
+//! The result of an entry depends on nothing but the entries before it. The quota is the exception
+//! by design: it depends on this member's files, so it never changes what is executed, only the
+//! answer.
 
 mod cluster;
 mod dispatch;

@@ -2,8 +2,8 @@
 //!
 //! Entries of one batch follow each other on the same keys. Point lookups are answered from what is
 //! collected, or else from a view that was made at the batch's beginning, so that a batch of puts
-//! costs one view and one write per keyspace. Only a scan needs a view that has everything: it writes
-//! what is collected first.
+//! costs one view and one write per keyspace. Only a scan needs a view that has everything: it
+//! writes what is collected first.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -3,8 +3,8 @@
 //! etcd's file is in that order; ours is in the order of keys, and an index of all revisions would
 //! take 24 bytes for each. So the order is made in passes:
 //!
-//! 1. walk all records in key order, take the checksum of each, and remember those with the smallest
-//!    revisions that no pass has finished yet, as many as memory allows;
+//! 1. walk all records in key order, take the checksum of each, and remember those with the
+//!    smallest revisions that no pass has finished yet, as many as memory allows;
 //! 2. sort these by revision and append their checksums to the result;
 //! 3. if some had to be left out, begin again above the last one appended.
 //!
@@ -13,8 +13,8 @@
 //! * every version above C, up to A;
 //! * at or below C, the version that is the newest one up to A, unless it is a tombstone. So a
 //!   version that a later one up to A supersedes is left out even where compaction kept it;
-//! * but if no key at all is alive at A, etcd leaves out nothing: then what the compaction kept goes
-//!   in, which is the newest version up to C of each key, unless it is a tombstone.
+//! * but if no key at all is alive at A, etcd leaves out nothing: then what the compaction kept
+//!   goes in, which is the newest version up to C of each key, unless it is a tombstone.
 
 use bytes::Bytes;
 use retcd_engine::{Direction, KeyRange, Keyspace, Projection, Record, Version, View};
@@ -46,8 +46,8 @@ struct Part {
     bytes: u32,
 }
 
-/// The checksum of everything within `bounds`, made with at most `parts_max` records in memory, which
-/// must be two at least.
+/// The checksum of everything within `bounds`, made with at most `parts_max` records in memory,
+/// which must be two at least.
 pub(super) fn checksum(view: &dyn View, bounds: Bounds, parts_max: usize) -> Result<u32> {
     assert!(parts_max >= 2, "half of one record can't be kept");
     let mut whole = Concatenation::new(BUCKET_NAME);
@@ -159,8 +159,8 @@ impl Smallest {
         self.below.is_none_or(|below| version < below)
     }
 
-    /// Takes a wanted part. When memory is full, the larger half goes. Stops at the limit rather than
-    /// above it, because one more part would double the memory.
+    /// Takes a wanted part. When memory is full, the larger half goes. Stops at the limit rather
+    /// than above it, because one more part would double the memory.
     fn push(&mut self, part: Part) {
         self.parts.push(part);
         if self.parts.len() >= self.parts_max {

@@ -28,8 +28,8 @@ pub struct KvHash {
 }
 
 impl Store {
-    /// The checksum of all pairs up to `revision`; 0 means the current one. Reads every version that
-    /// is stored, several times if there are very many, and remembers at most 96 MiB.
+    /// The checksum of all pairs up to `revision`; 0 means the current one. Reads every version
+    /// that is stored, several times if there are very many, and remembers at most 96 MiB.
     ///
     /// Unlike etcd from 3.5.6 on, the compacted revision itself is answered with the state that a
     /// compaction leaves, not with a checksum that was taken while compacting.
@@ -54,8 +54,8 @@ impl Store {
         })
     }
 
-    /// The checksum of everything that is replicated. Members that applied the same entries give the
-    /// same number; it isn't etcd's, which depends on its file's buckets.
+    /// The checksum of everything that is replicated. Members that applied the same entries give
+    /// the same number; it isn't etcd's, which depends on its file's buckets.
     pub fn hash(&self) -> Result<u32> {
         let snapshot = self.snapshot();
         let bounds = kv::Bounds { through: snapshot.revision(), compacted: snapshot.compacted() };

@@ -3,11 +3,11 @@
 //! Every list with a limit says how many keys its range has, so a client that pages through ten
 //! million keys asks for ten thousand counts. Two kinds of counts are kept:
 //!
-//! * *current* ones, of a few ranges, which every publication brings up to date: a key that comes or
-//!   goes changes the count of each range that it lies in. A range is entered before it is counted, so
-//!   that no change is missed while somebody counts;
-//! * *past* ones, of a range at a revision, which never change. A page leaves behind the count of what
-//!   follows it, which is where the next page begins.
+//! * *current* ones, of a few ranges, which every publication brings up to date: a key that comes
+//!   or goes changes the count of each range that it lies in. A range is entered before it is
+//!   counted, so that no change is missed while somebody counts;
+//! * *past* ones, of a range at a revision, which never change. A page leaves behind the count of
+//!   what follows it, which is where the next page begins.
 //!
 //! The range of all keys is always among the current ones. Small counts aren't worth a place.
 
@@ -160,8 +160,8 @@ impl Inner {
         self.past.iter().find(is_it).map(|past| past.count)
     }
 
-    /// Enters a range that is going to be counted; `None` if it is too late for this revision, or if
-    /// all places are taken by such ranges.
+    /// Enters a range that is going to be counted; `None` if it is too late for this revision, or
+    /// if all places are taken by such ranges.
     fn enter(&mut self, range: KeyRange<'_>, revision: i64) -> Option<u64> {
         if revision != self.revision || self.current.iter().any(|other| other.range.is(range)) {
             return None;

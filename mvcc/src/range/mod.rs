@@ -1,7 +1,7 @@
 //! Ranges: which pairs a request names, in which order, and how the answer is assembled.
 //!
-//! [`select`] finds the pairs and hands them over one by one; the rest of this module turns them into
-//! a message, into the bytes of a message, or into a stream of messages.
+//! [`select`] finds the pairs and hands them over one by one; the rest of this module turns them
+//! into a message, into the bytes of a message, or into a stream of messages.
 
 mod counts;
 mod encode;

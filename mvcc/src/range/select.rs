@@ -5,8 +5,8 @@
 //! 1. in key order, either way, without filters: a scan that stops at the limit; what is left is
 //!    counted from there, so nothing is visited twice;
 //! 2. in key order with filters: the same, but the limit counts pairs that pass;
-//! 3. in another order: every pair of the range is looked at, at most twice the limit are kept. Unless
-//!    values decide the order, they are read only for the pairs that are answered.
+//! 3. in another order: every pair of the range is looked at, at most twice the limit are kept.
+//!    Unless values decide the order, they are read only for the pairs that are answered.
 //!
 //! The count is of the keys in the range, before limit and filters. Like etcd, a target other than
 //! the key *without* an order sorts what the limit left over rather than the whole range.
@@ -203,7 +203,8 @@ impl Scan<'_> {
         Ok(total.cast_signed())
     }
 
-    /// Remembers how many keys of the span come after `last`, where a client asks for the next page.
+    /// Remembers how many keys of the span come after `last`, where a client asks for the next
+    /// page.
     fn learn_what_follows(&self, last: &Bytes, count: u64) {
         if let Some(counts) = self.counts {
             let next = [last, &[0][..]].concat();

@@ -14,8 +14,8 @@ pub(crate) enum Span<'a> {
 }
 
 impl<'a> Span<'a> {
-    /// Reads etcd's convention: without `range_end` it is one key, and an end of one zero byte leaves
-    /// the interval open.
+    /// Reads etcd's convention: without `range_end` it is one key, and an end of one zero byte
+    /// leaves the interval open.
     pub(crate) fn new(key: &'a [u8], range_end: &'a [u8]) -> Span<'a> {
         match range_end {
             [] => Span::Key(key),

@@ -1,9 +1,10 @@
 //! A range in pieces, so that a large one needs little memory on either side.
 //!
-//! The first piece pins the revision. Between pieces nothing of the engine is held: when a compaction
-//! passes the pinned revision in the meantime, the next piece is refused as compacted. Pieces start
-//! with 10 keys, and are doubled and halved towards the wanted size. Header, `more` and `count` come
-//! with the last piece only; the count is what was streamed and what the limit left over.
+//! The first piece pins the revision. Between pieces nothing of the engine is held: when a
+//! compaction passes the pinned revision in the meantime, the next piece is refused as compacted.
+//! Pieces start with 10 keys, and are doubled and halved towards the wanted size. Header, `more`
+//! and `count` come with the last piece only; the count is what was streamed and what the limit
+//! left over.
 
 use std::sync::Arc;
 

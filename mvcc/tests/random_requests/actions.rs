@@ -13,8 +13,8 @@ use retcd_api::etcdserverpb::{
 /// All leases that there can be.
 pub(crate) const LEASES: [i64; 3] = [1, 2, -3];
 
-/// A revision in a request, before it is [`resolved`]: far below it stands for the compacted one and
-/// its neighbours, and otherwise for a distance from the current one.
+/// A revision in a request, before it is [`resolved`]: far below it stands for the compacted one
+/// and its neighbours, and otherwise for a distance from the current one.
 const NEAR_COMPACTED: i64 = -1000;
 
 /// One step of a test.

@@ -1,6 +1,6 @@
-//! Random requests, against a model that keeps a whole map for every revision and does everything the
-//! simplest way. Answers, pieces of the past, hashes and counts must be equal, however entries are
-//! gathered into batches and whenever the member is restarted.
+//! Random requests, against a model that keeps a whole map for every revision and does everything
+//! the simplest way. Answers, pieces of the past, hashes and counts must be equal, however entries
+//! are gathered into batches and whenever the member is restarted.
 
 mod actions;
 mod member;

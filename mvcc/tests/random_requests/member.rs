@@ -24,8 +24,8 @@ use retcd_vfs::{MemVfs, Vfs};
 pub(crate) enum EngineKind {
     /// The in-memory oracle, which loses nothing.
     Oracle,
-    /// The log-structured engine with tiny memtables and tables. A restart finds what it flushed; the
-    /// rest is applied again.
+    /// The log-structured engine with tiny memtables and tables. A restart finds what it flushed;
+    /// the rest is applied again.
     Lsm,
 }
 

@@ -1,8 +1,8 @@
-//! Sessions recorded with etcd 3.5.1: random requests over a few keys, among them refused ones. Every
-//! answer here must be the recorded one, apart from what names the member.
+//! Sessions recorded with etcd 3.5.1: random requests over a few keys, among them refused ones.
+//! Every answer here must be the recorded one, apart from what names the member.
 //!
-//! A line of a recording is a JSON array of path, request and response of etcd's gateway; `hash` stands
-//! for `endpoint hashkv`, which that gateway doesn't reach.
+//! A line of a recording is a JSON array of path, request and response of etcd's gateway; `hash`
+//! stands for `endpoint hashkv`, which that gateway doesn't reach.
 
 use prost::Message;
 use retcd_api::Error;

@@ -1,5 +1,5 @@
-//! After a restart the log is replayed from what is durable. What the engine holds already is skipped,
-//! the rest leads to the same state as the first time.
+//! After a restart the log is replayed from what is durable. What the engine holds already is
+//! skipped, the rest leads to the same state as the first time.
 
 use prost::Message;
 use retcd_api::Error;

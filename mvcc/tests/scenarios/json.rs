@@ -1,5 +1,5 @@
-//! Requests and responses in the JSON of etcd's gateway: 64-bit integers are texts, bytes are base64,
-//! fields that are zero or empty are left out.
+//! Requests and responses in the JSON of etcd's gateway: 64-bit integers are texts, bytes are
+//! base64, fields that are zero or empty are left out.
 
 use bytes::Bytes;
 use retcd_api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};

@@ -1,5 +1,5 @@
-//! Readers on other threads, while entries are applied, compacted, flushed and merged: whatever they
-//! read is one whole revision, and its counts are right.
+//! Readers on other threads, while entries are applied, compacted, flushed and merged: whatever
+//! they read is one whole revision, and its counts are right.
 //!
 //! Every transaction gives two keys the same value and makes one key come or go.
 

@@ -1,5 +1,5 @@
-//! What a watcher that is behind gets to read: every change of every revision from the compacted one
-//! on, in order, in pieces.
+//! What a watcher that is behind gets to read: every change of every revision from the compacted
+//! one on, in order, in pieces.
 
 use retcd_api::Error;
 use retcd_mvcc::watch::{History, HistoryPiece, PieceLimit};
