@@ -16,8 +16,8 @@ mod storage;
 mod tasks;
 mod version;
 
-use logging::{LogConfig, Record};
 use flags::{Exit, Outcome, Surroundings};
+use logging::{LogConfig, Record};
 use run::End;
 use std::io::Write;
 use std::process::ExitCode;

@@ -77,8 +77,7 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
     let inboxes = Inboxes::new(threads);
     let network = start_network(threads, &inboxes, parts.identity.member)?;
     let (failures, failed) = unbounded();
-    let running =
-        member::start(parts, member_options(config), metrics.clone(), inboxes, failures)?;
+    let running = member::start(parts, member_options(config), metrics.clone(), inboxes, failures)?;
     serve(config, listeners, &network, &running, &metrics)?;
     start_tasks(config, &network, &running.member);
     let end = wait(&signals, &failed);

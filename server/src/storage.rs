@@ -40,8 +40,7 @@ impl std::error::Error for Error {}
 pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
     let log_dir = config.wal_dir.as_deref();
-    let data_dir =
-        DataDir::open(vfs.clone(), &config.data_dir, log_dir).map_err(Error::Member)?;
+    let data_dir = DataDir::open(vfs.clone(), &config.data_dir, log_dir).map_err(Error::Member)?;
     let (name, initial_cluster) = match data_dir.may_be_new().map_err(Error::Member)? {
         true => founding(config)?,
         false => (String::new(), Vec::new()),

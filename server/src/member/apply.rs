@@ -12,6 +12,9 @@ use retcd_wal::LogEntry;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+/// How often the engine's backlog is looked at: far more often than a memtable fills.
+const PUBLICATIONS_PER_LOOK: u64 = 64;
+
 /// Committed entries on their way to the apply thread.
 pub(super) struct Committed {
     pub(super) entries: Vec<LogEntry>,
@@ -35,6 +38,11 @@ pub(super) struct Apply {
     pub(super) member: Arc<Member>,
     pub(super) batching: Batching,
     pub(super) slow: Duration,
+    /// Entries up to here were in the log at the start: whoever asked for them is gone, and an id
+    /// of theirs may have been given out again.
+    pub(super) unanswered: u64,
+    /// How often something was published.
+    pub(super) publications: u64,
 }
 
 impl Worker for Apply {
@@ -103,7 +111,9 @@ impl Apply {
         if took >= self.slow {
             self.member.apply_was_slow(index, took);
         }
-        answers.push((outcome.request_id, outcome.result));
+        if index > self.unanswered {
+            answers.push((outcome.request_id, outcome.result));
+        }
         Ok(now)
     }
 
@@ -131,7 +141,9 @@ impl Apply {
     ) -> Result<(), Failure> {
         let ConfChanged { change, state, outcome } =
             retcd_raft_glue::apply_conf_change(&mut self.applier, entry)?;
-        answers.push((outcome.request_id, outcome.result));
+        if entry.index > self.unanswered {
+            answers.push((outcome.request_id, outcome.result));
+        }
         // The raft thread may be gone at shutdown; then nobody needs to know.
         let _ = self.raft.send(Event::Input(Input::ConfChanged { change, state }));
         Ok(())
@@ -142,6 +154,10 @@ impl Apply {
         self.member.status.set_applied(last);
         self.member.reads.applied(last);
         self.member.answer(answers);
+        self.publications += 1;
+        if self.publications.is_multiple_of(PUBLICATIONS_PER_LOOK) {
+            self.member.look_after_engine();
+        }
         Ok(())
     }
 }

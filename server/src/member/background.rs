@@ -2,6 +2,7 @@
 
 use super::{Failure, Member};
 use parking_lot::{Condvar, Mutex};
+use retcd_api::Error;
 use retcd_engine::{Engine, Step};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -46,8 +47,7 @@ pub(crate) struct Background {
     pub(super) doorbell: Arc<Doorbell>,
     /// How often somebody asked for everything due to be done.
     asked: Arc<AtomicU64>,
-    /// The newest request that is fulfilled.
-    settled: watch::Receiver<u64>,
+    settled: watch::Receiver<Settled>,
 }
 
 /// The maintenance thread's possessions.
@@ -55,26 +55,43 @@ pub(super) struct Maintenance {
     engine: Arc<dyn Engine>,
     doorbell: Arc<Doorbell>,
     asked: Arc<AtomicU64>,
-    settled: watch::Sender<u64>,
+    settled: watch::Sender<Settled>,
+}
+
+/// How far the maintenance thread is.
+#[derive(Clone, Copy, Default)]
+struct Settled {
+    /// The newest request that is fulfilled, or given up.
+    ticket: u64,
+    /// Whether it was given up because the disk is full.
+    is_full: bool,
 }
 
 /// A maintenance thread's possessions, and the handle for others.
 pub(super) fn background(engine: Arc<dyn Engine>) -> (Background, Maintenance) {
     let doorbell = Arc::<Doorbell>::default();
     let asked = Arc::<AtomicU64>::default();
-    let (sender, receiver) = watch::channel(0);
+    let (sender, receiver) = watch::channel(Settled::default());
     let background =
         Background { doorbell: doorbell.clone(), asked: asked.clone(), settled: receiver };
     (background, Maintenance { engine, doorbell, asked, settled: sender })
 }
 
 impl Background {
-    /// Waits until everything that was due at the call is done; `None` if the thread ended first.
-    pub(super) async fn settled(&self) -> Option<()> {
+    /// Waits until everything that was due at the call is done.
+    ///
+    /// # Errors
+    ///
+    /// If there is no space for it, or the thread ended first.
+    pub(super) async fn settled(&self) -> Result<(), Error> {
         let ticket = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         self.doorbell.ring();
         let mut settled = self.settled.clone();
-        settled.wait_for(|&done| done >= ticket).await.ok().map(|_| ())
+        let settled = settled.wait_for(|done| done.ticket >= ticket).await;
+        match settled.map_err(|_| Error::Stopped)?.is_full {
+            true => Err(Error::NoSpace),
+            false => Ok(()),
+        }
     }
 }
 
@@ -88,16 +105,20 @@ impl Maintenance {
         while !self.doorbell.stopped.load(Ordering::Acquire) {
             let ticket = self.asked.load(Ordering::Acquire);
             match self.step(member)? {
-                Step::Worked => is_full = false,
+                Step::Worked => {
+                    is_full = false;
+                    member.look_after_engine();
+                }
                 Step::OutOfSpace => {
                     if !std::mem::replace(&mut is_full, true) {
                         tracing::error!("no space for merging the engine's files");
                         member.raise_no_space();
                     }
+                    self.settled.send_replace(Settled { ticket, is_full });
                     self.doorbell.wait();
                 }
                 Step::Idle => {
-                    self.settled.send_replace(ticket);
+                    self.settled.send_replace(Settled { ticket, is_full: false });
                     self.doorbell.wait();
                 }
             }

@@ -9,6 +9,8 @@ pub(crate) enum Failure {
     State(retcd_mvcc::Error),
     /// The engine, outside of applying.
     Engine(retcd_engine::Error),
+    /// A watch that read the past; what it found, as text.
+    Watch(String),
     /// Consensus.
     Raft(retcd_raft_glue::Error),
     /// A thread panicked: a bug of ours.
@@ -23,6 +25,7 @@ impl std::fmt::Display for Failure {
             Failure::Log(error) => error.fmt(f),
             Failure::State(error) => error.fmt(f),
             Failure::Engine(error) => error.fmt(f),
+            Failure::Watch(text) => f.write_str(text),
             Failure::Raft(error) => error.fmt(f),
             Failure::Panicked(thread) => write!(f, "thread {thread} panicked"),
             Failure::Stopped => f.write_str("another part of the member stopped"),
@@ -37,7 +40,7 @@ impl std::error::Error for Failure {
             Failure::State(error) => Some(error),
             Failure::Engine(error) => Some(error),
             Failure::Raft(error) => Some(error),
-            Failure::Panicked(_) | Failure::Stopped => None,
+            Failure::Watch(_) | Failure::Panicked(_) | Failure::Stopped => None,
         }
     }
 }

@@ -1,13 +1,13 @@
 //! What services hold of the running member: proposals, read permission, state to read.
 
-use super::entry::{self, Carries};
-use super::pending::{Answer, Inboxes, Pending};
-use super::status::Status;
-use crossbeam_channel::Sender;
 use super::Failure;
 use super::background::Background;
+use super::entry::{self, Carries};
+use super::pending::{Answer, Inboxes, Pending};
 use super::read_gate::ReadGate;
+use super::status::Status;
 use crate::metrics::Metrics;
+use crossbeam_channel::Sender;
 use prost::Message;
 use retcd_api::etcdserverpb::{
     AlarmMember, AlarmRequest, AlarmType, LeaseCheckpoint, LeaseCheckpointRequest, ResponseHeader,
@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 
 /// Committed entries that may wait to be applied before proposals are refused. etcd's number.
 const UNAPPLIED_MAX: u64 = 5000;
+
+/// Memtables that may wait for a flush before writers are slowed down.
+const FROZEN_MEMTABLES_MAX: u64 = 2;
 
 /// What the raft thread is told.
 pub(crate) enum Event {
@@ -80,6 +83,7 @@ impl Member {
         if self.status.unapplied() > UNAPPLIED_MAX {
             return Err(Error::RequestTooManyRequests);
         }
+        self.keep_pace().await?;
         let mut pending = Pending::register();
         // Whoever stops the member says so before it ends the waits: a request that is registered
         // only afterwards would never be told.
@@ -97,6 +101,20 @@ impl Member {
             Ok(Some(answer)) => answer,
             Ok(None) => Err(under_way.failed(Error::Stopped)),
             Err(_) => Err(under_way.failed(Error::Timeout)),
+        }
+    }
+
+    /// Slows writers down to what flushes can follow, and refuses them if that takes too long. This
+    /// is the one place of back-pressure: applying never waits.
+    async fn keep_pace(&self) -> Result<()> {
+        if !self.status.is_behind() {
+            return Ok(());
+        }
+        let caught_up = self.status.wait_until(|status| !status.is_behind());
+        match tokio::time::timeout(self.limits.request_timeout, caught_up).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::Stopped),
+            Err(_) => Err(Error::RequestTooManyRequests),
         }
     }
 
@@ -182,6 +200,11 @@ impl Member {
         })
     }
 
+    /// A watch found that the past can't be read.
+    pub(crate) fn watch_failed(&self, error: &retcd_mvcc::Error) {
+        self.fail(Failure::Watch(error.to_string()));
+    }
+
     /// Stops serving: nothing is answered from now on, and the program ends.
     pub(super) fn fail(&self, failure: Failure) {
         self.status.stop();
@@ -199,14 +222,23 @@ impl Member {
     /// Merges the engine's data into its last form and waits until that is done.
     pub(crate) async fn defragment(&self) -> Result<()> {
         self.engine.request_merge().map_err(|_| Error::Stopped)?;
-        self.background.settled().await.ok_or(Error::Stopped)
+        self.background.settled().await
     }
 
     /// Waits until what a compaction made superfluous is gone from the disk.
     pub(crate) async fn compacted_physically(&self) -> Result<()> {
         self.engine.request_flush().map_err(|_| Error::Stopped)?;
-        self.background.settled().await.ok_or(Error::Stopped)?;
+        self.background.settled().await?;
         self.defragment().await
+    }
+
+    /// Wakes the maintenance thread if memtables wait for it, and slows writers down if too many do.
+    pub(super) fn look_after_engine(&self) {
+        let waiting = self.engine.stats().frozen_memtables;
+        if waiting > 0 {
+            self.background.doorbell.ring();
+        }
+        self.status.set_behind(waiting >= FROZEN_MEMTABLES_MAX);
     }
 
     /// Delivers answers to the network threads that wait for them.

@@ -2,8 +2,8 @@
 
 use super::handle::{Event, Member};
 use super::segments::{DiskSpace, Segments, Wait};
-use crate::member::Failure;
 use super::stage::{Queue, Worker};
+use crate::member::Failure;
 use crossbeam_channel::Sender;
 use retcd_raft_glue::{AppendGroup, Input};
 use retcd_wal::{Group, HardState, Log, LogEntry, Purge};
@@ -109,11 +109,7 @@ impl Worker for Writer {
 
 impl Writer {
     /// Adds what is queued already. A group that can't be added comes back.
-    fn gather(
-        &self,
-        gathered: &mut Gathered,
-        queue: &Queue<AppendGroup>,
-    ) -> Option<AppendGroup> {
+    fn gather(&self, gathered: &mut Gathered, queue: &Queue<AppendGroup>) -> Option<AppendGroup> {
         let deadline =
             (!self.grouping.delay.is_zero()).then(|| Instant::now() + self.grouping.delay);
         while gathered.bytes < self.grouping.bytes_max {

@@ -178,8 +178,7 @@ mod tests {
             let mut second = Pending::register();
             assert_eq!(first.id >> 48, 0x1234);
             assert_ne!(first.id, second.id);
-            let mut answers =
-                vec![(second.id, Err(Error::NoSpace)), (7, Ok(Response::None))];
+            let mut answers = vec![(second.id, Err(Error::NoSpace)), (7, Ok(Response::None))];
             inboxes.send(&mut answers);
             assert_eq!(second.answer().await, Some(Err(Error::NoSpace)));
             inboxes.send(&mut vec![(first.id, Ok(Response::None))]);

@@ -8,9 +8,7 @@ use super::stage::{Bring, Stage};
 use crate::member::Failure;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use retcd_api::{Code, Error};
-use retcd_raft_glue::{
-    DropReason, Input, Member as Consensus, Output, Role, RoleChange,
-};
+use retcd_raft_glue::{DropReason, Input, Member as Consensus, Output, Role, RoleChange};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,6 +26,8 @@ pub(super) struct RaftLoop {
     pub(super) apply: Arc<Stage<Apply>>,
     pub(super) member: Arc<Member>,
     pub(super) tick: Duration,
+    /// Whether groups wait for company (`--wal-group-delay`).
+    pub(super) groups_wait: bool,
     /// Applied index that the consensus knows of.
     pub(super) applied: u64,
     /// See [`super::status::Status`].
@@ -87,8 +87,10 @@ impl RaftLoop {
             let term = self.consensus.status().term;
             let committed = Committed { entries: output.committed, term };
             let is_small = committed.entries.len() <= APPLIED_AT_ONCE_MAX;
-            // With something to write at the same time, applying goes on beside the disk.
-            let bring = match output.groups.is_empty() && is_small {
+            // With something to write at the same time, applying goes on beside the disk. Peers must
+            // not wait for it either.
+            let is_alone = self.consensus.reads_alone();
+            let bring = match is_alone && is_small && output.groups.is_empty() {
                 true => Bring::Now,
                 false => Bring::Later,
             };
@@ -96,7 +98,9 @@ impl RaftLoop {
         }
         for group in output.groups {
             // Peers must not wait for this member's disk; a lone voter has none.
-            let bring = if self.consensus.reads_alone() { Bring::Now } else { Bring::Later };
+            // A group that waits for company does so on the log's own thread.
+            let is_now = self.consensus.reads_alone() && !self.groups_wait;
+            let bring = if is_now { Bring::Now } else { Bring::Later };
             self.log.bring(group, bring)?;
         }
         for read in output.reads {

@@ -81,6 +81,7 @@ pub(crate) fn start(
     });
     let applied = parts.consensus.status().applied;
     member.status.set_applied(applied);
+    let groups_wait = !options.grouping.delay.is_zero();
     let (segments, segment_loop) = segments();
     let log = Arc::new(Stage::new(Writer {
         log: parts.log,
@@ -97,6 +98,8 @@ pub(crate) fn start(
         member: member.clone(),
         batching: options.batching,
         slow: options.slow_apply,
+        unanswered: parts.consensus.status().last,
+        publications: 0,
     }));
     let raft = RaftLoop {
         consensus: parts.consensus,
@@ -105,6 +108,7 @@ pub(crate) fn start(
         apply: apply.clone(),
         member: member.clone(),
         tick: options.tick,
+        groups_wait,
         applied,
         lone_leader_from: 0,
     };

@@ -53,8 +53,8 @@ impl NetworkThreads {
             let (sender, receiver) = std::sync::mpsc::channel();
             let closing = closing.subscribe();
             let enter = enter.clone();
-            let joined = std::thread::Builder::new().name(format!("net-{number}")).spawn(
-                move || {
+            let joined =
+                std::thread::Builder::new().name(format!("net-{number}")).spawn(move || {
                     let runtime = Builder::new_current_thread()
                         .enable_all()
                         .max_blocking_threads(READERS_MAX)
@@ -69,8 +69,7 @@ impl NetworkThreads {
                             let _ = sender.send(Err(error));
                         }
                     }
-                },
-            )?;
+                })?;
             let handle = receiver.recv().map_err(|_| io::Error::other("a thread died"))??;
             threads.push(NetworkThread { handle, sockets, joined });
         }
@@ -137,7 +136,9 @@ impl NetworkThreads {
 
 /// Takes a socket out of the accepting runtime. After an error of the system (out of descriptors,
 /// a client that is gone already) the next one gets its chance a little later.
-async fn prepared(accepted: io::Result<(TcpStream, std::net::SocketAddr)>) -> Option<std::net::TcpStream> {
+async fn prepared(
+    accepted: io::Result<(TcpStream, std::net::SocketAddr)>,
+) -> Option<std::net::TcpStream> {
     match accepted.and_then(|(stream, _)| {
         stream.set_nodelay(true)?;
         stream.into_std()
@@ -145,7 +146,7 @@ async fn prepared(accepted: io::Result<(TcpStream, std::net::SocketAddr)>) -> Op
         Ok(stream) => Some(stream),
         Err(error) => {
             tracing::warn!(%error, "accepting a connection failed");
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
             None
         }
     }

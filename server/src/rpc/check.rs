@@ -3,14 +3,15 @@
 //! The rules and their order are etcd's, exceptions included: clients see which of two faults is
 //! reported first.
 
-use bytes::Bytes;
 use retcd_api::etcdserverpb::{
     Compare, DeleteRangeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
     range_request::{SortOrder, SortTarget},
     request_op::Request,
 };
 use retcd_api::{Error, Result};
-use std::collections::HashSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
 
 /// How deep transactions may nest. The operations limit falls with each level, so that a request
 /// within it can't be deeper; this bounds the recursion for a limit set very high.
@@ -83,32 +84,49 @@ fn txn_level(request: &TxnRequest, ops_max: usize, depth_max: usize) -> Result<(
 #[derive(Default)]
 struct Writes<'a> {
     puts: HashSet<&'a [u8]>,
-    deletes: Vec<Deleted<'a>>,
-}
-
-/// A deleted range as etcd's interval check sees it.
-struct Deleted<'a> {
-    key: &'a Bytes,
-    range_end: &'a Bytes,
-}
-
-impl Deleted<'_> {
-    /// etcd compares `range_end` as a plain key here, also where `\0` means "everything from key
-    /// on": such a delete covers nothing, which lets it stand beside a put.
-    fn covers(&self, key: &[u8]) -> bool {
-        match self.range_end.is_empty() {
-            true => self.key == key,
-            false => self.key.as_ref() <= key && key < self.range_end.as_ref(),
-        }
-    }
+    /// Disjoint ranges, end by start; sorted, because a request may have thousands.
+    deletes: BTreeMap<Cow<'a, [u8]>, Cow<'a, [u8]>>,
 }
 
 impl<'a> Writes<'a> {
     fn put(&mut self, key: &'a [u8]) -> Result<()> {
-        if self.deletes.iter().any(|deleted| deleted.covers(key)) || !self.puts.insert(key) {
+        if self.is_deleted(key) || !self.puts.insert(key) {
             return Err(Error::DuplicateKey);
         }
         Ok(())
+    }
+
+    fn is_deleted(&self, key: &[u8]) -> bool {
+        let up_to = (Bound::Unbounded, Bound::Included(key));
+        self.deletes.range::<[u8], _>(up_to).next_back().is_some_and(|(_, end)| key < &**end)
+    }
+
+    /// etcd compares `range_end` as a plain key here, also where `\0` means "everything from key
+    /// on": such a delete covers nothing, which lets it stand beside a put.
+    fn delete(&mut self, request: &'a DeleteRangeRequest) {
+        let start = Cow::Borrowed(&*request.key);
+        let end = match request.range_end.is_empty() {
+            true => Cow::Owned([&request.key, &b"\0"[..]].concat()),
+            false => Cow::Borrowed(&*request.range_end),
+        };
+        self.delete_range(start, end);
+    }
+
+    fn delete_range(&mut self, mut start: Cow<'a, [u8]>, mut end: Cow<'a, [u8]>) {
+        if start >= end {
+            return;
+        }
+        // Ranges that begin at or before the new one's end and reach its start become one with it.
+        while let Some((before, until)) = self.deletes.range(..=end.clone()).next_back()
+            && *until >= start
+        {
+            let before = before.clone();
+            if let Some(until) = self.deletes.remove(&before) {
+                end = end.max(until);
+            }
+            start = start.min(before);
+        }
+        self.deletes.insert(start, end);
     }
 }
 
@@ -119,7 +137,7 @@ fn writes(ops: &[RequestOp]) -> Result<Writes<'_>> {
     let mut all = Writes::default();
     for op in ops {
         if let Some(Request::RequestDeleteRange(op)) = &op.request {
-            all.deletes.push(Deleted { key: &op.key, range_end: &op.range_end });
+            all.delete(op);
         }
     }
     for op in ops {
@@ -133,8 +151,9 @@ fn writes(ops: &[RequestOp]) -> Result<Writes<'_>> {
         for key in otherwise.puts.difference(&then.puts) {
             all.put(key)?;
         }
-        all.deletes.extend(then.deletes);
-        all.deletes.extend(otherwise.deletes);
+        for (start, end) in then.deletes.into_iter().chain(otherwise.deletes) {
+            all.delete_range(start, end);
+        }
     }
     for op in ops {
         if let Some(Request::RequestPut(op)) = &op.request {
@@ -147,6 +166,7 @@ fn writes(ops: &[RequestOp]) -> Result<Writes<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     fn op_put(key: &'static str) -> RequestOp {
         let put = PutRequest { key: Bytes::from_static(key.as_bytes()), ..Default::default() };
@@ -199,6 +219,17 @@ mod tests {
         let delete = || op_txn(vec![op_delete("a", "")], vec![]);
         assert_eq!(checked(vec![put(), delete()]), Ok(()));
         assert_eq!(checked(vec![delete(), put()]), Err(Error::DuplicateKey));
+    }
+
+    #[test]
+    fn deleted_ranges_become_one_where_they_touch() {
+        let mut writes = Writes::default();
+        let bytes = |text: &'static str| Cow::Borrowed(text.as_bytes());
+        for (start, end) in [("b", "d"), ("h", "k"), ("d", "e"), ("x", "x"), ("c", "i"), ("a", "b")]
+        {
+            writes.delete_range(bytes(start), bytes(end));
+        }
+        assert_eq!(writes.deletes.into_iter().collect::<Vec<_>>(), [(bytes("a"), bytes("k"))]);
     }
 
     #[test]

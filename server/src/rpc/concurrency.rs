@@ -86,8 +86,7 @@ pub(super) fn created_at(key: &Bytes, revision: i64) -> Compare {
 
 /// The operation that puts a key with a lease.
 pub(super) fn put_op(key: &Bytes, value: &Bytes, lease: i64) -> RequestOp {
-    let put =
-        PutRequest { key: key.clone(), value: value.clone(), lease, ..Default::default() };
+    let put = PutRequest { key: key.clone(), value: value.clone(), lease, ..Default::default() };
     RequestOp { request: Some(Request::RequestPut(put)) }
 }
 
@@ -156,7 +155,10 @@ impl Changes {
         filters: &[FilterType],
     ) -> Result<Changes> {
         let filters = filters.iter().map(|&filter| filter as i32).collect();
-        Changes::of(member, WatchCreateRequest { key, start_revision, filters, ..Default::default() })
+        Changes::of(
+            member,
+            WatchCreateRequest { key, start_revision, filters, ..Default::default() },
+        )
     }
 
     /// Changes that a watch request asks for.

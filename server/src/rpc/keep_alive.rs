@@ -16,7 +16,8 @@ pub(super) fn keep_alive(rpc: Rpc, requests: Streaming<Bytes>) -> Responses {
     Box::pin(KeepAlive { renewal: Some(Box::pin(renew_next(rpc, requests))) })
 }
 
-type NextRenewal = Pin<Box<dyn Future<Output = Option<(Result<Bytes>, Rpc, Streaming<Bytes>)>> + Send>>;
+type NextRenewal =
+    Pin<Box<dyn Future<Output = Option<(Result<Bytes>, Rpc, Streaming<Bytes>)>> + Send>>;
 
 struct KeepAlive {
     renewal: Option<NextRenewal>,

@@ -5,11 +5,11 @@ use super::maintenance::blocking;
 use super::{decode, encode};
 use crate::member::{Carries, Member};
 use bytes::Bytes;
-use retcd_api::{Error, Result};
 use retcd_api::etcdserverpb::{
     LeaseGrantRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseStatus,
     LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
+use retcd_api::{Error, Result};
 use retcd_mvcc::Response;
 
 /// What a lease costs against the quota, in bytes. etcd's number.

@@ -33,7 +33,9 @@ pub(super) async fn lock(member: &Arc<Member>, message: Bytes) -> Result<Bytes> 
     };
     let entered = txn(member, &enter).await?;
     let created = |op: usize| match entered.responses.get(op).map(|op| &op.response) {
-        Some(Some(OpResponse::ResponseRange(range))) => range.kvs.first().map(|kv| kv.create_revision),
+        Some(Some(OpResponse::ResponseRange(range))) => {
+            range.kvs.first().map(|kv| kv.create_revision)
+        }
         _ => None,
     };
     let mut header = entered.header;

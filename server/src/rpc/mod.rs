@@ -14,6 +14,7 @@ mod health;
 mod keep_alive;
 mod kv;
 mod lease;
+mod limit;
 mod lock;
 mod maintenance;
 mod method;

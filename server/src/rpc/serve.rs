@@ -1,6 +1,7 @@
 //! From an HTTP/2 request to the method that answers it.
 
 use super::codec::RawCodec;
+use super::limit::Limited;
 use super::{Kind, Method, Responses};
 use super::{auth, cluster, election, health, keep_alive, kv, lease, lock, maintenance};
 use super::{range_stream, status, watch};
@@ -60,7 +61,9 @@ impl Rpc {
             return status(&Error::NoLeader).into_http();
         }
         let limit = self.member.limits.request_bytes_max + GRPC_OVERHEAD_BYTES;
-        let mut grpc = Grpc::new(RawCodec).max_decoding_message_size(limit);
+        // The body refuses what is too large, in etcd's words; tonic's own limit would use others.
+        let request = request.map(|body| Limited::new(body, limit));
+        let mut grpc = Grpc::new(RawCodec).max_decoding_message_size(usize::MAX);
         let call = Call { rpc: self.clone(), method, started };
         match method.kind() {
             Kind::Unary => grpc.unary(call, request).await,
@@ -250,7 +253,11 @@ impl Drop for Counted {
 }
 
 /// The next request of a stream; `None` at its end and when the connection broke.
-pub(super) async fn next_request(rpc: &Rpc, method: Method, s: &mut Streaming<Bytes>) -> Option<Bytes> {
+pub(super) async fn next_request(
+    rpc: &Rpc,
+    method: Method,
+    s: &mut Streaming<Bytes>,
+) -> Option<Bytes> {
     let message = s.next().await?.ok()?;
     rpc.metrics.message_received(method, message.len());
     Some(message)

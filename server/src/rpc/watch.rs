@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_stream::Stream;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 /// Runs a stream's blocking reads on the pool of readers.
 struct ReaderPool(Handle);
@@ -72,6 +72,9 @@ impl Watch {
             match Pin::new(requests).poll_next(cx) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(None) => self.requests = None,
+                Poll::Ready(Some(Err(status))) if status.code() == Code::ResourceExhausted => {
+                    return Err(status);
+                }
                 Poll::Ready(Some(Err(_))) => return Err(status(&Error::WatchCanceled)),
                 Poll::Ready(Some(Ok(message))) => self.take(message)?,
             }
@@ -82,7 +85,7 @@ impl Watch {
     /// The hub ended the stream: the server stops, or reading the past failed.
     fn end(&mut self) -> Option<std::result::Result<Bytes, Status>> {
         self.ended = true;
-        self.stream.failure()?;
+        self.rpc.member.watch_failed(self.stream.failure()?);
         Some(Err(status(&Error::Stopped)))
     }
 
