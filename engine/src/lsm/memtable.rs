@@ -249,6 +249,11 @@ impl MemtableCursor {
         })
     }
 
+    /// Key and version of the record where it stands.
+    pub(crate) fn place(&self) -> Option<(&[u8], Version)> {
+        self.chunk.last().map(|(place, _)| (&*place.key, place.version.0))
+    }
+
     /// The value of the current record; empty at the end.
     pub(crate) fn value(&self) -> Bytes {
         let current = self.chunk.last();

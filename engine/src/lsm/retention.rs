@@ -23,7 +23,9 @@ pub(super) enum Verdict {
 #[derive(Debug)]
 pub(super) struct Retention {
     keyspace: Keyspace,
+    /// What was seen last.
     key: Vec<u8>,
+    version: Version,
     /// Whether a record was seen, so that `key` means something.
     started: bool,
     /// Whether a record of `key` was kept.
@@ -34,7 +36,14 @@ pub(super) struct Retention {
 
 impl Retention {
     pub(super) fn new(keyspace: Keyspace) -> Retention {
-        Retention { keyspace, key: Vec::new(), started: false, kept: false, settled: false }
+        Retention {
+            keyspace,
+            key: Vec::new(),
+            version: Version::default(),
+            started: false,
+            kept: false,
+            settled: false,
+        }
     }
 
     /// Whether `key` is another one than that of the last record.
@@ -54,7 +63,10 @@ impl Retention {
             self.key.clear();
             self.key.extend_from_slice(record.key);
             (self.started, self.kept, self.settled) = (true, false, false);
+        } else if self.version == record.version {
+            return Verdict::Drop; // The same record from another source.
         }
+        self.version = record.version;
         let keep = match self.keyspace {
             Keyspace::Rev => record.version.main >= watermark,
             Keyspace::Kv => self.keep(record, Version::end_of(watermark), older_elsewhere),
@@ -131,6 +143,13 @@ mod tests {
     fn rev_loses_what_is_below_the_watermark() {
         assert_eq!(kept(Keyspace::Rev, &[10], false), [10]);
         assert_eq!(kept(Keyspace::Rev, &[9], true), [0; 0]);
+    }
+
+    #[test]
+    fn a_record_that_comes_twice_stays_once() {
+        assert_eq!(kept(Keyspace::Kv, &[14, 14, 12, 10, 10, 9], false), [14, 12, 10]);
+        assert_eq!(kept(Keyspace::Meta, &[14, 14], false), [14]);
+        assert_eq!(kept(Keyspace::Rev, &[14, 14], false), [14]);
     }
 
     #[test]

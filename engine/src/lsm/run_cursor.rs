@@ -9,7 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::tree::{Run, TableHandle};
-use crate::table::{RecordRef, TableCursor};
+use crate::table::{BlockSummary, RecordRef, TableCursor};
 use crate::{Direction, KeyRange, Projection, Result, Version};
 
 /// Whether the blocks that a cursor reads are worth keeping.
@@ -77,6 +77,24 @@ impl RunCursor {
     /// Where the cursor stands; `None` at the end.
     pub(super) fn current(&self) -> Option<RecordRef<'_>> {
         self.current.as_ref()?.cursor.current()
+    }
+
+    /// Key and version of the record where it stands.
+    #[inline]
+    pub(super) fn place(&self) -> Option<(&[u8], Version)> {
+        self.current.as_ref()?.cursor.place()
+    }
+
+    /// If the cursor stands on the first record of a key block: shows `skip` this block and those
+    /// behind it until it says no, and goes to the first record of that one. Skipped blocks aren't
+    /// read. For cursors that go forward.
+    pub(super) fn skip_blocks(&mut self, skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
+        if let Some(open) = &mut self.current
+            && open.cursor.block_begun().is_some()
+        {
+            open.cursor.skip_blocks(skip)?;
+        }
+        self.settle()
     }
 
     /// The value of the current record.

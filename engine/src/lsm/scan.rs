@@ -70,25 +70,43 @@ impl ForwardScan {
     /// How many records are left.
     pub(super) fn count(mut self) -> Result<u64> {
         let mut count = 0;
-        while let Some(found) = self.find()? {
-            count += u64::from(matches!(found, Found::Visible));
+        loop {
+            count += self.count_blocks()?;
+            match self.find()? {
+                Some(Found::Visible) => count += 1,
+                Some(Found::Gone) => {}
+                None => return Ok(count),
+            }
         }
-        Ok(count)
+    }
+
+    /// Counts keys that needn't be looked at one by one.
+    fn count_blocks(&mut self) -> Result<u64> {
+        let Some((key, _)) = self.merging.place() else {
+            return Ok(0);
+        };
+        if self.started && *key == *self.key {
+            return Ok(0);
+        }
+        let counted = self.merging.count_blocks(self.end.as_deref(), self.at, &mut self.key)?;
+        self.started |= counted.is_some();
+        Ok(counted.unwrap_or(0))
     }
 
     /// Stands on the record that counts of the next key that has one.
     fn find(&mut self) -> Result<Option<Found>> {
         let mut steps = 0;
-        while let Some(record) = self.merging.current() {
-            let same_key = self.started && *record.key == *self.key;
-            if !same_key && self.end.as_ref().is_some_and(|end| *record.key >= **end) {
+        while let Some((key, version)) = self.merging.place() {
+            let same_key = self.started && *key == *self.key;
+            if !same_key && self.end.as_ref().is_some_and(|end| *key >= **end) {
                 return Ok(None);
             }
-            if !same_key && record.version <= self.at {
+            if !same_key && version <= self.at {
                 self.key.clear();
-                self.key.extend_from_slice(record.key);
+                self.key.extend_from_slice(key);
                 self.started = true;
-                return Ok(Some(if record.tombstone { Found::Gone } else { Found::Visible }));
+                let gone = self.merging.current().is_some_and(|record| record.tombstone);
+                return Ok(Some(if gone { Found::Gone } else { Found::Visible }));
             }
             steps += 1;
             if steps <= STEPS_BEFORE_SEEK {
@@ -96,13 +114,12 @@ impl ForwardScan {
                 continue;
             }
             // Past all versions of a key that is dealt with, or past those that are too new.
-            let version = if same_key { Version::default() } else { self.at };
-            let key = Bytes::copy_from_slice(record.key);
-            let stands_there = record.version == version;
-            if stands_there {
+            let target = if same_key { Version::default() } else { self.at };
+            if version == target {
                 self.merging.advance()?;
             } else {
-                self.merging.seek_forward(&key, version)?;
+                let key = Bytes::copy_from_slice(key);
+                self.merging.seek_forward(&key, target)?;
             }
             steps = 0;
         }
@@ -167,23 +184,29 @@ pub(super) struct VersionScan {
     merging: Merging,
     end: Option<Bytes>,
     projection: Projection,
+    /// What was yielded last. Two sources may have the same record.
+    last: Option<(Bytes, Version)>,
 }
 
 impl VersionScan {
     pub(super) fn new(merging: Merging, end: Option<&[u8]>, projection: Projection) -> VersionScan {
-        VersionScan { merging, end: end.map(Bytes::copy_from_slice), projection }
+        VersionScan { merging, end: end.map(Bytes::copy_from_slice), projection, last: None }
     }
 }
 
 impl Cursor for VersionScan {
     fn next(&mut self) -> Result<Option<Record>> {
+        let last = self.last.as_ref().map(|(key, version)| (&**key, *version));
+        while last.is_some() && self.merging.place() == last {
+            self.merging.advance()?;
+        }
         let Some(record) = take(&mut self.merging, self.projection)? else {
             return Ok(None);
         };
         if self.end.as_ref().is_some_and(|end| record.key >= end) {
             return Ok(None);
         }
-        self.merging.advance()?;
+        self.last = Some((record.key.clone(), record.version));
         Ok(Some(record))
     }
 }

@@ -56,6 +56,13 @@ impl TableCursor {
         })
     }
 
+    /// Key and version of the record that it stands on: what an order is made of.
+    #[inline]
+    pub fn place(&self) -> Option<(&[u8], Version)> {
+        let entry = self.position.entry()?;
+        Some((self.position.key(), entry.version))
+    }
+
     /// The current record's value: a part of its block, not a copy. Empty if the cursor projects
     /// keys or stands nowhere.
     pub fn value(&mut self) -> Result<Bytes> {
