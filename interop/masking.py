@@ -90,8 +90,8 @@ STATUS_SIMPLE = [(r"(, )3\.\d+\.\d+, [\d.]+ [kMG]?B(, .*, \d+, )\d+, \d+",
 STATUS_TABLE = [(r"\| +3\.\d+\.\d+ +\| +[\d.]+ [kMG]?B +(\|.*\| +\d+ +)\| +\d+ +\| +\d+ +",
                  r"| <version> | <size> \1| <n> | <n> ")]
 
-# For `lease timetolive`: the seconds that remain, and the attached keys, which the original lists in
-# the random order of a map.
+# For `lease timetolive`: the seconds that remain, and the attached keys, which the original lists
+# in the random order of a map.
 LEASE_LIFE = [
     (r"remaining\(-?\d+s\)", "remaining(<n>s)"),
     (r'"ttl":\d+', '"ttl":<n>'),

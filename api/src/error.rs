@@ -142,7 +142,8 @@ pub enum Error {
     Unhealthy,
     /// CORRUPT alarm active.
     Corrupt,
-    /// Any RPC but Status and serializable Range on a learner (3.4/3.5 spelled ErrGPRCNotSupportedForLearner).
+    /// Any RPC but Status and serializable Range on a learner (3.4/3.5 spelled
+    /// ErrGPRCNotSupportedForLearner).
     NotSupportedForLearner,
     /// MoveLeader target unknown or learner.
     BadLeaderTransferee,
@@ -175,10 +176,7 @@ impl Error {
         self.parts().1
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "one row per error, as a table reads best"
-    )]
+    #[expect(clippy::too_many_lines, reason = "one row per error, as a table reads best")]
     fn parts(&self) -> (Code, &str) {
         use Code::*;
         match self {
@@ -186,86 +184,71 @@ impl Error {
             Error::KeyNotFound => (InvalidArgument, "etcdserver: key not found"),
             Error::ValueProvided => (InvalidArgument, "etcdserver: value is provided"),
             Error::LeaseProvided => (InvalidArgument, "etcdserver: lease is provided"),
-            Error::TooManyOps => (
-                InvalidArgument,
-                "etcdserver: too many operations in txn request",
-            ),
-            Error::DuplicateKey => (
-                InvalidArgument,
-                "etcdserver: duplicate key given in txn request",
-            ),
+            Error::TooManyOps => {
+                (InvalidArgument, "etcdserver: too many operations in txn request")
+            }
+            Error::DuplicateKey => {
+                (InvalidArgument, "etcdserver: duplicate key given in txn request")
+            }
             Error::InvalidClientAPIVersion => {
                 (InvalidArgument, "etcdserver: invalid client api version")
             }
             Error::InvalidSortOption => (InvalidArgument, "etcdserver: invalid sort option"),
-            Error::Compacted => (
-                OutOfRange,
-                "etcdserver: mvcc: required revision has been compacted",
-            ),
-            Error::FutureRev => (
-                OutOfRange,
-                "etcdserver: mvcc: required revision is a future revision",
-            ),
-            Error::NoSpace => (
-                ResourceExhausted,
-                "etcdserver: mvcc: database space exceeded",
-            ),
+            Error::Compacted => {
+                (OutOfRange, "etcdserver: mvcc: required revision has been compacted")
+            }
+            Error::FutureRev => {
+                (OutOfRange, "etcdserver: mvcc: required revision is a future revision")
+            }
+            Error::NoSpace => (ResourceExhausted, "etcdserver: mvcc: database space exceeded"),
             Error::LeaseNotFound => (NotFound, "etcdserver: requested lease not found"),
             Error::LeaseExist => (FailedPrecondition, "etcdserver: lease already exists"),
             Error::LeaseTTLTooLarge => (OutOfRange, "etcdserver: too large lease TTL"),
             Error::WatchCanceled => (Canceled, "etcdserver: watch canceled"),
             Error::MemberExist => (FailedPrecondition, "etcdserver: member ID already exist"),
             Error::PeerURLExist => (FailedPrecondition, "etcdserver: Peer URLs already exists"),
-            Error::MemberNotEnoughStarted => (
-                Unknown,
-                "etcdserver: re-configuration failed due to not enough started members",
-            ),
+            Error::MemberNotEnoughStarted => {
+                (Unknown, "etcdserver: re-configuration failed due to not enough started members")
+            }
             Error::MemberBadURLs => (InvalidArgument, "etcdserver: given member URLs are invalid"),
             Error::MemberNotFound => (NotFound, "etcdserver: member not found"),
-            Error::MemberNotLearner => (
-                FailedPrecondition,
-                "etcdserver: can only promote a learner member",
-            ),
+            Error::MemberNotLearner => {
+                (FailedPrecondition, "etcdserver: can only promote a learner member")
+            }
             Error::LearnerNotReady => (
                 FailedPrecondition,
                 "etcdserver: can only promote a learner member which is in sync with leader",
             ),
-            Error::TooManyLearners => (
-                FailedPrecondition,
-                "etcdserver: too many learner members in cluster",
-            ),
+            Error::TooManyLearners => {
+                (FailedPrecondition, "etcdserver: too many learner members in cluster")
+            }
             Error::ClusterIDMismatch => (FailedPrecondition, "etcdserver: cluster ID mismatch"),
             Error::RequestTooLarge => (InvalidArgument, "etcdserver: request is too large"),
             Error::RequestTooManyRequests => (Unknown, "etcdserver: too many requests"),
             Error::RootUserNotExist => (FailedPrecondition, "etcdserver: root user does not exist"),
-            Error::RootRoleNotExist => (
-                FailedPrecondition,
-                "etcdserver: root user does not have root role",
-            ),
+            Error::RootRoleNotExist => {
+                (FailedPrecondition, "etcdserver: root user does not have root role")
+            }
             Error::UserAlreadyExist => (FailedPrecondition, "etcdserver: user name already exists"),
             Error::UserEmpty => (InvalidArgument, "etcdserver: user name is empty"),
             Error::UserNotFound => (FailedPrecondition, "etcdserver: user name not found"),
             Error::RoleAlreadyExist => (FailedPrecondition, "etcdserver: role name already exists"),
             Error::RoleNotFound => (FailedPrecondition, "etcdserver: role name not found"),
             Error::RoleEmpty => (InvalidArgument, "etcdserver: role name is empty"),
-            Error::AuthFailed => (
-                InvalidArgument,
-                "etcdserver: authentication failed, invalid user ID or password",
-            ),
+            Error::AuthFailed => {
+                (InvalidArgument, "etcdserver: authentication failed, invalid user ID or password")
+            }
             Error::PermissionNotGiven => (InvalidArgument, "etcdserver: permission not given"),
             Error::PermissionDenied => (PermissionDenied, "etcdserver: permission denied"),
-            Error::RoleNotGranted => (
-                FailedPrecondition,
-                "etcdserver: role is not granted to the user",
-            ),
-            Error::PermissionNotGranted => (
-                FailedPrecondition,
-                "etcdserver: permission is not granted to the role",
-            ),
-            Error::AuthNotEnabled => (
-                FailedPrecondition,
-                "etcdserver: authentication is not enabled",
-            ),
+            Error::RoleNotGranted => {
+                (FailedPrecondition, "etcdserver: role is not granted to the user")
+            }
+            Error::PermissionNotGranted => {
+                (FailedPrecondition, "etcdserver: permission is not granted to the role")
+            }
+            Error::AuthNotEnabled => {
+                (FailedPrecondition, "etcdserver: authentication is not enabled")
+            }
             Error::InvalidAuthToken => (Unauthenticated, "etcdserver: invalid auth token"),
             Error::InvalidAuthMgmt => (InvalidArgument, "etcdserver: invalid auth management"),
             Error::AuthOldRevision => {
@@ -281,10 +264,9 @@ impl Error {
                 Unavailable,
                 "etcdserver: request timed out, possibly due to previous leader failure",
             ),
-            Error::TimeoutDueToConnectionLost => (
-                Unavailable,
-                "etcdserver: request timed out, possibly due to connection lost",
-            ),
+            Error::TimeoutDueToConnectionLost => {
+                (Unavailable, "etcdserver: request timed out, possibly due to connection lost")
+            }
             Error::TimeoutWaitAppliedIndex => (
                 Unavailable,
                 "etcdserver: request timed out, waiting for the applied index took too long",
@@ -295,22 +277,18 @@ impl Error {
                 (Unavailable, "etcdserver: rpc not supported for learner")
             }
             Error::BadLeaderTransferee => (FailedPrecondition, "etcdserver: bad leader transferee"),
-            Error::WrongDowngradeVersionFormat => (
-                InvalidArgument,
-                "etcdserver: wrong downgrade target version format",
-            ),
-            Error::InvalidDowngradeTargetVersion => (
-                InvalidArgument,
-                "etcdserver: invalid downgrade target version",
-            ),
-            Error::ClusterVersionUnavailable => (
-                Unavailable,
-                "etcdserver: cluster version not found during downgrade",
-            ),
-            Error::DowngradeInProcess => (
-                FailedPrecondition,
-                "etcdserver: cluster has a downgrade job in progress",
-            ),
+            Error::WrongDowngradeVersionFormat => {
+                (InvalidArgument, "etcdserver: wrong downgrade target version format")
+            }
+            Error::InvalidDowngradeTargetVersion => {
+                (InvalidArgument, "etcdserver: invalid downgrade target version")
+            }
+            Error::ClusterVersionUnavailable => {
+                (Unavailable, "etcdserver: cluster version not found during downgrade")
+            }
+            Error::DowngradeInProcess => {
+                (FailedPrecondition, "etcdserver: cluster has a downgrade job in progress")
+            }
             Error::NoInflightDowngrade => {
                 (FailedPrecondition, "etcdserver: no inflight downgrade job")
             }

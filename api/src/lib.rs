@@ -4,10 +4,7 @@
 //! so that a decoded request shares the memory of the buffer it came in.
 
 /// Generated messages, one module per protobuf package.
-#[expect(
-    missing_docs,
-    reason = "generated code; the fields are described in the .proto files"
-)]
+#[expect(missing_docs, reason = "generated code; the fields are described in the .proto files")]
 #[expect(clippy::all, reason = "generated code")]
 mod generated {
     pub mod authpb {

@@ -1,4 +1,5 @@
-//! What can go wrong in the engine: the file system failed, or bytes on disk aren't what was written.
+//! What can go wrong in the engine: the file system failed, or bytes on disk aren't what was
+//! written.
 
 use std::io;
 use std::path::{Path, PathBuf};

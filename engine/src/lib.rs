@@ -2,8 +2,8 @@
 //!
 //! The engine knows keyspaces, keys and versions; it doesn't know etcd. A record is immutable: one
 //! (keyspace, key, [`Version`]) is written at most once with one content, so replaying a write is
-//! harmless and a merge may take any set of sorted runs. There is no log in here: what isn't flushed
-//! is rebuilt by its user, who applies everything after [`Engine::flushed`] again.
+//! harmless and a merge may take any set of sorted runs. There is no log in here: what isn't
+//! flushed is rebuilt by its user, who applies everything after [`Engine::flushed`] again.
 //!
 //! One thread writes ([`Engine::write`], [`Engine::commit`]); any thread reads through a [`View`].
 //! No thread is owned: flushes and merges happen in [`Engine::step`], called by whoever drives.
@@ -182,7 +182,11 @@ pub trait Engine: Send + Sync {
     /// different versions.
     fn write(&self, keyspace: Keyspace, records: &mut Vec<Record>) -> Result<()>;
 
-    /// Says that everything up to `applied` is in. Only here may a memtable rotate.
+    /// Says that everything up to `applied` is in. What is flushed together ends at a commit:
+    /// nothing is ever flushed that was written after the last one.
+    ///
+    /// # Panics
+    /// If the index or the watermark goes back.
     fn commit(&self, applied: Applied) -> Result<()>;
 
     /// A consistent picture of everything written so far; stays readable until dropped.

@@ -1,7 +1,7 @@
 //! A valid table, then mutations of its file, then every way of reading it.
 //!
-//! It may be refused, and any read may fail; what is read without an error must be what was written,
-//! and a table that passes verification must be the one that was written.
+//! It may be refused, and any read may fail; what is read without an error must be what was
+//! written, and a table that passes verification must be the one that was written.
 #![no_main]
 
 use bytes::Bytes;

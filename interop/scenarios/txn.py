@@ -58,7 +58,8 @@ def scenario_refused(s):
     s.ctl("txn extra", stdin="\n")
     many = [f"put many{n} x" for n in range(128)]
     s.ctl("txn", stdin="\n" + "\n".join(many) + "\n\n\n", label="txn with 128 puts")
-    s.ctl("txn", stdin="\n" + "\n".join([*many, "put last x"]) + "\n\n\n", label="txn with 129 puts")
+    stdin = "\n" + "\n".join([*many, "put last x"]) + "\n\n\n"
+    s.ctl("txn", stdin=stdin, label="txn with 129 puts")
     s.ctl("txn", stdin="\n" + "\n".join(["get foo"] * 129) + "\n\n\n", label="txn with 129 gets")
     compares = ['mod("foo") > "0"'] * 129
     s.ctl("txn", stdin="\n".join(compares) + "\n\nget foo\n\n\n", label="txn with 129 compares")

@@ -80,7 +80,10 @@ proptest! {
                     now += Duration::from_millis(500 * halves);
                     let mut expected = Vec::new();
                     for (id, lease) in &mut model {
-                        let retries = lease.named.is_none_or(|at| at + seconds(RETRY_SECONDS) <= now);
+                        let retries = {
+                            let retry = seconds(RETRY_SECONDS);
+                            lease.named.is_none_or(|at| at + retry <= now)
+                        };
                         if lease.expiry.is_some_and(|expiry| expiry <= now) && retries {
                             lease.named = Some(now);
                             expected.push(*id);

@@ -31,7 +31,8 @@ pub fn main() -> ExitCode {
     let config = match loaded.outcome {
         Outcome::Start(config) => config,
         Outcome::Exit(exit) => {
-            // Without a configuration there is the default one; if even that fails, stderr isn't there.
+            // Without a configuration there is the default one; if even that fails, stderr isn't
+            // there.
             let _ = logging::install(&LogConfig::default());
             loaded.records.iter().for_each(Record::log);
             return end(&exit);

@@ -175,7 +175,8 @@ fn serve(
     };
     for listener in listeners.client {
         let address = listener.local_addr()?;
-        tracing::info!(%address, "serving client traffic insecurely; this is strongly discouraged!");
+        let text = "serving client traffic insecurely; this is strongly discouraged!";
+        tracing::info!(%address, "{text}");
         let answerer = ClientSite { rpc: rpc.clone(), pages: beside_grpc.clone() };
         network.serve(Served { listener, answerer, options: options.clone() })?;
     }

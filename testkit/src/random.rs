@@ -24,7 +24,8 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `limit`, which must not be zero. The bias of the remainder is irrelevant here.
+    /// A number below `limit`, which must not be zero. The bias of the remainder is irrelevant
+    /// here.
     pub fn below(&mut self, limit: u64) -> u64 {
         self.number() % limit
     }

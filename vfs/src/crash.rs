@@ -5,8 +5,9 @@
 //! [`CrashVfs::crash`] leaves under several seeds. [`CrashVfs::fail_at`] does the same for errors
 //! that the process survives.
 //!
-//! Every call counts as an operation, reads too; a `complete` only where several writes may be under
-//! way. Beyond losing unsynced sectors and names nothing is damaged: bytes that were synced stay.
+//! Every call counts as an operation, reads too; a `complete` only where several writes may be
+//! under way. Beyond losing unsynced sectors and names nothing is damaged: bytes that were synced
+//! stay.
 
 use crate::content::Tracking;
 use crate::memory::{MemVfs, Planned, Setup};
@@ -25,7 +26,8 @@ pub enum Fault {
     Io,
     /// `ENOSPC`, without effect.
     NoSpace,
-    /// Half of the bytes are written, then the call fails; a call that writes nothing fails with `EIO`.
+    /// Half of the bytes are written, then the call fails; a call that writes nothing fails with
+    /// `EIO`.
     ShortWrite,
 }
 

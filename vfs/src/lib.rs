@@ -1,19 +1,21 @@
 //! The only door to files.
 //!
-//! Everything that the log and the engine keep on disk goes through [`Vfs`], so that one process can
-//! run on real files, on files in memory, or on files that crash at a chosen operation.
+//! Everything that the log and the engine keep on disk goes through [`Vfs`], so that one process
+//! can run on real files, on files in memory, or on files that crash at a chosen operation.
 //!
 //! Three kinds of file, because there are three ways in which the storage core uses one:
 //!
 //! * [`ReadFile`]: immutable while it is read, positioned reads from any thread;
 //! * [`AppendFile`]: written once from start to end, then synced (tables, manifests);
-//! * [`LogFile`]: preallocated, written at aligned offsets, each write made durable before it counts.
+//! * [`LogFile`]: preallocated, written at aligned offsets, each write made durable before it
+//!   counts.
 //!
 //! Three implementations: [`RealVfs`], [`MemVfs`] for tests that only need speed, and [`CrashVfs`],
 //! which remembers what was synced, fails calls on request, and yields what a crash could leave.
 //!
 //! Durability follows POSIX: the content of a file is durable after its `sync`, its name only after
-//! [`Vfs::sync_dir`] on the folder, a folder's own name only after a sync of its parent. What this crate doesn't do: retry, cache, or interpret bytes.
+//! [`Vfs::sync_dir`] on the folder, a folder's own name only after a sync of its parent. What this
+//! crate doesn't do: retry, cache, or interpret bytes.
 
 use std::io;
 use std::path::{Path, PathBuf};

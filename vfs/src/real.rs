@@ -1,8 +1,8 @@
 //! The operating system's files.
 //!
 //! Folders are made for the owner only (0700), files too (0600). Directly written log files use
-//! `O_DIRECT` and `RWF_DSYNC`: one system call per durable write. Nothing is retried after an error;
-//! an interrupted call that did nothing is repeated, and a partial write is continued.
+//! `O_DIRECT` and `RWF_DSYNC`: one system call per durable write. Nothing is retried after an
+//! error; an interrupted call that did nothing is repeated, and a partial write is continued.
 
 use crate::{AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, ReadFile, Vfs};
 use rustix::fs::{FlockOperation, OFlags, flock};

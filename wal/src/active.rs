@@ -27,8 +27,8 @@ impl Opener {
         Opener { io: options.io, mode: None, unsynced: options.unsynced }
     }
 
-    /// Opens `path` and writes `block` at `offset`, where nothing acknowledged may lie: only a write
-    /// shows whether a file system has direct I/O.
+    /// Opens `path` and writes `block` at `offset`, where nothing acknowledged may lie: only a
+    /// write shows whether a file system has direct I/O.
     pub(crate) fn open_with_block(
         &mut self,
         vfs: &dyn Vfs,
@@ -151,8 +151,8 @@ impl Active {
         self.file.depth()
     }
 
-    /// Whether a group of `bytes`, header included, fits before the block that is kept for the final
-    /// group.
+    /// Whether a group of `bytes`, header included, fits before the block that is kept for the
+    /// final group.
     pub(crate) fn has_room(&self, bytes: u64) -> bool {
         let end = self.offset + bytes.next_multiple_of(BLOCK_BYTES);
         end <= self.header.segment_bytes - BLOCK_BYTES

@@ -19,8 +19,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The disk is full, noticed while the next segment was being prepared: nothing is lost, the log
-    /// isn't poisoned, and `prepare` can be called again when there is space.
+    /// The disk is full, noticed while the next segment was being prepared: nothing is lost, the
+    /// log isn't poisoned, and `prepare` can be called again when there is space.
     PreparationDiskFull {
         /// The file in preparation.
         path: PathBuf,

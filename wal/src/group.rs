@@ -7,10 +7,10 @@
 //!   56 last index u64    64 payload: records, then zeros up to a multiple of 4096
 //! ```
 //!
-//! Segment number, salt and offset make sure that bytes of another place or time don't pass for this
-//! group; the chain, the checksum of the group before, that none is missing in between. *Synced
-//! through* is the offset up to which everything was known to be durable when the group was built:
-//! it tells acknowledged data that was damaged from groups that never arrived.
+//! Segment number, salt and offset make sure that bytes of another place or time don't pass for
+//! this group; the chain, the checksum of the group before, that none is missing in between.
+//! *Synced through* is the offset up to which everything was known to be durable when the group was
+//! built: it tells acknowledged data that was damaged from groups that never arrived.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use crate::layout::{put, take, u32_at, u64_at};
@@ -77,8 +77,8 @@ impl GroupHeader {
         crc
     }
 
-    /// Reads a header from the start of `bytes`. `None` if there is none; whether the group behind it
-    /// is whole is another question: see [`GroupHeader::verify`].
+    /// Reads a header from the start of `bytes`. `None` if there is none; whether the group behind
+    /// it is whole is another question: see [`GroupHeader::verify`].
     pub fn decode(bytes: &[u8]) -> Option<GroupHeader> {
         if take(bytes, 0) != Some(MAGIC) {
             return None;

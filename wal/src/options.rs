@@ -29,8 +29,8 @@ pub struct Options {
     pub unsynced: bool,
     /// Opening fails if the entries above the flushed index take more bytes in the log.
     pub replay_bytes_max: u64,
-    /// A random number, another one at each start. It is mixed into new segments, so that neither old
-    /// bytes nor bytes that a client made up can pass for a group.
+    /// A random number, another one at each start. It is mixed into new segments, so that neither
+    /// old bytes nor bytes that a client made up can pass for a group.
     pub salt: u64,
 }
 

@@ -1,5 +1,5 @@
-//! Reads segments: names, headers, groups. Recovery uses it, and so does everyone who looks at a log
-//! offline.
+//! Reads segments: names, headers, groups. Recovery uses it, and so does everyone who looks at a
+//! log offline.
 //!
 //! A [`SegmentReader`] walks the chain of groups from the header on, and says why the chain ends
 //! where it ends. Whether that end is right is for [`Recovery`](crate::Recovery) to judge, which
@@ -69,11 +69,11 @@ pub enum Ending {
 /// What lies at and behind the end of the chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Behind {
-    /// The furthest that a whole group of this segment says was durable, in bytes; `None` if there is
-    /// no such group.
+    /// The furthest that a whole group of this segment says was durable, in bytes; `None` if there
+    /// is no such group.
     pub synced_through: Option<u64>,
-    /// Up to where something was written that nobody read, in bytes; the end of the chain if nothing.
-    /// In a recycled file only groups of this segment count.
+    /// Up to where something was written that nobody read, in bytes; the end of the chain if
+    /// nothing. In a recycled file only groups of this segment count.
     pub written_through: u64,
 }
 

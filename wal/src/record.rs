@@ -187,10 +187,11 @@ impl Iterator for Records {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     fn entry() -> impl Strategy<Value = LogEntry> {
-        let data = proptest::collection::vec(any::<u8>(), 0..40);
+        let data = vec(any::<u8>(), 0..40);
         (any::<u64>(), any::<u64>(), any::<u8>(), data)
             .prop_map(|(index, term, kind, data)| LogEntry { index, term, kind, data: data.into() })
     }
@@ -216,7 +217,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_without_a_panic(payload in proptest::collection::vec(0u8..32, 0..99)) {
+        fn any_bytes_are_read_without_a_panic(payload in vec(0u8..32, 0..99)) {
             let count = Records::new(payload.into()).count();
             prop_assert!(count <= 13);
         }

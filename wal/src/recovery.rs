@@ -36,7 +36,8 @@ pub enum Verdict {
         /// Where it was cut, in bytes.
         offset: u64,
     },
-    /// With a group missing before later ones, none of which was acknowledged. The log was cut there.
+    /// With a group missing before later ones, none of which was acknowledged. The log was cut
+    /// there.
     Hole {
         /// The segment.
         path: PathBuf,
@@ -58,8 +59,8 @@ pub struct Recovery {
     pub verdict: Verdict,
     /// Bytes of unfinished groups that were given up, an estimate for people.
     pub truncated_bytes: u64,
-    /// Whether the engine had gone past the log, or away from it, by switching to a snapshot: the log
-    /// was restarted behind the flushed index, and entries that contradicted it were dropped.
+    /// Whether the engine had gone past the log, or away from it, by switching to a snapshot: the
+    /// log was restarted behind the flushed index, and entries that contradicted it were dropped.
     pub restarted: bool,
     /// A newest segment that was never finished, and has been removed.
     pub discarded: Option<PathBuf>,

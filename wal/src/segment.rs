@@ -152,8 +152,8 @@ impl SegmentHeader {
         SegmentName { segment: self.segment, first_index: self.first_index() }
     }
 
-    /// Writes the header into the start of its block, which must be zeros, and returns its checksum:
-    /// the start of the chain of groups.
+    /// Writes the header into the start of its block, which must be zeros, and returns its
+    /// checksum: the start of the chain of groups.
     pub(crate) fn encode(&self, block: &mut [u8]) -> u32 {
         let state = &self.state;
         put(block, 0, MAGIC);

@@ -1,5 +1,5 @@
-//! Once a log is warm, a group costs no allocation, however many entries are in it: the buffer that a
-//! completion gives back holds the next group. Rotation may allocate, groups may not.
+//! Once a log is warm, a group costs no allocation, however many entries are in it: the buffer that
+//! a completion gives back holds the next group. Rotation may allocate, groups may not.
 #![expect(unsafe_code, reason = "counting allocations takes an allocator")]
 
 use retcd_vfs::MemVfs;
@@ -15,8 +15,8 @@ thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes to the system's allocator unchanged; counting touches nothing but a cell of
-// the calling thread that needs no allocation itself.
+// SAFETY: every call goes to the system's allocator unchanged; counting touches nothing but a cell
+// of the calling thread that needs no allocation itself.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.set(ALLOCATIONS.get() + 1);

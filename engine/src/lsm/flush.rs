@@ -3,8 +3,8 @@
 //! 1. Each keyspace in turn becomes one run of level 0; several tables where one would be long.
 //! 2. Versions that the memtable's own watermark allows to lose aren't written: the edit that makes
 //!    the tables count makes that watermark durable too.
-//! 3. At the end one edit adds all tables and says up to where they cover. Until then a crash leaves
-//!    files that the manifest doesn't name.
+//! 3. At the end one edit adds all tables and says up to where they cover. Until then a crash
+//!    leaves files that the manifest doesn't name.
 //!
 //! A failure here is final, a full disk too: the log can't be cut and memory can't be freed.
 

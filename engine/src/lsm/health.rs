@@ -1,5 +1,5 @@
-//! Whether the engine still works. The first error stops it for good: what failed once, a sync above
-//! all, isn't tried again, and no answer is given out of a state that may be wrong.
+//! Whether the engine still works. The first error stops it for good: what failed once, a sync
+//! above all, isn't tried again, and no answer is given out of a state that may be wrong.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

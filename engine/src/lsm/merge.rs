@@ -1,9 +1,9 @@
 //! Merges runs of one keyspace into one, a slice at a time, and commits what is done.
 //!
 //! 1. The inputs are read once, side by side; what the retention rule drops isn't written.
-//! 2. When an output table is full, at the first record of a new key, it is ended, and one edit adds
-//!    it, removes the input tables that lie wholly before that key, and trims the input runs to
-//!    start there. So the space is given back along the way, and a crash loses one table's work.
+//! 2. When an output table is full, at the first record of a new key, it is ended, and one edit
+//!    adds it, removes the input tables that lie wholly before that key, and trims the input runs
+//!    to start there. So the space is given back along the way, and a crash loses one table's work.
 //! 3. At the end, the last table is added and all that is left of the inputs is removed.
 //!
 //! The state between two edits is as good as any: the output run holds the keys before, the inputs
@@ -162,8 +162,8 @@ impl Merge {
     }
 }
 
-/// Whether a run outside of the merge can have an older version of the record's key. What is written
-/// or flushed later is newer, so what isn't there now won't come.
+/// Whether a run outside of the merge can have an older version of the record's key. What is
+/// written or flushed later is newer, so what isn't there now won't come.
 fn older_elsewhere(
     tree: &Tree,
     keyspace: Keyspace,

@@ -1,5 +1,5 @@
-//! Merges sources of one keyspace into one order: keys in the direction of the walk, versions of one
-//! key newest first going forward and oldest first going back.
+//! Merges sources of one keyspace into one order: keys in the direction of the walk, versions of
+//! one key newest first going forward and oldest first going back.
 //!
 //! The sources are few (memtables and runs), so they sit in a binary heap of their own: an advance
 //! of the first one compares it with its two children and mostly stops there.
@@ -106,8 +106,9 @@ impl Merging {
 
     /// Counts the keys of whole blocks without reading them, as far as no other source has keys
     /// among theirs, they end before `end`, and all their records are at or below `at`. The current
-    /// record must be the first of its key. The last key that was counted is left in `last_key`; more
-    /// versions of it may follow. `None` if there is no such block. For cursors that go forward.
+    /// record must be the first of its key. The last key that was counted is left in `last_key`;
+    /// more versions of it may follow. `None` if there is no such block. For cursors that go
+    /// forward.
     pub(super) fn count_blocks(
         &mut self,
         end: Option<&[u8]>,

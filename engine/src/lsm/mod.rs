@@ -9,8 +9,8 @@
 //!   back. One manifest edit makes the tables count together with [`Applied`].
 //! * A record is immutable and its version unique, so no sequence numbers are needed, a replayed
 //!   write is harmless, and a merge may take any set of runs.
-//! * The files are the exact logical state at their applied index: retention uses only the watermark
-//!   that is durable with them.
+//! * The files are the exact logical state at their applied index: retention uses only the
+//!   watermark that is durable with them.
 //! * Readers hold a picture of memtables and tables, and never wait for the disk's writers.
 //!
 //! Whoever writes calls [`Engine::step`] from other threads often enough: here nothing blocks when
@@ -117,8 +117,8 @@ impl Lsm {
             writer.flush_requested = false;
         }
         let options = self.store.options();
-        // While one memtable is being flushed, half as much again may gather: rotating at once would
-        // only make tables of crumbs.
+        // While one memtable is being flushed, half as much again may gather: rotating at once
+        // would only make tables of crumbs.
         let divisor = if picture.frozen.is_empty() { 1 } else { 2 };
         let entries = writer.applied.index.saturating_sub(covered.index);
         writer.flush_requested

@@ -43,7 +43,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// How tables of `keyspace` are written. `Rev` is walked and not looked up, so it has no filter.
+    /// How tables of `keyspace` are written. `Rev` is walked and not looked up, so it has no
+    /// filter.
     pub(super) fn table_of(&self, keyspace: Keyspace) -> TableOptions {
         match keyspace {
             Keyspace::Rev => TableOptions { filter_bits_per_key: 0, ..self.table },

@@ -2,13 +2,16 @@
 //!
 //! Lazy leveling, for `Kv`, `Lease` and `Meta`:
 //!
-//! 1. Flushes make runs of level 0. [`TIER_RUNS`] runs of one level are merged into one of the next.
-//! 2. When all levels together reach half of the last tier, they are merged with it. Half bounds both
-//!    the space that superseded versions hold and the bytes written again: three for each new one.
+//! 1. Flushes make runs of level 0. [`TIER_RUNS`] runs of one level are merged into one of the
+//!    next.
+//! 2. When all levels together reach half of the last tier, they are merged with it. Half bounds
+//!    both the space that superseded versions hold and the bytes written again: three for each new
+//!    one.
 //! 3. When a quarter of the last tier is known to be dead, it is merged too.
 //!
 //! `Rev` is only concatenated: neighbours in key order that are small, so that files don't become
-//! many. Runs that are wholly dead go as they are. What a policy proposes never contains a run that is *busy* in another merge.
+//! many. Runs that are wholly dead go as they are. What a policy proposes never contains a run that
+//! is *busy* in another merge.
 
 use super::manifest::{RunId, Tier};
 

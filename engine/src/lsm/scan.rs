@@ -138,8 +138,8 @@ impl Cursor for ForwardScan {
     }
 }
 
-/// Largest key first. The versions of a key come oldest first, so the last one at or below the asked
-/// version counts; values of those before it are read in vain.
+/// Largest key first. The versions of a key come oldest first, so the last one at or below the
+/// asked version counts; values of those before it are read in vain.
 pub(super) struct ReverseScan {
     merging: Merging,
     start: Bytes,

@@ -132,8 +132,9 @@ impl Store {
         Ok(true)
     }
 
-    /// Makes `changes` durable, `added` among them, and shows the new tree to readers, together with
-    /// what `repaint` changes in the memtables. The tables' files are synced; their names aren't.
+    /// Makes `changes` durable, `added` among them, and shows the new tree to readers, together
+    /// with what `repaint` changes in the memtables. The tables' files are synced; their names
+    /// aren't.
     pub(super) fn commit(
         &self,
         changes: Vec<Change>,

@@ -1,7 +1,7 @@
 //! A view: the memtables and the tree of one moment, and the reads over them.
 //!
-//! Reads compare versions and trust no order among memtables and runs: the newest record at or below
-//! the asked version wins, wherever it is.
+//! Reads compare versions and trust no order among memtables and runs: the newest record at or
+//! below the asked version wins, wherever it is.
 
 use std::sync::Arc;
 

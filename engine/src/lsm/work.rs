@@ -2,9 +2,9 @@
 //! time.
 //!
 //! A job is taken out of its slot while a thread works on it; another thread that comes meanwhile
-//! finds the slot empty and takes the next job. Flushes come first, since memory and the log wait for
-//! them, then the merge that writes to the lowest tier: a long merge of the last tier is interrupted
-//! by the short ones that keep runs few.
+//! finds the slot empty and takes the next job. Flushes come first, since memory and the log wait
+//! for them, then the merge that writes to the lowest tier: a long merge of the last tier is
+//! interrupted by the short ones that keep runs few.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,9 +1,10 @@
 //! Picks what values are compressed with: pieces of values from all over the tables to be merged.
 //!
 //! A dictionary is plain text that zstd may refer to. Blocks of 8 KiB hold few large values, so
-//! most of what they repeat lies in other blocks: with 16 KiB of samples, blocks of 2 KB pod objects
-//! take 0.10 of their length instead of 0.25, and values of 256 B 0.14 instead of 0.17. A trained
-//! dictionary gains another twentieth, and costs passes over many samples and more of the library.
+//! most of what they repeat lies in other blocks: with 16 KiB of samples, blocks of 2 KB pod
+//! objects take 0.10 of their length instead of 0.25, and values of 256 B 0.14 instead of 0.17. A
+//! trained dictionary gains another twentieth, and costs passes over many samples and more of the
+//! library.
 
 use super::{DICTIONARY_BYTES_MAX, Table};
 use crate::{Projection, Result};

@@ -1,6 +1,6 @@
 //! The disk is full at each call in turn, and has room again afterwards. A merge that meets it is
-//! given up, leaves no file behind and is done again later; a flush or an edit that meets it stops the
-//! engine, and nothing is lost either way.
+//! given up, leaves no file behind and is done again later; a flush or an edit that meets it stops
+//! the engine, and nothing is lost either way.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! One thread writes and helps when flushes lag, two step, two read, all at full speed. Every view must show each batch whole
-//! or not at all, and at the end everything is there.
+//! One thread writes and helps when flushes lag, two step, two read, all at full speed. Every view
+//! must show each batch whole or not at all, and at the end everything is there.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

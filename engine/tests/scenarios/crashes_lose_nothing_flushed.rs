@@ -1,7 +1,7 @@
 //! The machine stops at every single operation of a history with flushes, merges and new manifests,
-//! and the disk is left as different seeds decide. Opening must then succeed, show exactly the state
-//! at the applied index that it reports, report no less than was reported before the crash, and go on
-//! from there to the same end.
+//! and the disk is left as different seeds decide. Opening must then succeed, show exactly the
+//! state at the applied index that it reports, report no less than was reported before the crash,
+//! and go on from there to the same end.
 
 use std::sync::Arc;
 

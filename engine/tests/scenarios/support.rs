@@ -1,5 +1,5 @@
-//! What the scenarios share: batches of records as a replicated log would hand them over, the oracle
-//! fed with the same ones, and the comparison of what both show.
+//! What the scenarios share: batches of records as a replicated log would hand them over, the
+//! oracle fed with the same ones, and the comparison of what both show.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -179,7 +179,9 @@ impl Scan<'_> {
                     return Ok(Totals { count, more: true });
                 }
                 answered += 1;
-                last = record.key.clone();
+                if answered == self.limit {
+                    last = record.key.clone();
+                }
                 sink(record)?;
             }
             visited += 1;

@@ -232,7 +232,8 @@ impl Member {
         self.defragment().await
     }
 
-    /// Wakes the maintenance thread if memtables wait for it, and slows writers down if too many do.
+    /// Wakes the maintenance thread if memtables wait for it, and slows writers down if too many
+    /// do.
     pub(super) fn look_after_engine(&self) {
         let waiting = self.engine.stats().frozen_memtables;
         if waiting > 0 {

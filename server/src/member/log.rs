@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 /// Entries' payload above which a group doesn't grow any more.
 const GROUP_BYTES_DEFAULT: usize = 4 << 20;
 
-/// Groups after which a log thread that never waits looks after its segments all the same, as it does
-/// at each segment's begin. A segment of small groups holds sixteen times as many.
+/// Groups after which a log thread that never waits looks after its segments all the same, as it
+/// does at each segment's begin. A segment of small groups holds sixteen times as many.
 const GROUPS_PER_LOOK: usize = 1024;
 
 /// How long the log's thread waits for work before it looks after its segments.
@@ -138,8 +138,8 @@ impl Writer {
         self.log.append(&group)?;
         self.member.metrics.log_synced(started.elapsed(), gathered.entries.len());
         self.groups_since_look += 1;
-        // A look lets one segment go: one at least for each that is begun, or large groups without a
-        // pause would fill the disk.
+        // A look lets one segment go: one at least for each that is begun, or large groups without
+        // a pause would fill the disk.
         match wait == Wait::Until || self.groups_since_look >= GROUPS_PER_LOOK {
             true => self.look_after_segments(),
             false => self.segments.give_out(&mut self.log),
@@ -159,8 +159,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Takes a finished segment back. A full disk is no failure yet: preparation is tried again, and
-    /// NOSPACE keeps clients from needing the segment soon.
+    /// Takes a finished segment back. A full disk is no failure yet: preparation is tried again,
+    /// and NOSPACE keeps clients from needing the segment soon.
     fn take_segment(&mut self, wait: Wait) -> Result<(), Failure> {
         if let DiskSpace::Full(error) = self.segments.take_back(&mut self.log, wait)? {
             tracing::error!(%error, "no space for the next log segment");

@@ -1,8 +1,8 @@
 //! Requests that wait for their entry to be applied, and the way their answers come back.
 //!
 //! A request is registered on the network thread that handles it; only that thread completes it.
-//! The apply thread collects a batch's answers per network thread and delivers them with one wake-up
-//! each, because waking a thread costs as much as applying a small put.
+//! The apply thread collects a batch's answers per network thread and delivers them with one
+//! wake-up each, because waking a thread costs as much as applying a small put.
 //!
 //! Request ids have etcd's shape: two bytes of the member's id, five of the start time in
 //! milliseconds, one counter byte that overflows into the time. The remainder of an id modulo the

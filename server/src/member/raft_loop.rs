@@ -87,8 +87,8 @@ impl RaftLoop {
             let term = self.consensus.status().term;
             let committed = Committed { entries: output.committed, term };
             let is_small = committed.entries.len() <= APPLIED_AT_ONCE_MAX;
-            // With something to write at the same time, applying goes on beside the disk. Peers must
-            // not wait for it either.
+            // With something to write at the same time, applying goes on beside the disk. Peers
+            // must not wait for it either.
             let is_alone = self.consensus.reads_alone();
             let bring = match is_alone && is_small && output.groups.is_empty() {
                 true => Bring::Now,

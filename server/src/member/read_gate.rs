@@ -53,8 +53,8 @@ impl ReadGate {
     /// Raft says that the round may be served once `index` is applied. A context that comes back is
     /// the next round's, for raft to be asked.
     ///
-    /// `applied` may be out of date: what counts is what the gate knows of under its lock, or a round
-    /// would wait for an index that was applied a moment before.
+    /// `applied` may be out of date: what counts is what the gate knows of under its lock, or a
+    /// round would wait for an index that was applied a moment before.
     pub(super) fn confirmed(&self, context: u64, index: u64, applied: u64) -> Option<u64> {
         let mut rounds = self.rounds.lock();
         if rounds.asked.as_ref().is_some_and(|(asked, _)| *asked == context)

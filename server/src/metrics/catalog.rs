@@ -1,5 +1,6 @@
 //! Makes metrics and enters them into a registry. Names, help texts, labels and buckets of those
-//! called `etcd_…`, `grpc_…`, `process_…` and `os_…` are etcd's: dashboards and alerts match on them.
+//! called `etcd_…`, `grpc_…`, `process_…` and `os_…` are etcd's: dashboards and alerts match on
+//! them.
 
 use prometheus::core::Collector;
 use prometheus::{

@@ -1,4 +1,5 @@
-//! Metrics of the process, read from `/proc` when somebody asks. What can't be read stays as it was.
+//! Metrics of the process, read from `/proc` when somebody asks. What can't be read stays as it
+//! was.
 
 use prometheus::{Counter, Gauge, IntGauge};
 use rustix::process::{Resource, getrlimit};

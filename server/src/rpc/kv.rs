@@ -89,8 +89,8 @@ pub(super) async fn compact(member: &Member, message: Bytes) -> Result<Bytes> {
     Ok(encode(&response))
 }
 
-/// Refuses what would grow the data beyond the quota, and tells the cluster, which then stops taking
-/// writes. What costs nothing always passes.
+/// Refuses what would grow the data beyond the quota, and tells the cluster, which then stops
+/// taking writes. What costs nothing always passes.
 pub(super) fn admit(member: &Member, cost: u64) -> Result<()> {
     if member.store.quota_admits(cost) {
         return Ok(());

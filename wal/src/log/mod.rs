@@ -32,8 +32,8 @@ pub struct Log {
     segments: VecDeque<SegmentName>,
     active: Active,
     next: Next,
-    /// An old segment's file, kept for the segment after the next: a recycled file needn't be filled,
-    /// which would double what the log writes.
+    /// An old segment's file, kept for the segment after the next: a recycled file needn't be
+    /// filled, which would double what the log writes.
     spare: Option<ReadyFile>,
     opener: Opener,
     buffers: Buffers,
@@ -183,7 +183,8 @@ impl Log {
     /// Writes a mark by itself, waits for it, and then starts what else is in the group.
     ///
     /// Recovery relies on two things: a mark lies in one sector, so it is never torn, and nothing
-    /// else is under way with it. The hard state that goes with it mustn't commit more than there is.
+    /// else is under way with it. The hard state that goes with it mustn't commit more than there
+    /// is.
     fn write_behind_mark(&mut self, mark: SnapshotMark, group: &Group<'_>) -> Result<()> {
         self.drain()?;
         let within = |state: HardState| HardState { commit: state.commit.min(mark.index), ..state };

@@ -18,9 +18,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 impl Log {
-    /// Creates a log whose first entry will be the one behind `start` (zeros for a new cluster), with
-    /// its first segment prepared on the spot. The folder's name is made durable in its parent; the
-    /// parent's own name is the caller's.
+    /// Creates a log whose first entry will be the one behind `start` (zeros for a new cluster),
+    /// with its first segment prepared on the spot. The folder's name is made durable in its
+    /// parent; the parent's own name is the caller's.
     pub fn create(
         vfs: Arc<dyn Vfs>,
         dir: &Path,
@@ -87,8 +87,8 @@ impl Log {
         Ok((log, recovery))
     }
 
-    /// Reads the log in `dir` as [`Log::open`] does, and changes nothing: for looking at the log of a
-    /// member that isn't running.
+    /// Reads the log in `dir` as [`Log::open`] does, and changes nothing: for looking at the log of
+    /// a member that isn't running.
     pub fn inspect(
         vfs: &dyn Vfs,
         dir: &Path,
@@ -179,8 +179,8 @@ impl Log {
     }
 }
 
-/// What was read may so far only be in the system's memory; nobody may act on it before it is on the
-/// disk.
+/// What was read may so far only be in the system's memory; nobody may act on it before it is on
+/// the disk.
 fn make_durable(vfs: &dyn Vfs, dir: &Path, recovery: &Recovery, tail: &Tail) -> Result<()> {
     for name in &tail.segments[tail.first_read..] {
         let path = dir.join(name.to_string());

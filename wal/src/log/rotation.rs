@@ -83,8 +83,8 @@ impl Log {
         }
     }
 
-    /// Lets go of the oldest segment if the limits allow it: its file becomes the next segment, or is
-    /// removed. One segment per call.
+    /// Lets go of the oldest segment if the limits allow it: its file becomes the next segment, or
+    /// is removed. One segment per call.
     pub fn purge(&mut self, limits: Purge) -> Result<Step> {
         self.guarded(|log| {
             let names = &*log.segments.make_contiguous();

@@ -1,6 +1,6 @@
 //! A member that is far behind receives a snapshot: the engine switches to it, then the log is told
-//! with a mark. A crash may come before the mark, and the log may hold anything from before: entries
-//! below the snapshot, entries above it that contradict it, and entries that agree with it.
+//! with a mark. A crash may come before the mark, and the log may hold anything from before:
+//! entries below the snapshot, entries above it that contradict it, and entries that agree with it.
 
 use crate::support::*;
 use retcd_vfs::CrashVfs;

@@ -1,5 +1,6 @@
-//! Random histories of groups, rotations, truncations, snapshots, purges and restarts, compared with
-//! a model that keeps everything; and random histories that end in a crash at a random operation.
+//! Random histories of groups, rotations, truncations, snapshots, purges and restarts, compared
+//! with a model that keeps everything; and random histories that end in a crash at a random
+//! operation.
 
 use crate::model::{Action, Harness};
 use crate::support::make_parents;

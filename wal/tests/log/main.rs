@@ -1,4 +1,5 @@
-//! The log's scenarios, one file each. They are one program because they share what is in `support`.
+//! The log's scenarios, one file each. They are one program because they share what is in
+//! `support`.
 
 mod a_crash_at_any_operation_loses_nothing_acknowledged;
 mod a_damaged_end_is_cut_or_refused;

@@ -1,6 +1,6 @@
 //! A log and what it must say: every group that was submitted, how many were acknowledged, and what
-//! an engine beside it has made durable. After a crash the log must have been left behind some group
-//! at or after the last acknowledged one.
+//! an engine beside it has made durable. After a crash the log must have been left behind some
+//! group at or after the last acknowledged one.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use crate::support::{IDENTITY, OPTIONS, dir};
@@ -28,8 +28,8 @@ pub(crate) enum Action {
     Purge { segments_max: usize },
     /// Prepares until there is nothing to prepare.
     Prepare,
-    /// The engine switches to a snapshot that is `ahead` of the log, and the log is told, in one group
-    /// with `entries` behind it.
+    /// The engine switches to a snapshot that is `ahead` of the log, and the log is told, in one
+    /// group with `entries` behind it.
     Snapshot { ahead: u64, entries: u64 },
     /// The same, but the log isn't told: the member is started again before.
     UntoldSnapshot { ahead: u64 },
@@ -336,7 +336,8 @@ impl Expected {
             .find(|said| said.clone().above(at.index) == found);
         let Some(said) = behind else {
             panic!(
-                "of {} groups {} were acknowledged, flushed {:?}\nfound {:?} {:?} {:?}\nneeded {:?}",
+                "of {} groups {} were acknowledged, flushed {:?}\nfound {:?} {:?} {:?}\n\
+                 needed {:?}",
                 self.submitted.len(),
                 self.acknowledged,
                 self.flushed,

@@ -1,5 +1,5 @@
-//! A log is written, closed or just dropped, and opened again: entries, hard state and positions are
-//! what they were, across rotations, truncations, and on real files in every way of writing.
+//! A log is written, closed or just dropped, and opened again: entries, hard state and positions
+//! are what they were, across rotations, truncations, and on real files in every way of writing.
 
 use crate::support::*;
 use retcd_vfs::{LogMode, MemVfs, RealVfs};

@@ -8,8 +8,9 @@
 //! one that finds the file long, writes a new manifest and then moves `CURRENT` to it by renaming a
 //! synced file. So a torn end is never written over.
 //!
-//! Opening replays the edits. A record that doesn't check is a torn edit, and ignored, only if it is
-//! not the first one and nothing valid follows it; otherwise the manifest is damaged and refused.
+//! Opening replays the edits. A record that doesn't check is a torn edit, and ignored, only if it
+//! is not the first one and nothing valid follows it; otherwise the manifest is damaged and
+//! refused.
 
 mod contents;
 mod edit;
