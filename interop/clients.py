@@ -56,8 +56,10 @@ def fetch_debian(cache):
     if binary.exists():
         return binary
     folder.mkdir(parents=True, exist_ok=True)
-    # An image without package lists needs them first; a failure shows in the download.
-    for command in (["apt-get", "update", "-qq"], ["apt-get", "download", "-qq", DEBIAN_PACKAGE]):
+    # An image without package lists needs them first; a failure shows in the download. Without the
+    # option apt complains that its own user can't write to the folder.
+    download = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", DEBIAN_PACKAGE]
+    for command in (["apt-get", "update", "-qq"], download):
         subprocess.run(command, cwd=folder, stdout=sys.stderr, check=False)
     packages = sorted(folder.glob(f"{DEBIAN_PACKAGE}_*.deb"))
     if not packages:

@@ -38,7 +38,7 @@ fn main() -> Result<(), Error> {
                     println!("{name}");
                     println!("{}", report::line("put", SWEEP_CLIENTS, value, &measured));
                 }
-                Err(error) => println!("{argument}: {}", first_line(&error.to_string())),
+                Err(error) => println!("{argument}: {}", last_line(&error.to_string())),
             }
         }
     }
@@ -59,6 +59,7 @@ fn build_server() -> Result<PathBuf, Error> {
     Ok(folder.join("etcd"))
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// Where a program that refuses its arguments says why.
+fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or_default()
 }

@@ -36,10 +36,9 @@ pub struct Filled {
 
 /// Writes `keys` keys into a fresh server, stops it, starts it again.
 pub fn run(options: &ServerOptions, keys: u64) -> Result<Filled, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let server = Server::start(options)?;
     let started_at = Instant::now();
-    runtime.block_on(fill(&server, keys))?;
+    write(&server, keys)?;
     let fill_time = started_at.elapsed();
     let resident_after_fill = procfs::resident_bytes(server.pid())?;
     server.terminate()?;
@@ -47,13 +46,22 @@ pub fn run(options: &ServerOptions, keys: u64) -> Result<Filled, Error> {
 
     let started_at = Instant::now();
     let server = Server::start(options)?;
-    let count = runtime.block_on(first_read(&server))?;
+    let count = runtime()?.block_on(first_read(&server))?;
     let start_time = started_at.elapsed();
     if count != 1 {
         return Err("the last key is missing after the restart".into());
     }
     let resident_after_start = procfs::resident_bytes(server.pid())?;
     Ok(Filled { fill_time, resident_after_fill, disk_bytes, start_time, resident_after_start })
+}
+
+/// Writes the keys with the numbers below `keys`, in transactions.
+pub fn write(server: &Server, keys: u64) -> Result<(), Error> {
+    runtime()?.block_on(fill(server, keys))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Error> {
+    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
 async fn fill(server: &Server, keys: u64) -> Result<(), Error> {

@@ -104,6 +104,8 @@ fn start_all(options: &Options) -> Result<Vec<Candidate>, Error> {
         let folder = tempfile::tempdir_in(&options.folder)?;
         let (name, how) = programs(options, folder.path()).swap_remove(index);
         let server = Server::start(&how)?;
+        // Each read finds its key, and no put is faster because the store is smaller.
+        fill::write(&server, load::KEYS)?;
         candidates.push(Candidate { name, server, _folder: folder });
     }
     Ok(candidates)

@@ -6,7 +6,7 @@ MODULES = [kv, txn, watch, lease, concurrency, maintenance, limits]
 
 
 def all_scenarios():
-    """(name, function) in a fixed order. `SERVER_ARGS` of a function go to the server."""
+    """(name, function) in a fixed order."""
     for module in MODULES:
         short = module.__name__.rsplit(".", 1)[1]
         for name, function in vars(module).items():

@@ -234,6 +234,11 @@ fn check_leases(history: &mut History, attempts: &[Attempt], told: &Told) -> Res
         let unsent: Vec<_> = told.leases.difference(&possible).collect();
         return Err(format!("leases lost: {lost:x?}, leases that nobody asked for: {unsent:x?}"));
     }
+    let attached: BTreeSet<i64> =
+        told.state.values().map(|record| record.lease).filter(|lease| *lease != 0).collect();
+    if !attached.is_subset(&told.leases) {
+        return Err(format!("keys on leases that are gone: {attached:x?}, {:x?}", told.leases));
+    }
     history.leases = told.leases.clone();
     Ok(())
 }
