@@ -13,9 +13,10 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
-/// How deep transactions may nest. The operations limit falls with each level, so that a request
-/// within it can't be deeper; this bounds the recursion for a limit set very high.
-const NESTING_MAX: usize = 128;
+/// How deep transactions may nest. Messages are decoded to a depth of 100; a level of nesting takes
+/// two of them, and the entry around the request one more. What passes here must be decodable when
+/// it is applied, so the limit stays clear of that. etcd takes up to `--max-txn-ops` levels.
+const NESTING_MAX: usize = 40;
 
 /// A range needs a key and a known sort order.
 pub(crate) fn range(request: &RangeRequest) -> Result<()> {
@@ -244,6 +245,25 @@ mod tests {
         assert_eq!(txn(&one_level, 128), Err(Error::TooManyOps));
         let nested = TxnRequest { success: vec![op_txn(ops(128), vec![])], ..Default::default() };
         assert_eq!(txn(&nested, 128), Err(Error::TooManyOps));
+    }
+
+    #[test]
+    fn what_passes_can_be_decoded_within_an_entry() {
+        use prost::Message;
+        use retcd_api::etcdserverpb::InternalRaftRequest;
+        let nested = |levels: usize| {
+            let mut txn = TxnRequest { success: vec![op_put("a")], ..Default::default() };
+            for _ in 1..levels {
+                let op = RequestOp { request: Some(Request::RequestTxn(txn)) };
+                txn = TxnRequest { success: vec![op], ..Default::default() };
+            }
+            txn
+        };
+        let deepest = nested(NESTING_MAX);
+        assert_eq!(txn(&deepest, 128), Ok(()));
+        let entry = InternalRaftRequest { txn: Some(deepest), ..Default::default() };
+        assert!(InternalRaftRequest::decode(&*entry.encode_to_vec()).is_ok());
+        assert_eq!(txn(&nested(NESTING_MAX + 1), 128), Err(Error::TooManyOps));
     }
 
     #[test]
