@@ -56,8 +56,11 @@ impl Content {
         }
     }
 
-    /// Makes everything durable.
+    /// Makes everything durable. Does nothing where nothing is tracked: no second copy is kept.
     pub(crate) fn sync(&mut self) {
+        if self.pending.is_empty() {
+            return;
+        }
         self.durable.resize(self.bytes.len(), 0);
         for sector in std::mem::take(&mut self.pending).into_keys() {
             copy_sector(&self.bytes, &mut self.durable, sector);
@@ -66,6 +69,9 @@ impl Content {
 
     /// Makes one range durable, and the length as far as the range reaches.
     pub(crate) fn sync_range(&mut self, offset: usize, len: usize) {
+        if self.pending.is_empty() {
+            return;
+        }
         let end = offset + len;
         if self.durable.len() < end {
             self.durable.resize(end, 0);
