@@ -118,6 +118,9 @@ impl Merging {
         let Some((Source::Run(first), others)) = self.heap.split_first_mut() else {
             return Ok(None);
         };
+        if !first.begins_block() {
+            return Ok(None);
+        }
         // The next source in order is one of the first one's two children.
         let next = others.iter().take(2).filter_map(Source::place).map(|(key, _)| key).min();
         let bound = match (next, end) {

@@ -85,13 +85,16 @@ impl RunCursor {
         self.current.as_ref()?.cursor.place()
     }
 
-    /// If the cursor stands on the first record of a key block: shows `skip` this block and those
-    /// behind it until it says no, and goes to the first record of that one. Skipped blocks aren't
-    /// read. For cursors that go forward.
+    /// Whether it stands on the first record of a key block.
+    pub(super) fn begins_block(&self) -> bool {
+        self.current.as_ref().is_some_and(|open| open.cursor.block_begun().is_some())
+    }
+
+    /// Shows `skip` the key block where it stands and those behind it in the table, until it says no,
+    /// and goes to the first record of that one. Skipped blocks aren't read. For cursors that go
+    /// forward.
     pub(super) fn skip_blocks(&mut self, skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
-        if let Some(open) = &mut self.current
-            && open.cursor.block_begun().is_some()
-        {
+        if let Some(open) = &mut self.current {
             open.cursor.skip_blocks(skip)?;
         }
         self.settle()

@@ -7,8 +7,8 @@ use super::merging::Merging;
 use crate::table::RecordRef;
 use crate::{Cursor, Projection, Record, Result, Version};
 
-/// Superseded versions of one key that a forward scan steps over before it seeks past the others. A
-/// seek costs about as much as this many steps.
+/// Records that a forward scan steps over, of one key that is dealt with or too new, before it seeks
+/// past the others. A seek costs about as much as this many steps.
 const STEPS_BEFORE_SEEK: u32 = 8;
 
 fn owned(record: RecordRef<'_>, value: Bytes) -> Record {
@@ -71,6 +71,7 @@ impl ForwardScan {
     pub(super) fn count(mut self) -> Result<u64> {
         let mut count = 0;
         loop {
+            self.leave_key()?;
             count += self.count_blocks()?;
             match self.find()? {
                 Some(Found::Visible) => count += 1,
@@ -82,12 +83,6 @@ impl ForwardScan {
 
     /// Counts keys that needn't be looked at one by one.
     fn count_blocks(&mut self) -> Result<u64> {
-        let Some((key, _)) = self.merging.place() else {
-            return Ok(0);
-        };
-        if self.started && *key == *self.key {
-            return Ok(0);
-        }
         let counted = self.merging.count_blocks(self.end.as_deref(), self.at, &mut self.key)?;
         self.started |= counted.is_some();
         Ok(counted.unwrap_or(0))
@@ -96,12 +91,15 @@ impl ForwardScan {
     /// Stands on the record that counts of the next key that has one.
     fn find(&mut self) -> Result<Option<Found>> {
         let mut steps = 0;
-        while let Some((key, version)) = self.merging.place() {
-            let same_key = self.started && *key == *self.key;
-            if !same_key && self.end.as_ref().is_some_and(|end| *key >= **end) {
+        loop {
+            self.leave_key()?;
+            let Some((key, version)) = self.merging.place() else {
+                return Ok(None);
+            };
+            if self.end.as_ref().is_some_and(|end| *key >= **end) {
                 return Ok(None);
             }
-            if !same_key && version <= self.at {
+            if version <= self.at {
                 self.key.clear();
                 self.key.extend_from_slice(key);
                 self.started = true;
@@ -109,21 +107,31 @@ impl ForwardScan {
                 return Ok(Some(if gone { Found::Gone } else { Found::Visible }));
             }
             steps += 1;
-            if steps <= STEPS_BEFORE_SEEK {
-                self.merging.advance()?;
-                continue;
-            }
-            // Past all versions of a key that is dealt with, or past those that are too new.
-            let target = if same_key { Version::default() } else { self.at };
-            if version == target {
+            if steps < STEPS_BEFORE_SEEK {
                 self.merging.advance()?;
             } else {
                 let key = Bytes::copy_from_slice(key);
-                self.merging.seek_forward(&key, target)?;
+                self.merging.seek_forward(&key, self.at)?;
+                steps = 0;
             }
-            steps = 0;
         }
-        Ok(None)
+    }
+
+    /// Goes past all versions of the key that is dealt with.
+    fn leave_key(&mut self) -> Result<()> {
+        let mut steps = 0;
+        while let Some((key, version)) = self.merging.place()
+            && self.started
+            && *key == *self.key
+        {
+            steps += 1;
+            if steps < STEPS_BEFORE_SEEK || version == Version::default() {
+                self.merging.advance()?;
+            } else {
+                self.merging.seek_forward(&self.key, Version::default())?;
+            }
+        }
+        Ok(())
     }
 }
 
