@@ -6,5 +6,6 @@ mod any_history_reads_like_the_oracle;
 mod any_thread_may_step;
 mod crashes_lose_nothing_flushed;
 mod errors_stop_the_engine_and_lose_nothing;
+mod folders_of_all_versions_open;
 mod history;
 mod support;
