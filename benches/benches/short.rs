@@ -31,11 +31,11 @@ fn main() -> Result<(), Error> {
     suite::run(&options)?;
     println!("{}", report::HEAD);
     for (name, values) in SWEEPS {
+        println!("{name}");
         for value in values {
             let argument = format!("{name}={value}");
             match suite::puts_with(&options, std::slice::from_ref(&argument), SWEEP_CLIENTS) {
                 Ok(measured) => {
-                    println!("{name}");
                     println!("{}", report::line("put", SWEEP_CLIENTS, value, &measured));
                 }
                 Err(error) => println!("{argument}: {}", last_line(&error.to_string())),
