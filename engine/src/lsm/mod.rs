@@ -47,7 +47,7 @@ use crate::{Applied, Engine, Keyspace, Record, Result, Stats, Step, View};
 use flush::Slice;
 use memtable::Memtable;
 use store::Store;
-use view::{Frozen, LsmView};
+use view::{Frozen, LsmView, Picture};
 use work::Work;
 
 /// Frozen memtables that may wait for a flush. Above that the active one grows.
@@ -91,10 +91,15 @@ impl Lsm {
 
     /// Freezes the active memtable if a flush of it is due and nothing in it is uncommitted.
     fn rotate_if_due(&self, writer: &mut Writer) {
-        if writer.uncommitted || !self.is_flush_due(writer) {
+        let picture = self.store.picture();
+        if writer.uncommitted || picture.frozen.len() >= FROZEN_MAX {
             return;
         }
+        let due = self.is_flush_due(writer, &picture);
         writer.flush_requested = false;
+        if !due {
+            return;
+        }
         writer.active = self.store.new_memtable();
         let active = Arc::clone(&writer.active);
         let applied = writer.applied.clone();
@@ -104,24 +109,17 @@ impl Lsm {
         });
     }
 
-    fn is_flush_due(&self, writer: &mut Writer) -> bool {
-        let picture = self.store.picture();
-        if picture.frozen.len() >= FROZEN_MAX {
-            return false;
-        }
+    fn is_flush_due(&self, writer: &Writer, picture: &Picture) -> bool {
         let covered = match picture.frozen.last() {
             Some(frozen) => &frozen.applied,
             None => &picture.tree.applied,
         };
-        if writer.flush_requested && *covered == writer.applied {
-            writer.flush_requested = false;
-        }
         let options = self.store.options();
         // While one memtable is being flushed, half as much again may gather: rotating at once
         // would only make tables of crumbs.
         let divisor = if picture.frozen.is_empty() { 1 } else { 2 };
         let entries = writer.applied.index.saturating_sub(covered.index);
-        writer.flush_requested
+        (writer.flush_requested && *covered != writer.applied)
             || writer.active.bytes() >= options.memtable_bytes / divisor
             || entries >= (options.replay_entries_max / divisor).max(1)
     }

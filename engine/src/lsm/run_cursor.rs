@@ -90,9 +90,9 @@ impl RunCursor {
         self.current.as_ref().is_some_and(|open| open.cursor.block_begun().is_some())
     }
 
-    /// Shows `skip` the key block where it stands and those behind it in the table, until it says no,
-    /// and goes to the first record of that one. Skipped blocks aren't read. For cursors that go
-    /// forward.
+    /// Shows `skip` the key block where it stands and those behind it in the table, until it says
+    /// no, and goes to the first record of that one. Skipped blocks aren't read. For cursors that
+    /// go forward.
     pub(super) fn skip_blocks(&mut self, skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
         if let Some(open) = &mut self.current {
             open.cursor.skip_blocks(skip)?;

@@ -7,8 +7,8 @@ use super::merging::Merging;
 use crate::table::RecordRef;
 use crate::{Cursor, Projection, Record, Result, Version};
 
-/// Records that a forward scan steps over, of one key that is dealt with or too new, before it seeks
-/// past the others. A seek costs about as much as this many steps.
+/// Records that a forward scan steps over, of one key that is dealt with or too new, before it
+/// seeks past the others. A seek costs about as much as this many steps.
 const STEPS_BEFORE_SEEK: u32 = 8;
 
 fn owned(record: RecordRef<'_>, value: Bytes) -> Record {
