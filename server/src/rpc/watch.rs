@@ -15,6 +15,9 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_stream::Stream;
 use tonic::{Code, Status, Streaming};
 
+/// Answers that may wait for a client before its further requests wait, too.
+const ANSWERS_MAX: usize = 1024;
+
 /// Runs a stream's blocking reads on the pool of readers.
 struct ReaderPool(Handle);
 
@@ -66,9 +69,12 @@ struct Watch {
 }
 
 impl Watch {
-    /// Takes over everything that the client asked for so far.
+    /// Takes over what the client asked for so far. One that doesn't take its answers isn't asked
+    /// for more: there is an answer to be sent, so this is called again.
     fn take_requests(&mut self, cx: &mut Context<'_>) -> std::result::Result<(), Status> {
-        while let Some(requests) = self.requests.as_mut() {
+        while self.stream.backlog() < ANSWERS_MAX
+            && let Some(requests) = self.requests.as_mut()
+        {
             match Pin::new(requests).poll_next(cx) {
                 Poll::Pending => return Ok(()),
                 Poll::Ready(None) => self.requests = None,
