@@ -8,4 +8,5 @@ mod crashes_lose_nothing_flushed;
 mod errors_stop_the_engine_and_lose_nothing;
 mod folders_of_all_versions_open;
 mod history;
+mod overwriting_needs_bounded_space;
 mod support;
