@@ -1,6 +1,6 @@
 //! A set of keys is written over and over, with compactions that follow. The files must stay
-//! within a small factor of what the living records need, at every moment, and writing each byte again must
-//! have a bound too.
+//! within a small factor of what the living records need, at every moment, and writing each
+//! byte again must have a bound too.
 
 use std::path::Path;
 use std::sync::Arc;
