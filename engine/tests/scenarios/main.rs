@@ -2,6 +2,7 @@
 
 mod a_full_disk_gives_up_only_the_merge;
 mod all_engines_keep_the_contract;
+mod an_entry_is_flushed_whole;
 mod any_history_reads_like_the_oracle;
 mod any_thread_may_step;
 mod crashes_lose_nothing_flushed;

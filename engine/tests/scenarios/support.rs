@@ -189,7 +189,7 @@ pub(crate) fn assert_same(view: &dyn View, oracle: &dyn View, watermark: u64, re
     for keyspace in KEYSPACES {
         let rev = keyspace == Keyspace::Rev;
         let first: &[u8] = if rev { &from_watermark } else { b"" };
-        let (low, high) = (kv_key(61), kv_key(190));
+        let (low, high) = (kv_key(17), kv_key(54));
         let ranges = [
             KeyRange { start: first, end: None },
             KeyRange { start: first.max(&low), end: Some(&high) },
