@@ -247,6 +247,25 @@ mod tests {
         assert_eq!(next(&moved), Ok(0));
     }
 
+    proptest::proptest! {
+        /// Edits of any bytes behind a valid checksum: what the checksum doesn't catch.
+        #[test]
+        fn any_edit_is_taken_or_refused(content in proptest::collection::vec(0..8u8, 0..200)) {
+            let mut bytes = encode_header(NUMBER);
+            let offset = bytes.len() as u64;
+            bytes.extend(RECORD_MARK);
+            bytes.extend((content.len() as u32).to_le_bytes());
+            bytes.extend(checksum(NUMBER, offset, &content).to_le_bytes());
+            bytes.extend(&content);
+            bytes.resize(bytes.len().next_multiple_of(RECORD_ALIGNMENT), 0);
+            if let Ok(contents) = replay(&bytes, NUMBER) {
+                let mut again = Contents::default();
+                proptest::prop_assert_eq!(again.apply(&contents.to_edit()), Ok(()));
+                proptest::prop_assert_eq!(again, contents);
+            }
+        }
+    }
+
     #[test]
     fn current_names_a_manifest_or_is_refused() {
         let bytes = encode_current(NUMBER);

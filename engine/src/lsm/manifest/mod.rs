@@ -52,8 +52,16 @@ pub fn read(vfs: &dyn Vfs, dir: &Path) -> Result<(FileNumber, Contents)> {
     let number = log::decode_current(&read_whole(vfs, &current)?);
     let number = number.map_err(|damage| damage.at(&current))?;
     let path = names::manifest(dir, number);
-    let contents = log::replay(&read_whole(vfs, &path)?, number);
-    Ok((number, contents.map_err(|damage| damage.at(&path))?))
+    let contents = decode(&path, &read_whole(vfs, &path)?, number)?;
+    Ok((number, contents))
+}
+
+/// What the bytes of manifest `number` say; `path` is for messages. Takes any bytes.
+///
+/// # Errors
+/// [`Error::Corrupt`] and [`Error::Version`].
+pub fn decode(path: &Path, bytes: &[u8], number: FileNumber) -> Result<Contents> {
+    log::replay(bytes, number).map_err(|damage| damage.at(path))
 }
 
 fn read_whole(vfs: &dyn Vfs, path: &Path) -> Result<Vec<u8>> {
