@@ -3,11 +3,12 @@
 //! One group is one write: it is put together in an aligned buffer, handed to the file, and the
 //! buffer comes back with the completion, so that in the steady state nothing is allocated.
 
+use crate::compress::Compressor;
 use crate::error::{Error, Result};
 use crate::group::{GROUP_HEADER_BYTES, GroupHeader};
 use crate::limits::{BLOCK_BYTES, BUFFER_BYTES_MIN, KEPT_BUFFER_BYTES_MAX};
 use crate::options::{IoMode, Options};
-use crate::segment::SegmentHeader;
+use crate::segment::{SegmentHeader, VERSION_WITH_COMPRESSION};
 use crate::types::Group;
 use retcd_vfs::{AlignedBuf, LogFile, LogMode, Vfs};
 use std::collections::VecDeque;
@@ -85,6 +86,8 @@ pub(crate) struct UnderWay {
     pub(crate) bytes: u64,
     /// Bytes of the entries' payloads in it.
     pub(crate) payload_bytes: u64,
+    /// Bytes of records that compression saved.
+    pub(crate) saved_bytes: u64,
 }
 
 pub(crate) struct Active {
@@ -102,13 +105,36 @@ pub(crate) struct Active {
     under_way: VecDeque<UnderWay>,
 }
 
-/// Buffers that wait for a group.
-#[derive(Default)]
-pub(crate) struct Buffers {
+/// What groups are put together with: buffers that wait for one, and the compressor.
+pub(crate) struct Workshop {
     spare: Vec<AlignedBuf>,
+    compressor: Compressor,
 }
 
-impl Buffers {
+impl Workshop {
+    pub(crate) fn new(options: &Options) -> Workshop {
+        let compressor = Compressor::new(options.compress_from_bytes);
+        Workshop { spare: Vec::new(), compressor }
+    }
+
+    /// A buffer with the records of `group` behind the place for the header, as version `version`
+    /// stores them, and their bytes there.
+    fn put_together(&mut self, group: &Group<'_>, version: u32) -> Result<(AlignedBuf, usize)> {
+        let record_bytes = group.record_bytes() as usize;
+        let mut buf = self.take(GROUP_HEADER_BYTES + record_bytes);
+        let room = &mut buf[GROUP_HEADER_BYTES..];
+        let mut stored_bytes = None;
+        if version >= VERSION_WITH_COMPRESSION && self.compressor.is_wanted(record_bytes as u64) {
+            let encode = |records: &mut [u8]| group.encode_records(records);
+            let compressed = self.compressor.compress(record_bytes, room, encode);
+            stored_bytes = compressed.map_err(Error::Compression)?;
+        }
+        if stored_bytes.is_none() {
+            group.encode_records(room);
+        }
+        Ok((buf, stored_bytes.unwrap_or(record_bytes)))
+    }
+
     /// A buffer that shows `bytes`, rounded up to a block. What it holds is undefined.
     fn take(&mut self, bytes: usize) -> AlignedBuf {
         let mut buf = match self.spare.pop() {
@@ -161,26 +187,27 @@ impl Active {
     /// Starts writing a group that has room. `last_index` is the log's once it is written.
     pub(crate) fn submit(
         &mut self,
-        buffers: &mut Buffers,
+        workshop: &mut Workshop,
         group: &Group<'_>,
         last_index: u64,
     ) -> Result<()> {
-        let payload_bytes = group.record_bytes();
+        let record_bytes = group.record_bytes();
+        let (mut buf, stored_bytes) = workshop.put_together(group, self.header.version)?;
         let header = GroupHeader {
             segment: self.header.segment,
             salt: self.header.salt,
             offset: self.offset,
             synced_through: self.durable,
             chain: self.chain,
-            payload_bytes: u32::try_from(payload_bytes)
+            payload_bytes: u32::try_from(stored_bytes)
                 .expect("a group that fits into a segment is shorter than 4 GiB"),
             records: group.record_count(),
-            is_final: payload_bytes == 0,
+            is_final: record_bytes == 0,
+            is_compressed: (stored_bytes as u64) < record_bytes,
             last_index,
         };
-        let used = GROUP_HEADER_BYTES + payload_bytes as usize;
-        let mut buf = buffers.take(used);
-        group.encode_records(&mut buf[GROUP_HEADER_BYTES..used]);
+        let used = GROUP_HEADER_BYTES + stored_bytes;
+        buf.set_len(used);
         buf[used..].fill(0);
         let chain = header.encode(&mut buf);
         let bytes = buf.len() as u64;
@@ -191,6 +218,7 @@ impl Active {
             end,
             bytes,
             payload_bytes: group.entries.iter().map(|e| e.data.len() as u64).sum(),
+            saved_bytes: record_bytes - stored_bytes as u64,
         });
         self.offset = end;
         self.chain = chain;
@@ -199,12 +227,12 @@ impl Active {
     }
 
     /// Waits for the oldest group; `None` if there is none.
-    pub(crate) fn complete(&mut self, buffers: &mut Buffers) -> Result<Option<UnderWay>> {
+    pub(crate) fn complete(&mut self, workshop: &mut Workshop) -> Result<Option<UnderWay>> {
         let Some(group) = self.under_way.pop_front() else {
             return Ok(None);
         };
         let buf = self.file.complete().map_err(Error::io(&self.path))?;
-        buffers.give_back(buf.expect("a submitted write completes"));
+        workshop.give_back(buf.expect("a submitted write completes"));
         self.durable = group.end;
         Ok(Some(group))
     }

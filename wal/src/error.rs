@@ -85,6 +85,8 @@ pub enum Error {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The compressor refused to work.
+    Compression(io::Error),
     /// An earlier error stopped the log.
     Poisoned,
 }
@@ -146,6 +148,7 @@ impl fmt::Display for Error {
             Error::ReplayTooLarge { limit } => {
                 write!(f, "more than {limit} bytes of log would have to be replayed")
             }
+            Error::Compression(source) => write!(f, "compressing a group: {source}"),
             Error::Poisoned => f.write_str("the log stopped after an earlier error"),
         }
     }
@@ -154,7 +157,9 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Error::Io { source, .. } | Error::PreparationDiskFull { source, .. } => Some(source),
+            Error::Io { source, .. }
+            | Error::PreparationDiskFull { source, .. }
+            | Error::Compression(source) => Some(source),
             _ => None,
         }
     }

@@ -7,6 +7,8 @@
 //!   56 last index u64    64 payload: records, then zeros up to a multiple of 4096
 //! ```
 //!
+//! The payload of a compressed group is the length of its records (u32) and a zstd frame of them.
+//!
 //! Segment number, salt and offset make sure that bytes of another place or time don't pass for
 //! this group; the chain, the checksum of the group before, that none is missing in between.
 //! *Synced through* is the offset up to which everything was known to be durable when the group was
@@ -32,7 +34,8 @@ const AT_FLAGS: usize = 52;
 const AT_LAST_INDEX: usize = 56;
 
 const FLAG_FINAL: u32 = 1;
-const FLAGS_KNOWN: u32 = FLAG_FINAL;
+const FLAG_COMPRESSED: u32 = 2;
+const FLAGS_KNOWN: u32 = FLAG_FINAL | FLAG_COMPRESSED;
 
 /// A group's header, without its checksum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,12 +50,14 @@ pub struct GroupHeader {
     pub synced_through: u64,
     /// Checksum of the group before, or of the segment's header.
     pub chain: u32,
-    /// Bytes of records.
+    /// Bytes of records, as they are stored.
     pub payload_bytes: u32,
     /// How many records there are.
     pub records: u32,
     /// Whether it is the empty group of a clean stop: nothing was under way when it was written.
     pub is_final: bool,
+    /// Whether the records are compressed.
+    pub is_compressed: bool,
     /// Last index in the log once this group is part of it.
     pub last_index: u64,
 }
@@ -61,7 +66,8 @@ impl GroupHeader {
     /// Writes the header into the start of `group`, whose payload is in place, and returns the
     /// group's checksum.
     pub(crate) fn encode(&self, group: &mut [u8]) -> u32 {
-        let flags = if self.is_final { FLAG_FINAL } else { 0 };
+        let flags = if self.is_final { FLAG_FINAL } else { 0 }
+            | if self.is_compressed { FLAG_COMPRESSED } else { 0 };
         put(group, 0, MAGIC);
         put(group, AT_SEGMENT, self.segment.to_le_bytes());
         put(group, AT_SALT, self.salt.to_le_bytes());
@@ -96,6 +102,7 @@ impl GroupHeader {
             payload_bytes: u32_at(bytes, AT_PAYLOAD_BYTES)?,
             records: u32_at(bytes, AT_RECORDS)?,
             is_final: flags & FLAG_FINAL != 0,
+            is_compressed: flags & FLAG_COMPRESSED != 0,
             last_index: u64_at(bytes, AT_LAST_INDEX)?,
         })
     }
@@ -131,6 +138,7 @@ mod tests {
             payload_bytes: 5,
             records: 1,
             is_final: true,
+            is_compressed: true,
             last_index: 42,
         }
     }

@@ -14,6 +14,7 @@
 //! needs. After an I/O error the log is poisoned: nothing is retried, every call fails.
 
 mod active;
+mod compress;
 mod error;
 mod group;
 mod layout;
@@ -31,8 +32,8 @@ mod types;
 pub use error::{Error, Result};
 pub use group::{GROUP_HEADER_BYTES, GroupHeader};
 pub use limits::{
-    BLOCK_BYTES, REPLAY_BYTES_DEFAULT, REQUEST_BYTES_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX,
-    SEGMENT_BYTES_MIN, group_bytes_max,
+    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, REPLAY_BYTES_DEFAULT, REQUEST_BYTES_MAX,
+    SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, group_bytes_max,
 };
 pub use log::{Log, Ticket, group_bytes};
 pub use options::{IoMode, Options};

@@ -20,6 +20,10 @@ pub const SEGMENT_BYTES_MAX: u64 = 1 << 30;
 /// Largest payload of one entry that a segment of default length is sure to hold, in bytes.
 pub const REQUEST_BYTES_MAX: u64 = 48 << 20;
 
+/// Groups with fewer bytes of records aren't compressed unless the options say otherwise: see
+/// `compress` for the sum.
+pub const COMPRESS_FROM_BYTES_DEFAULT: u64 = 64 << 10;
+
 /// How much log above the flushed index is read into memory at start, in bytes.
 pub const REPLAY_BYTES_DEFAULT: u64 = 1 << 30;
 

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::limits::{
-    BLOCK_BYTES, REPLAY_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, REPLAY_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT,
+    SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
 
 /// Which way writes take to the disk.
@@ -27,6 +28,9 @@ pub struct Options {
     pub io: IoMode,
     /// Nothing is synced (`--unsafe-no-fsync`): nothing survives a machine crash.
     pub unsynced: bool,
+    /// Groups with at least so many bytes of records are compressed, if that saves something; 0 for
+    /// none.
+    pub compress_from_bytes: u64,
     /// Opening fails if the entries above the flushed index take more bytes in the log.
     pub replay_bytes_max: u64,
     /// A random number, another one at each start. It is mixed into new segments, so that neither
@@ -40,6 +44,7 @@ impl Default for Options {
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             io: IoMode::Auto,
             unsynced: false,
+            compress_from_bytes: COMPRESS_FROM_BYTES_DEFAULT,
             replay_bytes_max: REPLAY_BYTES_DEFAULT,
             salt: 0,
         }

@@ -6,6 +6,7 @@
 //! knows the next segment's header and what the engine has flushed.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+use crate::compress::decompress;
 use crate::error::{Error, Result};
 use crate::group::{GROUP_HEADER_BYTES, GroupHeader};
 use crate::limits::{BLOCK_BYTES, WINDOW_BYTES};
@@ -29,7 +30,7 @@ pub fn segments(vfs: &dyn Vfs, dir: &Path) -> Result<Vec<SegmentName>> {
 pub struct ReadGroup {
     /// Its header.
     pub header: GroupHeader,
-    /// The bytes of its records.
+    /// The bytes of its records, as they were before they were compressed.
     pub payload: Bytes,
 }
 
@@ -150,8 +151,16 @@ impl SegmentReader {
         }
         let group =
             self.window.bytes(self.offset, header.bytes()).map_err(Error::io(&self.path))?;
-        let payload = group.get(GROUP_HEADER_BYTES..).unwrap_or_default();
-        let payload = Bytes::copy_from_slice(payload);
+        let stored = group.get(GROUP_HEADER_BYTES..).unwrap_or_default();
+        let payload = match header.is_compressed {
+            false => Bytes::copy_from_slice(stored),
+            true => {
+                decompress(stored, self.header.segment_bytes).map(Bytes::from).ok_or_else(|| {
+                    let reason = "a group with a right checksum doesn't decompress";
+                    Error::damaged(&self.path, self.offset, reason)
+                })?
+            }
+        };
         self.offset = end_of(&header);
         self.chain = crc;
         Ok(Found::Group(ReadGroup { header, payload }))

@@ -21,8 +21,14 @@ use crate::types::{HardState, Identity, LogState, SnapshotMark};
 use std::fmt;
 use std::path::Path;
 
-/// Version of the log's format, in every segment's header.
-pub const FORMAT_VERSION: u32 = 1;
+/// Version of the log's format that new segments have, in every segment's header.
+pub const FORMAT_VERSION: u32 = 2;
+
+/// The oldest version that is read.
+const FORMAT_VERSION_MIN: u32 = 1;
+
+/// From this version on, groups may be compressed.
+pub(crate) const VERSION_WITH_COMPRESSION: u32 = 2;
 
 /// Bytes of the header that carry something; the rest of its block is zeros.
 pub(crate) const SEGMENT_HEADER_BYTES: usize = 256;
@@ -112,6 +118,8 @@ pub struct Cut {
 /// A segment's first block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
+    /// Version of the format that the segment's groups have.
+    pub version: u32,
     /// Who wrote it.
     pub identity: Identity,
     /// The segment's number.
@@ -157,7 +165,7 @@ impl SegmentHeader {
     pub(crate) fn encode(&self, block: &mut [u8]) -> u32 {
         let state = &self.state;
         put(block, 0, MAGIC);
-        put(block, AT_VERSION, FORMAT_VERSION.to_le_bytes());
+        put(block, AT_VERSION, self.version.to_le_bytes());
         put(block, AT_CLUSTER, self.identity.cluster.to_le_bytes());
         put(block, AT_MEMBER, self.identity.member.to_le_bytes());
         put(block, AT_SEGMENT, self.segment.to_le_bytes());
@@ -185,7 +193,7 @@ impl SegmentHeader {
             return Err(HeaderFault::Damaged("it doesn't begin as a segment does"));
         }
         match u32_at(block, AT_VERSION) {
-            Some(FORMAT_VERSION) => {}
+            Some(FORMAT_VERSION_MIN..=FORMAT_VERSION) => {}
             Some(other) => return Err(HeaderFault::Version(other)),
             None => return Err(HeaderFault::Damaged("the header isn't whole")),
         }
@@ -205,6 +213,7 @@ impl SegmentHeader {
         let cut_bytes = u64_at(block, AT_CUT_BYTES)?;
         let cut = |reason| Cut { reason, bytes: cut_bytes };
         let header = SegmentHeader {
+            version: u32_at(block, AT_VERSION)?,
             identity: Identity {
                 cluster: u64_at(block, AT_CLUSTER)?,
                 member: u64_at(block, AT_MEMBER)?,
@@ -245,6 +254,7 @@ mod tests {
 
     pub(crate) fn header() -> SegmentHeader {
         SegmentHeader {
+            version: FORMAT_VERSION,
             identity: Identity { cluster: 0xc1, member: 0xfe },
             segment: 7,
             state: LogState {

@@ -11,6 +11,10 @@ pub struct Stats {
     pub bytes: u64,
     /// Bytes of the entries' payloads in them.
     pub payload_bytes: u64,
+    /// Groups that were compressed.
+    pub compressed_groups: u64,
+    /// Bytes of records that this saved, before padding.
+    pub saved_bytes: u64,
     /// Segments that exist now, without the one in preparation.
     pub segments: u64,
     /// Segments that were begun.

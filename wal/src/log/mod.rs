@@ -3,7 +3,7 @@
 mod opening;
 mod rotation;
 
-use crate::active::{Active, Buffers, Opener};
+use crate::active::{Active, Opener, Workshop};
 use crate::error::{Error, Result};
 use crate::group::GROUP_HEADER_BYTES;
 use crate::limits::group_bytes_max;
@@ -36,7 +36,7 @@ pub struct Log {
     /// filled, which would double what the log writes.
     spare: Option<ReadyFile>,
     opener: Opener,
-    buffers: Buffers,
+    workshop: Workshop,
     submitted: u64,
     completed: u64,
     /// Of the completed groups, how many `complete` has told about.
@@ -210,18 +210,20 @@ impl Log {
 
     fn start(&mut self, group: &Group<'_>) -> Result<()> {
         self.state.append(group);
-        self.active.submit(&mut self.buffers, group, self.state.last_index)
+        self.active.submit(&mut self.workshop, group, self.state.last_index)
     }
 
     /// Waits for the oldest group on its way, without counting it as a completed ticket.
     fn complete_one(&mut self) -> Result<bool> {
-        let Some(group) = self.active.complete(&mut self.buffers)? else {
+        let Some(group) = self.active.complete(&mut self.workshop)? else {
             return Ok(false);
         };
         self.stats.groups += 1;
         self.stats.syncs += u64::from(self.mode() != LogMode::Unsynced);
         self.stats.bytes += group.bytes;
         self.stats.payload_bytes += group.payload_bytes;
+        self.stats.compressed_groups += u64::from(group.saved_bytes > 0);
+        self.stats.saved_bytes += group.saved_bytes;
         Ok(true)
     }
 

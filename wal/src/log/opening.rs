@@ -2,14 +2,14 @@
 
 use super::Log;
 use super::rotation::{begin, finish};
-use crate::active::{Active, Buffers, Opener};
+use crate::active::{Active, Opener, Workshop};
 use crate::error::{Error, Result};
 use crate::limits::BLOCK_BYTES;
 use crate::options::Options;
 use crate::prepare::{Next, ReadyFile, is_temporary};
 use crate::reader::segments;
 use crate::recovery::{self, Recovery, Tail, recover};
-use crate::segment::{SegmentHeader, SegmentName};
+use crate::segment::{FORMAT_VERSION, SegmentHeader, SegmentName};
 use crate::stats::Stats;
 use crate::types::{Flushed, Group, Identity, LogState, SnapshotMark};
 use retcd_vfs::{AlignedBuf, Vfs};
@@ -42,6 +42,7 @@ impl Log {
         let mut next = Next::Nothing;
         let file = finish(&mut next, &*vfs, dir, 0, options.segment_bytes)?;
         let header = SegmentHeader {
+            version: FORMAT_VERSION,
             identity,
             segment: 0,
             state,
@@ -121,6 +122,7 @@ impl Log {
         let active = if tail.cut.is_some() || end == last.segment_bytes {
             let file = finish(&mut next, &*vfs, dir, number, options.segment_bytes)?;
             let header = SegmentHeader {
+                version: FORMAT_VERSION,
                 identity,
                 segment: number,
                 state,
@@ -169,7 +171,7 @@ impl Log {
             next,
             spare: None,
             opener,
-            buffers: Buffers::default(),
+            workshop: Workshop::new(&options),
             submitted: 0,
             completed: 0,
             told: 0,

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::limits::BLOCK_BYTES;
 use crate::prepare::{Next, Preparation, Purge, ReadyFile, temporary};
 use crate::recovery;
-use crate::segment::{SegmentHeader, SegmentName};
+use crate::segment::{FORMAT_VERSION, SegmentHeader, SegmentName};
 use crate::types::{Flushed, Group, Step};
 use retcd_vfs::{AlignedBuf, Vfs};
 use std::path::Path;
@@ -120,6 +120,7 @@ impl Log {
             other => other,
         })?;
         let header = SegmentHeader {
+            version: FORMAT_VERSION,
             identity: self.identity,
             segment: number,
             state: self.state,

@@ -6,8 +6,8 @@
 use crate::support::{IDENTITY, OPTIONS, dir};
 use retcd_vfs::CrashVfs;
 use retcd_wal::{
-    Error, Flushed, Group, HardState, Log, LogEntry, LogState, Options, Purge, Recovery, Result,
-    SnapshotMark, Step,
+    BLOCK_BYTES, Error, Flushed, Group, HardState, Log, LogEntry, LogState, Options, Purge,
+    Recovery, Result, SnapshotMark, Step,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -150,7 +150,9 @@ impl Harness {
         self.log = None;
         let expected = &mut self.expected;
         expected.salt += 1;
-        let options = Options { salt: expected.salt, ..OPTIONS };
+        // In every other life large groups are compressed.
+        let compress_from_bytes = (expected.salt + 1) % 2 * BLOCK_BYTES;
+        let options = Options { salt: expected.salt, compress_from_bytes, ..OPTIONS };
         let vfs = Arc::new(self.vfs.clone());
         let (log, recovery) = match Log::open(vfs, dir(), options, IDENTITY, expected.flushed) {
             Err(Error::NoLog { .. }) if !expected.created => return self.create_again(),

@@ -16,6 +16,7 @@ pub(crate) const OPTIONS: Options = Options {
     segment_bytes: 8 * BLOCK_BYTES,
     io: retcd_wal::IoMode::Auto,
     unsynced: false,
+    compress_from_bytes: 0,
     replay_bytes_max: 1 << 20,
     salt: 0x5a17,
 };
