@@ -56,6 +56,7 @@ pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
                 LogIo::Buffered => IoMode::Buffered,
             },
             unsynced: !config.storage.sync,
+            compress_from_bytes: config.storage.compress_from_bytes,
             replay_bytes_max: REPLAY_BYTES_MAX,
             salt: random().map_err(Error::Random)?,
             ..retcd_wal::Options::default()

@@ -24,6 +24,8 @@ pub mod limits {
     pub const GROUP_BYTES: std::ops::RangeInclusive<u64> = (64 << 10)..=(32 << 20);
     /// Time that the log waits for a fuller group.
     pub const GROUP_DELAY_MAX: Duration = Duration::from_secs(1);
+    /// Bytes from which log groups are compressed, unless that is off: a block can't get smaller.
+    pub const COMPRESS_FROM_BYTES: std::ops::RangeInclusive<u64> = 4096..=(32 << 20);
     /// Bytes of a memtable.
     pub const MEMTABLE_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
     /// Bytes of cached blocks.
@@ -185,6 +187,8 @@ pub enum AutoCompaction {
 pub struct StorageConfig {
     /// `--wal-group-bytes`.
     pub group_bytes: u64,
+    /// `--wal-compress-bytes`; 0 for no compression.
+    pub compress_from_bytes: u64,
     /// `--wal-group-delay`.
     pub group_delay: Duration,
     /// `--wal-io`.

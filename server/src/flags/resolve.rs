@@ -337,6 +337,10 @@ fn storage(settings: &Settings) -> Result<StorageConfig, String> {
     };
     Ok(StorageConfig {
         group_bytes: bytes("wal-group-bytes", limits::GROUP_BYTES)?,
+        compress_from_bytes: match settings.uint("wal-compress-bytes") {
+            0 => 0,
+            _ => bytes("wal-compress-bytes", limits::COMPRESS_FROM_BYTES)?,
+        },
         group_delay,
         log_io: match settings.text("wal-io").as_str() {
             "direct" => LogIo::Direct,

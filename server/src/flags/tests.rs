@@ -126,6 +126,7 @@ fn settings_reach_the_configuration() {
         "--metrics=extensive",
         "--wal-io=buffered",
         "--wal-group-delay=1ms",
+        "--wal-compress-bytes=0",
         "--listen-metrics-urls=",
         "--host-whitelist=b,a",
         "--log-level=debug",
@@ -285,6 +286,10 @@ fn knobs_have_limits() {
     for (flag, error) in [
         ("--max-request-bytes=50331649", "--max-request-bytes must be between 1 and 50331648"),
         ("--wal-group-bytes=1", "--wal-group-bytes must be between 65536 and 33554432 (set to 1)"),
+        (
+            "--wal-compress-bytes=1",
+            "--wal-compress-bytes must be between 4096 and 33554432 (set to 1)",
+        ),
         ("--wal-group-delay=2s", "--wal-group-delay must be at most 1s (set to 2s)"),
         ("--memtable-bytes=1", "--memtable-bytes must be between"),
         ("--block-cache-bytes=1", "--block-cache-bytes must be between"),

@@ -14,6 +14,8 @@ pub(super) struct Log {
     groups: IntCounter,
     syncs: IntCounter,
     payload_bytes: IntCounter,
+    compressed_groups: IntCounter,
+    saved_bytes: IntCounter,
     segments: IntGauge,
     rotations: IntCounter,
     stalls: IntCounter,
@@ -47,6 +49,12 @@ impl Log {
                 "retcd_wal_payload_bytes_total",
                 "Bytes of entries in groups, without frames and padding.",
             ),
+            compressed_groups: catalog
+                .counter("retcd_wal_compressed_groups_total", "Groups that were compressed."),
+            saved_bytes: catalog.counter(
+                "retcd_wal_compression_saved_bytes_total",
+                "Bytes of groups that compression saved, before padding.",
+            ),
             segments: catalog.gauge("retcd_wal_segments", "Segments that exist now."),
             rotations: catalog.counter("retcd_wal_rotations_total", "Segments begun."),
             stalls: catalog.counter(
@@ -70,6 +78,8 @@ impl Log {
         raise(&self.groups, stats.groups);
         raise(&self.syncs, stats.syncs);
         raise(&self.payload_bytes, stats.payload_bytes);
+        raise(&self.compressed_groups, stats.compressed_groups);
+        raise(&self.saved_bytes, stats.saved_bytes);
         self.segments.set(signed(stats.segments));
         raise(&self.rotations, stats.rotations);
         raise(&self.stalls, stats.inline_preparations);

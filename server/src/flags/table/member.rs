@@ -75,6 +75,8 @@ pub(super) const STORAGE: &[Flag] = section! { Storage:
     "Bytes at which a group of the log is closed; one larger entry still fits."
     "wal-group-delay", Duration, "0s", Works;
     "How long the log waits for a fuller group."
+    "wal-compress-bytes", Uint, "65536", Works;
+    "Groups of the log with at least so many bytes are compressed, if it saves something; 0 for none."
     "wal-depth", Uint, "1", Later("several groups in flight", &[]);
     "Groups of the log in flight at once."
     "wal-io", Choice(&["auto", "direct", "buffered", "uring"]), "auto", Works;
