@@ -147,7 +147,8 @@ fn open_log(
         remove_log(data_dir)?;
         return create_log(data_dir, options, engine);
     }
-    let Recovery { state, entries, verdict, truncated_bytes, discarded, .. } = recovery;
+    let Recovery { state, unflushed, verdict, truncated_bytes, discarded, .. } = recovery;
+    let entries = log.reader().entries(unflushed.start, unflushed.end, u64::MAX)?;
     let opened = Opened::Existing { verdict, replayed: entries.len(), truncated_bytes, discarded };
     Ok((log, Found { state, entries, opened }))
 }

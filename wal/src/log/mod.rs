@@ -9,6 +9,7 @@ use crate::group::GROUP_HEADER_BYTES;
 use crate::limits::group_bytes_max;
 use crate::options::Options;
 use crate::prepare::{Next, ReadyFile};
+use crate::readback::{LogReader, Shared};
 use crate::segment::SegmentName;
 use crate::stats::Stats;
 use crate::types::{Group, HardState, Identity, LogState, SnapshotMark};
@@ -30,6 +31,8 @@ pub struct Log {
     state: LogState,
     /// Every segment that exists, oldest first; the last one is the active one.
     segments: VecDeque<SegmentName>,
+    /// What readers see of the log.
+    shared: Arc<Shared>,
     active: Active,
     next: Next,
     /// An old segment's file, kept for the segment after the next: a recycled file needn't be
@@ -121,6 +124,11 @@ impl Log {
     /// Last index and term, hard state, newest snapshot mark. Counts what is under way.
     pub fn state(&self) -> LogState {
         self.state
+    }
+
+    /// Reads durable entries back, on any thread.
+    pub fn reader(&self) -> LogReader {
+        LogReader::new(Arc::clone(&self.shared))
     }
 
     /// Who writes this log.
@@ -218,6 +226,7 @@ impl Log {
         let Some(group) = self.active.complete(&mut self.workshop)? else {
             return Ok(false);
         };
+        self.shared.index.lock().add(&group.durable);
         self.stats.groups += 1;
         self.stats.syncs += u64::from(self.mode() != LogMode::Unsynced);
         self.stats.bytes += group.bytes;
