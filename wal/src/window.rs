@@ -1,6 +1,7 @@
 //! A part of a file in memory, moved along as bytes are asked for.
 //!
-//! Each byte is read once, whatever the pieces that are asked for: what the window has of them stays.
+//! Each byte is read once, whatever the pieces that are asked for: what the window has of them
+//! stays.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use crate::error::{Error, Result};

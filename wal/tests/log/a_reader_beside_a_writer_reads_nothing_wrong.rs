@@ -2,6 +2,7 @@
 //! from the oldest entry on, and anywhere. Each read gives entries that were written, without a
 //! gap, or says that they are gone. Nothing is taken for damage, although files are used again
 //! under a reader's hands.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use crate::support::{IDENTITY, OPTIONS, entry, group};
 use retcd_vfs::RealVfs;
