@@ -264,7 +264,7 @@ struct Wanted {
 impl Wanted {
     /// Takes what is wanted of a group, below index `end`. Says whether the group has no more.
     fn take(&mut self, payload: &[u8], end: u64) -> std::result::Result<bool, &'static str> {
-        let (mut start, mut bytes) = (0_usize, 0_usize);
+        let (mut start, mut bytes, mut count) = (0_usize, 0_usize, 0_usize);
         let mut is_used_up = true;
         for record in RecordHeads::new(payload) {
             let (head, record) = record?;
@@ -282,6 +282,7 @@ impl Wanted {
                     self.next = self.next.saturating_add(1);
                     self.bytes_left = self.bytes_left.saturating_sub(record_bytes);
                     bytes = bytes.saturating_add(record.len());
+                    count = count.saturating_add(1);
                 }
                 _ if bytes == 0 => start = start.saturating_add(record.len()),
                 // A hard state ends a group.
@@ -290,6 +291,7 @@ impl Wanted {
         }
         // One allocation for a group: its entries are used, and given up, together.
         let taken = payload.get(start..start.saturating_add(bytes)).unwrap_or_default();
+        self.entries.reserve(count);
         for record in Records::new(Bytes::copy_from_slice(taken)) {
             if let Record::Entry(entry) = record? {
                 self.entries.push(entry);
