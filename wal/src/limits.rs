@@ -28,7 +28,12 @@ pub const COMPRESS_FROM_BYTES_DEFAULT: u64 = 64 << 10;
 pub const REPLAY_BYTES_DEFAULT: u64 = 1 << 30;
 
 /// How much of the next segment one call of `prepare` fills and syncs, in bytes.
-pub(crate) const PREPARE_BYTES: usize = 4 << 20;
+pub(crate) const PREPARE_BYTES: usize = 512 << 10;
+
+/// How many files of old segments are kept for new ones, besides the next one. A flush frees all
+/// segments below it at once: with small groups nine of them, when 150,000 entries are a flush.
+/// Were they removed, the same number of files would have to be filled before the next flush.
+pub(crate) const SPARES_MAX: usize = 8;
 
 /// A larger group buffer is given back to the allocator after its group, in bytes.
 pub(crate) const KEPT_BUFFER_BYTES_MAX: usize = 8 << 20;

@@ -32,9 +32,9 @@ pub struct Log {
     segments: VecDeque<SegmentName>,
     active: Active,
     next: Next,
-    /// An old segment's file, kept for the segment after the next: a recycled file needn't be
-    /// filled, which would double what the log writes.
-    spare: Option<ReadyFile>,
+    /// Files for the segments after the next, oldest first: a recycled file needn't be filled, which
+    /// would double what the log writes.
+    spares: VecDeque<ReadyFile>,
     opener: Opener,
     workshop: Workshop,
     submitted: u64,
