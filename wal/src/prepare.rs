@@ -58,6 +58,11 @@ impl Preparation {
         }
     }
 
+    /// Whether the file is ready.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.next, Next::Ready(_))
+    }
+
     /// Does a bounded piece of work; says `Idle` when the file is ready.
     ///
     /// # Errors

@@ -155,7 +155,7 @@ impl Writer {
         // One per look: letting go of a file syncs its folder, and groups may be waiting.
         self.log.purge(limits)?;
         self.segments.give_out(&mut self.log)?;
-        self.member.metrics.log_stats(self.log.stats());
+        self.member.metrics.log_stats(self.log.stats(), self.segments.stalls());
         Ok(())
     }
 

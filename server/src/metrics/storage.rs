@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{Counter, Histogram, IntCounter, IntGauge};
 
 use super::catalog::{Buckets, Catalog, DISK};
 
@@ -17,8 +17,10 @@ pub(super) struct Log {
     compressed_groups: IntCounter,
     saved_bytes: IntCounter,
     segments: IntGauge,
+    prepared: IntGauge,
     rotations: IntCounter,
     stalls: IntCounter,
+    stall_seconds: Counter,
     recycled: IntCounter,
 }
 
@@ -56,10 +58,16 @@ impl Log {
                 "Bytes of groups that compression saved, before padding.",
             ),
             segments: catalog.gauge("retcd_wal_segments", "Segments that exist now."),
+            prepared: catalog
+                .gauge("retcd_wal_prepared_segments", "Files that are ready to become segments."),
             rotations: catalog.counter("retcd_wal_rotations_total", "Segments begun."),
             stalls: catalog.counter(
                 "retcd_wal_segment_stalls_total",
                 "Segments that had to be prepared while a group waited.",
+            ),
+            stall_seconds: catalog.float_counter(
+                "retcd_wal_segment_stall_seconds_total",
+                "How long groups have waited for a segment.",
             ),
             recycled: catalog.counter(
                 "retcd_wal_segments_recycled_total",
@@ -73,7 +81,8 @@ impl Log {
         self.group_entries.observe(entries as f64);
     }
 
-    pub(super) fn set(&self, stats: &retcd_wal::Stats) {
+    /// `stalls` is how often and how long groups waited for the segment thread.
+    pub(super) fn set(&self, stats: &retcd_wal::Stats, stalls: (u64, Duration)) {
         self.bytes.set(signed(stats.bytes));
         raise(&self.groups, stats.groups);
         raise(&self.syncs, stats.syncs);
@@ -81,8 +90,10 @@ impl Log {
         raise(&self.compressed_groups, stats.compressed_groups);
         raise(&self.saved_bytes, stats.saved_bytes);
         self.segments.set(signed(stats.segments));
+        self.prepared.set(signed(stats.prepared));
         raise(&self.rotations, stats.rotations);
-        raise(&self.stalls, stats.inline_preparations);
+        raise(&self.stalls, stats.inline_preparations + stalls.0);
+        self.stall_seconds.inc_by((stalls.1.as_secs_f64() - self.stall_seconds.get()).max(0.0));
         raise(&self.recycled, stats.recycled);
     }
 }

@@ -150,7 +150,12 @@ impl Log {
 
     /// Counts since open.
     pub fn stats(&self) -> Stats {
-        Stats { segments: self.segments.len() as u64, ..self.stats }
+        let is_next_ready = matches!(self.next, Next::Ready(_));
+        Stats {
+            segments: self.segments.len() as u64,
+            prepared: self.spares.len() as u64 + u64::from(is_next_ready),
+            ..self.stats
+        }
     }
 
     /// Runs a call unless the log is poisoned, and poisons it if the call fails.

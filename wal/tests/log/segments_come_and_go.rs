@@ -235,6 +235,7 @@ fn files_of_many_segments_freed_at_once_are_used_again() {
     }
     assert!(files_made <= 10, "{files_made} files were made");
     assert!(files <= 10, "active, next, and eight to spare");
+    assert_eq!(log.stats().segments + log.stats().prepared, files as u64);
     assert_eq!(indexes(&open(&vfs, flushed(384, 1)).unwrap().1), (385..=400).collect::<Vec<_>>());
 }
 
