@@ -10,6 +10,7 @@
 
 use bytes::Bytes;
 
+pub mod bolt;
 mod error;
 pub mod lsm;
 pub mod oracle;
