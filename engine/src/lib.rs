@@ -14,6 +14,7 @@ pub mod bolt;
 mod error;
 pub mod lsm;
 pub mod oracle;
+pub mod sort;
 pub mod table;
 
 pub use error::{Error, Result};
