@@ -338,7 +338,8 @@ impl FileSource {
         }
         let chunk = bulk::decompress(&stored, bytes as usize).ok();
         let chunk = chunk.filter(|chunk| chunk.len() == bytes as usize);
-        self.chunk = chunk.ok_or_else(|| corrupt("a chunk of a scratch file doesn't decompress"))?;
+        self.chunk =
+            chunk.ok_or_else(|| corrupt("a chunk of a scratch file doesn't decompress"))?;
         (self.offset, self.at) = (end, 0);
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! 2. A branch that fills up goes out likewise. The last two children of a level stay behind until
 //!    the end, so that none has a single child: bbolt insists on two when it deletes from one.
 //! 3. The end of a bucket closes its levels, lowest first; the last page written is its root.
-//! 4. The root bucket, an empty freelist, and at last the two meta pages, which belong to the front:
+//! 4. The root bucket, an empty freelist, and at last the two meta pages. They belong to the front:
 //!    they come back from [`Writer::finish`], for the caller to put there.
 //!
 //! Memory is a page for each level, and the largest value.
