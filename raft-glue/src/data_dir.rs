@@ -4,6 +4,7 @@
 //! DATA/member/lock       held while a member runs
 //! DATA/member/wal/       the log, unless it lies elsewhere
 //! DATA/member/snap/db/   the engine
+//! DATA/member/snap/outgoing/   scratch files of snapshots for clients
 //! ```
 //!
 //! etcd has the same names, so that scripts that know them go on to work, but `snap/db` is a file
@@ -22,6 +23,7 @@ pub struct DataDir {
     vfs: Arc<dyn Vfs>,
     log: PathBuf,
     engine: PathBuf,
+    outgoing: PathBuf,
     _locks: Vec<Box<dyn FileLock>>,
 }
 
@@ -44,6 +46,7 @@ impl DataDir {
         let member = dir.join("member");
         let snap = member.join("snap");
         let engine = snap.join("db");
+        let outgoing = snap.join("outgoing");
         let log = log_dir.map_or_else(|| member.join("wal"), Path::to_owned);
         refuse_etcds(&*vfs, &log, &engine)?;
         create_durably(&*vfs, &member, 2)?;
@@ -53,7 +56,7 @@ impl DataDir {
         if log_dir.is_some() {
             locks.push(lock(&*vfs, &log.join("lock"))?);
         }
-        Ok(DataDir { vfs, log, engine, _locks: locks })
+        Ok(DataDir { vfs, log, engine, outgoing, _locks: locks })
     }
 
     /// Whether there may be no member here yet, so that [`crate::bootstrap`] needs to know how to
@@ -80,6 +83,11 @@ impl DataDir {
     /// The folder of the engine, which makes it itself.
     pub fn engine(&self) -> &Path {
         &self.engine
+    }
+
+    /// The folder of scratch files for snapshots that clients are sent. Whoever uses it makes it.
+    pub fn outgoing(&self) -> &Path {
+        &self.outgoing
     }
 
     /// The file system.

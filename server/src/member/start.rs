@@ -4,6 +4,7 @@ use super::apply::{Apply, Batching};
 use super::background::background;
 use super::handle::{Event, Limits, Member};
 use super::log::{self, Grouping, Writer};
+use super::outgoing::Outgoing;
 use super::raft_loop::RaftLoop;
 use super::read_gate::ReadGate;
 use super::segments::segments;
@@ -72,6 +73,7 @@ pub(crate) fn start(
         started: Instant::now(),
         metrics,
         reads: ReadGate::default(),
+        outgoing: Outgoing::open(parts.data_dir.vfs().clone(), parts.data_dir.outgoing())?,
         background,
         events: events.clone(),
         inboxes,

@@ -224,6 +224,11 @@ impl Metrics {
         self.state.compacted(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX));
     }
 
+    /// A snapshot was made and sent, or given up.
+    pub(crate) fn snapshot_taken(&self, took: Duration) {
+        self.tables.snapshot_taken(took);
+    }
+
     /// The whole content was hashed.
     pub(crate) fn hashed(&self, took: Duration) {
         self.state.hashed(took);

@@ -101,6 +101,7 @@ impl Log {
 /// The engine's metrics.
 pub(super) struct Tables {
     flush: Histogram,
+    snapshot: Histogram,
     total_bytes: IntGauge,
     used_bytes: IntGauge,
     quota_bytes: IntGauge,
@@ -122,6 +123,11 @@ impl Tables {
                 "etcd_disk_backend_commit_duration_seconds",
                 "The latency distributions of commit called by backend.",
                 DISK,
+            ),
+            snapshot: catalog.histogram(
+                "etcd_disk_backend_snapshot_duration_seconds",
+                "The latency distribution of backend snapshots.",
+                Buckets::Doubling { start: 0.01, count: 17 },
             ),
             total_bytes: catalog.gauge(
                 "etcd_mvcc_db_total_size_in_bytes",
@@ -164,6 +170,10 @@ impl Tables {
 
     pub(super) fn flushed(&self, took: Duration) {
         self.flush.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn snapshot_taken(&self, took: Duration) {
+        self.snapshot.observe(took.as_secs_f64());
     }
 
     /// `used_bytes` is what the quota counts.
