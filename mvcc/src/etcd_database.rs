@@ -2,8 +2,8 @@
 //!
 //! etcd's file has the pairs in the order of revisions, ours has them in the order of keys. So the
 //! pairs are sorted first, on disk where memory isn't enough. Then the file is made twice from
-//! them: once without keeping it, for its length and its first pages, which name pages behind; and once
-//! for whoever wants it. What is needed on disk is one copy of the pairs, compressed.
+//! them: once without keeping it, for its length and its first pages, which name pages behind; and
+//! once for whoever wants it. What is needed on disk is one copy of the pairs, compressed.
 //!
 //! ```text
 //! bucket           key                            value

@@ -172,7 +172,8 @@ impl Metrics {
         self.log.synced(took, entries);
     }
 
-    /// The log's counts as of now, and how often and long it waited for segments. Only the log's thread calls this.
+    /// The log's counts as of now, and how often and how long it waited for segments. Only the
+    /// log's thread calls this.
     pub(crate) fn log_stats(&self, stats: retcd_wal::Stats, stalls: (u64, Duration)) {
         self.log.set(&stats, stalls);
     }

@@ -1,7 +1,7 @@
 //! `Snapshot`: a database of etcd's with the whole state, and its SHA-256.
 //!
-//! Making it and sending it happens on a thread of the readers' pool, which waits for a slow client.
-//! Messages are as etcd's: 32 KiB of the file each, with how much remains, then the hash.
+//! Making it and sending it happens on a thread of the readers' pool, which waits for a slow
+//! client. Messages are as etcd's: 32 KiB of the file each, with how much remains, then the hash.
 
 use super::{Responses, encode, status};
 use crate::member::{Member, OutgoingFolder};

@@ -32,8 +32,8 @@ pub struct Log {
     segments: VecDeque<SegmentName>,
     active: Active,
     next: Next,
-    /// Files for the segments after the next, oldest first: a recycled file needn't be filled, which
-    /// would double what the log writes.
+    /// Files for the segments after the next, oldest first: a recycled file needn't be filled,
+    /// which would double what the log writes.
     spares: VecDeque<ReadyFile>,
     opener: Opener,
     workshop: Workshop,

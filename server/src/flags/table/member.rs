@@ -76,7 +76,7 @@ pub(super) const STORAGE: &[Flag] = section! { Storage:
     "wal-group-delay", Duration, "0s", Works;
     "How long the log waits for a fuller group."
     "wal-compress-bytes", Uint, "65536", Works;
-    "Groups of the log with at least so many bytes are compressed, if it saves something; 0 for none."
+    "Groups of the log with so many bytes are compressed, if it saves something; 0 for none."
     "wal-depth", Uint, "1", Later("several groups in flight", &[]);
     "Groups of the log in flight at once."
     "wal-io", Choice(&["auto", "direct", "buffered", "uring"]), "auto", Works;
