@@ -112,6 +112,7 @@ fn random() -> std::io::Result<u64> {
 pub(crate) fn log_io(mode: LogMode) -> &'static str {
     match mode {
         LogMode::Direct => "direct",
+        LogMode::Uring { .. } => "uring",
         LogMode::Buffered => "buffered",
         LogMode::Unsynced => "unsynced",
     }
