@@ -17,6 +17,7 @@
 //! [`Vfs::sync_dir`] on the folder, a folder's own name only after a sync of its parent. What this
 //! crate doesn't do: retry, cache, or interpret bytes.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -86,6 +87,17 @@ pub enum LogMode {
     Buffered,
     /// Page cache without a sync (`--unsafe-no-fsync`): nothing survives a machine crash.
     Unsynced,
+}
+
+impl fmt::Display for LogMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogMode::Direct => f.write_str("direct I/O"),
+            LogMode::Uring { depth } => write!(f, "io_uring of depth {depth}"),
+            LogMode::Buffered => f.write_str("the page cache with syncs"),
+            LogMode::Unsynced => f.write_str("the page cache without syncs"),
+        }
+    }
 }
 
 /// An immutable file. Reads may be concurrent.
