@@ -143,6 +143,11 @@ impl Log {
         (self.submitted - self.told) as usize
     }
 
+    /// Whether submitting a group leaves it under way, instead of writing it on the spot.
+    pub fn overlaps(&self) -> bool {
+        matches!(self.mode(), LogMode::Uring { .. })
+    }
+
     /// Which way writes take.
     pub fn mode(&self) -> LogMode {
         self.opener.mode()
