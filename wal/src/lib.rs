@@ -10,7 +10,7 @@
 //! when a damaged log is refused, is in [`recovery`](Recovery).
 //!
 //! No thread is owned here. [`Log::submit`] starts a group, [`Log::complete`] waits for the oldest
-//! one, [`Log::prepare`] makes the next segment ready, [`Log::purge`] recycles segments that nobody
+//! one, [`Log::waiter`] is what a thread sleeps on that doesn't hold the log, [`Log::prepare`] makes the next segment ready, [`Log::purge`] recycles segments that nobody
 //! needs. After an I/O error the log is poisoned: nothing is retried, every call fails.
 
 mod active;
@@ -20,6 +20,7 @@ mod group;
 mod layout;
 mod limits;
 mod log;
+mod opener;
 mod options;
 mod prepare;
 mod reader;
@@ -32,10 +33,11 @@ mod types;
 pub use error::{Error, Result};
 pub use group::{GROUP_HEADER_BYTES, GroupHeader};
 pub use limits::{
-    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, REPLAY_BYTES_DEFAULT, REQUEST_BYTES_MAX,
+    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, DEPTH_MAX, REPLAY_BYTES_DEFAULT, REQUEST_BYTES_MAX,
     SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, group_bytes_max,
 };
 pub use log::{Log, Ticket, group_bytes};
+pub use opener::Refusal;
 pub use options::{IoMode, Options};
 pub use prepare::{Preparation, Purge};
 pub use reader::{Behind, Ending, Found, ReadGroup, SegmentReader, segments};

@@ -38,7 +38,13 @@ pub(crate) const SPARES_MAX: usize = 8;
 /// A larger group buffer is given back to the allocator after its group, in bytes.
 pub(crate) const KEPT_BUFFER_BYTES_MAX: usize = 8 << 20;
 
-/// The first buffer's size, in bytes.
+/// Buffers kept for the next groups, all together, in bytes.
+pub(crate) const KEPT_BUFFERS_BYTES_MAX: usize = 32 << 20;
+
+/// How many groups may be under way at once, at most.
+pub const DEPTH_MAX: usize = 64;
+
+/// A buffer's least size, in bytes.
 pub(crate) const BUFFER_BYTES_MIN: usize = 256 << 10;
 
 /// How much of a segment the reader holds, in bytes, unless a group is larger.
@@ -66,4 +72,7 @@ const _: () = {
     assert!(PREPARE_BYTES as u64 <= SEGMENT_BYTES_MAX);
     assert!(PREPARE_BYTES.is_multiple_of(LOG_ALIGNMENT));
     assert!(BUFFER_BYTES_MIN <= KEPT_BUFFER_BYTES_MAX);
+    // Small groups find a buffer at every depth.
+    assert!(DEPTH_MAX * BUFFER_BYTES_MIN <= KEPT_BUFFERS_BYTES_MAX);
+    assert!(KEPT_BUFFER_BYTES_MAX <= KEPT_BUFFERS_BYTES_MAX);
 };

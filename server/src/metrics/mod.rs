@@ -40,6 +40,8 @@ pub(crate) struct Facts {
     pub(crate) quota_bytes: Option<u64>,
     /// How the log writes.
     pub(crate) log_io: String,
+    /// Groups that it may have under way.
+    pub(crate) log_depth: usize,
     /// Whether histograms of calls are kept.
     pub(crate) detail: MetricsDetail,
 }
@@ -103,7 +105,7 @@ impl Metrics {
             reading: Mutex::new(()),
             calls: Calls::new(&catalog, facts.detail),
             process: Process::new(&catalog),
-            log: Log::new(&catalog, &facts.log_io),
+            log: Log::new(&catalog, &facts.log_io, facts.log_depth),
             tables,
             raft: Raft::new(&catalog),
             state: State::new(&catalog),
@@ -167,13 +169,18 @@ impl Metrics {
         self.state.events_sent(count);
     }
 
+    /// A group of the log is on its way, the last of so many.
+    pub(crate) fn log_begun(&self, under_way: usize) {
+        self.log.begun(under_way);
+    }
+
     /// A group of the log is durable.
     pub(crate) fn log_synced(&self, took: Duration, entries: usize) {
         self.log.synced(took, entries);
     }
 
-    /// The log's counts as of now, and how often and how long it waited for segments. Only the
-    /// log's thread calls this.
+    /// The log's counts as of now, and how often and how long it waited for segments. Only whoever
+    /// works on the log calls this.
     pub(crate) fn log_stats(&self, stats: retcd_wal::Stats, stalls: (u64, Duration)) {
         self.log.set(&stats, stalls);
     }

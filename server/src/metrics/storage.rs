@@ -11,6 +11,7 @@ pub(super) struct Log {
     sync: Histogram,
     bytes: IntGauge,
     group_entries: Histogram,
+    groups_under_way: Histogram,
     groups: IntCounter,
     syncs: IntCounter,
     payload_bytes: IntCounter,
@@ -25,13 +26,16 @@ pub(super) struct Log {
 }
 
 impl Log {
-    pub(super) fn new(catalog: &Catalog, io: &str) -> Log {
+    pub(super) fn new(catalog: &Catalog, io: &str, depth: usize) -> Log {
         let mode = catalog.gauges(
             "retcd_wal_io_info",
             "How the log writes. 1 for 'mode' label with the mode in use.",
             &["mode"],
         );
         mode.with_label_values(&[io]).set(1);
+        catalog
+            .gauge("retcd_wal_io_depth", "Groups of the log that may be under way at once.")
+            .set(signed(depth as u64));
         Log {
             sync: catalog.histogram(
                 "etcd_disk_wal_fsync_duration_seconds",
@@ -44,6 +48,11 @@ impl Log {
                 "retcd_wal_group_entries",
                 "Entries in one group of the log.",
                 Buckets::Doubling { start: 1.0, count: 12 },
+            ),
+            groups_under_way: catalog.histogram(
+                "retcd_wal_groups_under_way",
+                "Groups of the log under way when one is begun, that one included.",
+                Buckets::Doubling { start: 1.0, count: 7 },
             ),
             groups: catalog.counter("retcd_wal_groups_total", "Groups that became durable."),
             syncs: catalog.counter("retcd_wal_syncs_total", "Durable writes for groups."),
@@ -74,6 +83,10 @@ impl Log {
                 "Segments whose file was used again.",
             ),
         }
+    }
+
+    pub(super) fn begun(&self, under_way: usize) {
+        self.groups_under_way.observe(under_way as f64);
     }
 
     pub(super) fn synced(&self, took: Duration, entries: usize) {

@@ -2,9 +2,10 @@
 
 use super::Log;
 use super::rotation::{begin, finish};
-use crate::active::{Active, Opener, Workshop};
+use crate::active::{Active, Workshop};
 use crate::error::{Error, Result};
 use crate::limits::{BLOCK_BYTES, SPARES_MAX};
+use crate::opener::Opener;
 use crate::options::Options;
 use crate::prepare::{Next, ReadyFile, is_temporary};
 use crate::reader::segments;
@@ -138,7 +139,7 @@ impl Log {
         } else {
             let path = tail.reader.path().to_owned();
             let block = AlignedBuf::new(BLOCK_BYTES as usize);
-            let (file, _) = opener.open_with_block(&*vfs, &path, end, block)?;
+            let file = opener.open_with_block(&*vfs, &path, end, &block)?;
             let mut active = Active::new(path, last, file, end, chain);
             active.is_final = tail.is_final;
             active

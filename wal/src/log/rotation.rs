@@ -1,9 +1,10 @@
 //! How segments come and go: preparation, rotation, letting go.
 
 use super::{Log, group_bytes};
-use crate::active::{Active, Opener};
+use crate::active::Active;
 use crate::error::{Error, Result};
 use crate::limits::{BLOCK_BYTES, SPARES_MAX};
+use crate::opener::Opener;
 use crate::prepare::{Next, Preparation, Purge, ReadyFile, fill_begin, fill_target, temporary};
 use crate::recovery;
 use crate::segment::{FORMAT_VERSION, SegmentHeader, SegmentName};
@@ -202,7 +203,7 @@ pub(super) fn begin(
 ) -> Result<Active> {
     let mut block = AlignedBuf::new(BLOCK_BYTES as usize);
     let chain = header.encode(&mut block);
-    let (file, _) = opener.open_with_block(vfs, &ready.path, 0, block)?;
+    let file = opener.open_with_block(vfs, &ready.path, 0, &block)?;
     let path = dir.join(header.name().to_string());
     vfs.rename(&ready.path, &path).map_err(Error::io(&ready.path))?;
     vfs.sync_dir(dir).map_err(Error::io(dir))?;

@@ -15,6 +15,7 @@ pub(crate) const IDENTITY: Identity = Identity { cluster: 0xc1, member: 0xfe };
 pub(crate) const OPTIONS: Options = Options {
     segment_bytes: 8 * BLOCK_BYTES,
     io: retcd_wal::IoMode::Auto,
+    depth: 1,
     unsynced: false,
     compress_from_bytes: 0,
     replay_bytes_max: 1 << 20,
