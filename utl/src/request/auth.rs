@@ -79,11 +79,12 @@ pub(super) fn role_grant_permission(request: &AuthRoleGrantPermissionRequest) ->
     let AuthRoleGrantPermissionRequest { name, perm } = request;
     let permission = perm.as_ref().map(|permission| {
         let Permission { perm_type, key, range_end } = permission;
-        let kind = Type::try_from(*perm_type).ok().map(|kind| kind.as_str_name());
-        Message::new()
-            .named("permType", *perm_type, kind)
-            .key("key", key)
-            .key("range_end", range_end)
+        let message = match Type::try_from(*perm_type) {
+            // Reading is zero, but too important to be left out.
+            Ok(kind) => Message::new().name("permType", kind.as_str_name()),
+            Err(_) => Message::new().named("permType", *perm_type, None),
+        };
+        message.key("key", key).key("range_end", range_end)
     });
     Message::new().text("name", name).message("perm", permission)
 }

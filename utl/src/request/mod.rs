@@ -101,7 +101,11 @@ impl Payload {
             KIND_CONF_CHANGE_V2 => {
                 Payload::opaque(UNKNOWN, data, "is a joint membership change, which isn't used")
             }
-            _ => Payload::opaque(UNKNOWN, data, "is of a kind that nobody knows"),
+            kind => {
+                let message = Message::new().unsigned("entry_kind", kind.into()).blob("data", data);
+                let fault = Some("is of a kind that nobody knows");
+                Payload { fault, ..Payload::plain(UNKNOWN, message) }
+            }
         }
     }
 

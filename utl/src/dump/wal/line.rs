@@ -105,9 +105,15 @@ pub(super) struct SegmentLine {
 
 impl SegmentLine {
     /// What a header says. `checksum` is its own.
-    pub(super) fn of(header: &SegmentHeader, format: u32, checksum: u32, needed: bool) -> Self {
+    pub(super) fn of(
+        file: String,
+        header: &SegmentHeader,
+        format: u32,
+        checksum: u32,
+        needed: bool,
+    ) -> SegmentLine {
         SegmentLine {
-            file: header.name().to_string(),
+            file,
             format,
             bytes: header.segment_bytes,
             recycled: header.recycled,

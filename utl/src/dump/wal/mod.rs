@@ -48,6 +48,8 @@ pub(super) enum Error {
     },
     /// The folder can't be looked into, or etcd itself wrote it.
     DataDir(retcd_raft_glue::Error),
+    /// There is no such folder.
+    NoFolder(PathBuf),
     /// There is no segment in the folder.
     NoLog(PathBuf),
     /// Nobody reads on.
@@ -64,6 +66,7 @@ impl std::fmt::Display for Error {
                 path.display()
             ),
             Error::DataDir(error) => error.fmt(f),
+            Error::NoFolder(dir) => write!(f, "{}: there is no such folder", dir.display()),
             Error::NoLog(dir) => write!(f, "{}: there is no log segment here", dir.display()),
             Error::Output(source) => write!(f, "output: {source}"),
         }

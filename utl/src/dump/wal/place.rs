@@ -49,7 +49,7 @@ impl Place {
             (above(dir), dir.to_owned())
         };
         if !exists(&log)? {
-            return Err(Error::Io { path: log, source: io::ErrorKind::NotFound.into() });
+            return Err(Error::NoFolder(log));
         }
         Ok(Place { log, engine: member.join("snap").join("db") })
     }
@@ -106,6 +106,6 @@ mod tests {
         assert_eq!(above(Path::new(".")), Path::new("./.."));
         assert_eq!(above(Path::new("wal")), Path::new(""));
         let missing = Place::find(&vfs, Path::new("nowhere"), None);
-        assert!(matches!(missing, Err(Error::Io { .. })), "{missing:?}");
+        assert!(matches!(missing, Err(Error::NoFolder(_))), "{missing:?}");
     }
 }

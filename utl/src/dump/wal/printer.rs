@@ -59,6 +59,8 @@ pub(super) struct Printer<'a> {
     first_needed: u64,
     rewinds: Rewinds,
     follow: Follow,
+    /// Name of the segment that is being read.
+    file: String,
     summary: Summary,
     output: Output<'a>,
     all_read: bool,
@@ -98,6 +100,7 @@ impl<'a> Printer<'a> {
             first_needed: needed.map_or(0, |name| name.segment),
             rewinds,
             follow: Follow::default(),
+            file: String::new(),
             summary: Summary::default(),
             output,
             all_read: true,
@@ -128,10 +131,11 @@ impl<'a> Printer<'a> {
             Event::End { reader, ending, junction } => self.end(reader, ending, junction),
             Event::Unreadable { name, error } => {
                 self.all_read &= !matches!(error, retcd_wal::Error::Io { .. });
-                match self.shows(name.segment) {
-                    true => self.fault(name.to_string(), None, error.to_string()),
-                    false => Ok(()),
+                if !self.shows(name.segment) {
+                    return Ok(());
                 }
+                let (offset, reason) = without_advice(&error);
+                self.fault(name.to_string(), offset, reason)
             }
         }
     }
@@ -147,6 +151,7 @@ impl<'a> Printer<'a> {
     fn segment(&mut self, name: SegmentName, reader: &SegmentReader) -> Result<(), Error> {
         let header = reader.header();
         self.follow.last_index = header.state.last_index;
+        self.file = name.to_string();
         if !self.shows(header.segment) {
             return Ok(());
         }
@@ -154,12 +159,12 @@ impl<'a> Printer<'a> {
         if self.detail != Detail::Totals {
             let format = format_of(self.vfs, reader.path()).unwrap_or(FORMAT_VERSION);
             let needed = header.segment >= self.first_needed;
-            let line = SegmentLine::of(header, format, reader.chain(), needed);
+            let line = SegmentLine::of(self.file.clone(), header, format, reader.chain(), needed);
             self.output.print(&Line::Segment(Box::new(line)))?;
         }
         match header.name() == name {
             true => Ok(()),
-            false => self.fault(name.to_string(), Some(0), "the header isn't this file's".into()),
+            false => self.fault(self.file.clone(), Some(0), "the header isn't this file's".into()),
         }
     }
 
@@ -204,8 +209,7 @@ impl<'a> Printer<'a> {
         }
         faults.dedup();
         for reason in faults.into_iter().filter(|_| is_shown && counts) {
-            let file = format!("segment {}", group.header.segment);
-            self.fault(file, Some(group.header.offset), reason.into())?;
+            self.fault(self.file.clone(), Some(group.header.offset), reason.into())?;
         }
         Ok(())
     }
@@ -312,7 +316,7 @@ impl<'a> Printer<'a> {
         ending: Ending,
         junction: Junction,
     ) -> Result<(), Error> {
-        let name = reader.header().name().to_string();
+        let name = self.file.clone();
         let segment = reader.header().segment;
         if !self.shows(segment) {
             return Ok(());
@@ -322,7 +326,7 @@ impl<'a> Printer<'a> {
             Ok(behind) => behind,
             Err(error) => {
                 self.all_read = false;
-                return self.fault(name, Some(offset), error.to_string());
+                return self.fault(name, Some(offset), without_advice(&error).1);
             }
         };
         let (next_follows, next_fits) = match junction {
@@ -352,6 +356,18 @@ impl<'a> Printer<'a> {
                 self.fault(name, Some(end), reason.into())
             }
         }
+    }
+}
+
+/// Where in the file the error is, and what it is. What to do is for the verdict to say.
+fn without_advice(error: &retcd_wal::Error) -> (Option<u64>, String) {
+    match error {
+        retcd_wal::Error::Damaged { offset, reason, .. } => (Some(*offset), (*reason).to_owned()),
+        retcd_wal::Error::Version { found, .. } => {
+            (None, format!("log format version {found} isn't supported"))
+        }
+        retcd_wal::Error::Io { source, .. } => (None, source.to_string()),
+        other => (None, other.to_string()),
     }
 }
 

@@ -20,7 +20,9 @@ pub(super) struct Summary {
     pub(super) group_bytes: u64,
     /// Bytes of the groups up to the next one.
     pub(super) padded_bytes: u64,
-    /// Records in the largest group.
+    /// Records in all groups, whatever the filter admits.
+    pub(super) group_records: u64,
+    /// Records in the group with most of them.
     pub(super) group_records_max: u32,
     /// Groups that don't count.
     pub(super) groups_given_up: u64,
@@ -86,6 +88,7 @@ impl Summary {
         self.groups += 1;
         self.group_bytes += group.bytes;
         self.padded_bytes += group.padded_bytes;
+        self.group_records += u64::from(group.records);
         self.group_records_max = self.group_records_max.max(group.records);
         self.groups_given_up += u64::from(!group.counts);
     }

@@ -7,7 +7,7 @@ use super::line::{
 };
 use super::place::Source;
 use super::summary::{Biggest, Summary};
-use crate::notation::Size;
+use crate::notation::{Quoted, Size};
 use retcd_wal::{Flushed, HardState, SnapshotMark};
 use std::fmt;
 use std::io::{self, Write};
@@ -16,13 +16,15 @@ use std::io::{self, Write};
 pub(super) struct Text {
     /// How much of a value is shown, in bytes.
     values_max: usize,
-    /// Whether the columns of records have been named since the last segment began.
+    /// The segment that is being shown.
+    segment: String,
+    /// Whether the columns of its records have been named.
     has_columns: bool,
 }
 
 impl Text {
     pub(super) fn new(values_max: usize) -> Text {
-        Text { values_max, has_columns: false }
+        Text { values_max, segment: String::new(), has_columns: false }
     }
 
     /// Writes one line, which may be several on paper.
@@ -32,11 +34,15 @@ impl Text {
             Line::File(line) => write_file(out, line),
             Line::Segment(line) => {
                 self.has_columns = false;
+                self.segment.clone_from(&line.file);
                 write_segment(out, line)
             }
             Line::Group(line) => write_group(out, line),
             Line::Record(line) => self.write_record(out, line),
-            Line::Fault(line) => write_fault(out, line),
+            Line::Fault(line) => {
+                let space = if line.file == self.segment { "" } else { "\n" };
+                write_fault(out, space, line)
+            }
             Line::Ending(line) => write_ending(out, line),
             Line::Summary(line) => {
                 writeln!(out, "\nsummary")?;
@@ -79,7 +85,10 @@ fn write_log(out: &mut dyn Write, line: &LogLine) -> io::Result<()> {
 }
 
 fn write_file(out: &mut dyn Write, line: &FileLine) -> io::Result<()> {
-    write!(out, "  file {}", line.file)?;
+    let quoted = Quoted(line.file.as_bytes()).to_string();
+    // A name is quoted only where it needs to be.
+    let is_plain = quoted.len() == line.file.len() + 2;
+    write!(out, "  file {}", if is_plain { &line.file } else { &quoted })?;
     if let Some(bytes) = line.bytes {
         write!(out, ", {}", Size(bytes))?;
     }
@@ -137,10 +146,12 @@ fn write_group(out: &mut dyn Write, line: &GroupLine) -> io::Result<()> {
     writeln!(out, "{}", if line.counts { "" } else { " [given up]" })
 }
 
-fn write_fault(out: &mut dyn Write, line: &FaultLine) -> io::Result<()> {
-    match line.offset {
-        Some(offset) => writeln!(out, "  FAULT in {} at {offset}: {}", line.file, line.reason),
-        None => writeln!(out, "  FAULT in {}: {}", line.file, line.reason),
+/// `space` stands before a fault of a file that isn't being shown.
+fn write_fault(out: &mut dyn Write, space: &str, line: &FaultLine) -> io::Result<()> {
+    let FaultLine { file, offset, reason } = line;
+    match offset {
+        Some(offset) => writeln!(out, "{space}FAULT in {file} at {offset}: {reason}"),
+        None => writeln!(out, "{space}FAULT in {file}: {reason}"),
     }
 }
 
@@ -178,23 +189,23 @@ fn write_summary(out: &mut dyn Write, line: &Summary) -> io::Result<()> {
     let padding = line.padded_bytes.saturating_sub(line.group_bytes);
     let padding = percent(padding, line.padded_bytes);
     let on_disk = Size(line.padded_bytes);
-    let records = line.entries + line.hard_states + line.snapshots;
-    let (mean, most) = (ratio(records, line.groups), line.group_records_max);
-    let groups =
-        format!("{on_disk}, {padding:.1} % of it padding; {mean:.1} records, at most {most}");
+    let (mean, most) = (ratio(line.group_records, line.groups), line.group_records_max);
+    let records = format!("{mean:.1} records each, at most {most}");
+    let groups = format!("{on_disk}, {padding:.1} % of it padding; {records}");
     row("groups", line.groups, groups)?;
     row("  given up", line.groups_given_up, String::new())?;
     let per_byte = ratio(line.padded_bytes, line.entry_bytes);
     let payload = Size(line.entry_bytes);
-    row("entries", line.entries, format!("{payload}; {per_byte:.2} bytes on disk per byte"))?;
-    if let (Some((first, last)), Some((from, to))) = (line.indexes, line.terms) {
-        let range = format!("indexes {first} to {last}, terms {from} to {to}");
-        row("  live", line.entries - line.superseded - line.given_up, range)?;
-    }
+    row("entries", line.entries, format!("{payload}, {per_byte:.2} bytes on disk for each byte"))?;
+    let live = line.entries.saturating_sub(line.superseded).saturating_sub(line.given_up);
+    row("  live", live, String::new())?;
     row("  superseded", line.superseded, String::new())?;
     row("  given up", line.given_up, String::new())?;
     row("hard states", line.hard_states, String::new())?;
     row("snapshots", line.snapshots, String::new())?;
+    if let (Some((first, last)), Some((from, to))) = (line.indexes, line.terms) {
+        writeln!(out, "  indexes {first} to {last}, terms {from} to {to}")?;
+    }
     write_kinds(out, line)
 }
 
@@ -324,7 +335,7 @@ impl fmt::Display for Flush {
         f.write_str(match self.1 {
             Source::Engine => "from the engine's manifest",
             Source::Given => "as given",
-            Source::Assumed => "assumed: there is no engine to ask",
+            Source::Assumed => "assumed: the engine can't be asked",
         })
     }
 }
