@@ -1,0 +1,64 @@
+//! What lies in the log's folder besides segments.
+
+use super::line::FileLine;
+use retcd_vfs::{ReadFile, Vfs};
+use retcd_wal::{BLOCK_BYTES, SegmentHeader, SegmentName};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The names in a folder.
+pub(super) struct Folder {
+    /// The segments, by number.
+    pub(super) segments: Vec<SegmentName>,
+    /// Everything else.
+    others: Vec<PathBuf>,
+}
+
+impl Folder {
+    /// Lists `dir`.
+    pub(super) fn list(vfs: &dyn Vfs, dir: &Path) -> io::Result<Folder> {
+        let (mut segments, mut others) = (Vec::new(), Vec::new());
+        for name in vfs.list(dir)? {
+            match SegmentName::parse(&name) {
+                Some(segment) => segments.push(segment),
+                None => others.push(name),
+            }
+        }
+        segments.sort_unstable();
+        Ok(Folder { segments, others })
+    }
+
+    /// Says what the files are that aren't segments.
+    pub(super) fn others(&self, vfs: &dyn Vfs, dir: &Path) -> Vec<FileLine> {
+        self.others.iter().map(|name| describe(vfs, dir, name)).collect()
+    }
+}
+
+fn describe(vfs: &dyn Vfs, dir: &Path, name: &Path) -> FileLine {
+    let file = vfs.open_read(&dir.join(name)).ok();
+    let bytes = file.as_ref().and_then(|file| file.len().ok());
+    let is_for_later = name.extension().is_some_and(|extension| extension == "tmp");
+    let held = file.filter(|_| is_for_later).and_then(|file| held_segment(&*file));
+    let what = match (name.extension().and_then(|extension| extension.to_str()), held) {
+        (Some("tmp"), Some(_)) => "an old segment's file, kept for a segment to come",
+        (Some("tmp"), None) => "a file for a segment to come: taken over at start if whole",
+        (Some("wal"), _) => "not a segment's name: ignored",
+        _ if name == Path::new("lock") => "the lock that a running member holds",
+        _ => "none of the log's files: ignored",
+    };
+    let held_segment = held.map(|header| header.segment);
+    FileLine { file: name.to_string_lossy().into_owned(), bytes, what, held_segment }
+}
+
+fn held_segment(file: &dyn ReadFile) -> Option<SegmentHeader> {
+    let mut block = vec![0; BLOCK_BYTES as usize];
+    file.read_exact_at(0, &mut block).ok()?;
+    SegmentHeader::decode(&block).ok().map(|(header, _)| header)
+}
+
+/// Version of the format that a segment's file names, if it names one.
+pub(super) fn format_of(vfs: &dyn Vfs, path: &Path) -> Option<u32> {
+    let mut start = [0; 12];
+    vfs.open_read(path).ok()?.read_exact_at(0, &mut start).ok()?;
+    start.last_chunk().map(|version| u32::from_le_bytes(*version))
+}

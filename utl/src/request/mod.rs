@@ -1,0 +1,277 @@
+//! What an entry of the log asks for: etcd's requests and membership changes, for people.
+//!
+//! Entries are decoded as the member decodes them when it applies them. Nothing is judged: what
+//! can't be decoded is shown as bytes, with the reason.
+
+mod auth;
+mod cluster;
+mod kv;
+mod message;
+mod txn;
+
+use bytes::Bytes;
+use prost::Message as _;
+use retcd_api::etcdserverpb::{self, InternalRaftRequest, TxnRequest};
+use retcd_raft_glue::{KIND_CONF_CHANGE, KIND_CONF_CHANGE_V2, KIND_NORMAL, decode_conf_change};
+use retcd_wal::LogEntry;
+use std::fmt;
+
+pub(crate) use message::Message;
+
+/// Kinds of entries that hold a request: the names of `InternalRaftRequest`'s fields.
+pub(crate) const REQUEST_KINDS: [&str; 34] = [
+    "range",
+    "put",
+    "delete-range",
+    "txn",
+    "compaction",
+    "lease-grant",
+    "lease-revoke",
+    "lease-checkpoint",
+    "alarm",
+    "auth-enable",
+    "auth-disable",
+    "auth-status",
+    "authenticate",
+    "auth-user-add",
+    "auth-user-delete",
+    "auth-user-get",
+    "auth-user-change-password",
+    "auth-user-grant-role",
+    "auth-user-revoke-role",
+    "auth-user-list",
+    "auth-role-list",
+    "auth-role-add",
+    "auth-role-delete",
+    "auth-role-get",
+    "auth-role-grant-permission",
+    "auth-role-revoke-permission",
+    "cluster-version-set",
+    "cluster-member-attr-set",
+    "downgrade-info-set",
+    "downgrade-version-test",
+    "v2",
+    EMPTY,
+    CONF_CHANGE,
+    UNKNOWN,
+];
+
+/// A normal entry without a request: a new leader's first one.
+const EMPTY: &str = "empty";
+/// A membership change.
+const CONF_CHANGE: &str = "conf-change";
+/// Nobody here can tell.
+const UNKNOWN: &str = "unknown";
+
+/// A decoded entry.
+#[derive(Debug)]
+pub(crate) struct Payload {
+    /// One of [`REQUEST_KINDS`].
+    pub(crate) kind: &'static str,
+    /// The whole message; without fields if there is none, or it can't be decoded.
+    pub(crate) message: Message,
+    /// Why the entry can't be decoded.
+    pub(crate) fault: Option<&'static str>,
+    /// Bytes of fields that this version doesn't know.
+    pub(crate) unknown_bytes: usize,
+    /// The request without its header, as text shows it.
+    body: Message,
+    header: Message,
+    txn: Option<TxnRequest>,
+}
+
+impl Payload {
+    /// Decodes an entry. Takes any bytes.
+    pub(crate) fn of(entry: &LogEntry) -> Payload {
+        let data = &entry.data;
+        match entry.kind {
+            KIND_NORMAL if data.is_empty() => Payload::plain(EMPTY, Message::new()),
+            KIND_NORMAL => match InternalRaftRequest::decode(data.clone()) {
+                Ok(request) => Payload::request(data.len(), request),
+                Err(_) => Payload::v2(data),
+            },
+            KIND_CONF_CHANGE => match decode_conf_change(entry.index, data) {
+                Ok(change) => {
+                    let unknown_bytes = data.len().saturating_sub(change.encoded_len());
+                    let message = cluster::conf_change(&change);
+                    Payload { unknown_bytes, ..Payload::plain(CONF_CHANGE, message) }
+                }
+                Err(_) => Payload::opaque(CONF_CHANGE, data, "isn't a known membership change"),
+            },
+            KIND_CONF_CHANGE_V2 => {
+                Payload::opaque(UNKNOWN, data, "is a joint membership change, which isn't used")
+            }
+            kind => {
+                let message = Message::new().unsigned("entry_kind", kind.into()).blob("data", data);
+                let fault = Some("is of a kind that nobody knows");
+                Payload { fault, ..Payload::plain(UNKNOWN, message) }
+            }
+        }
+    }
+
+    fn request(data_bytes: usize, request: InternalRaftRequest) -> Payload {
+        let header = request.header.as_ref().map(cluster::header);
+        // A member's own requests say that their id is zero, which takes two bytes.
+        let zeros = request.header.as_ref().map_or(0, |header| if header.id == 0 { 2 } else { 0 });
+        let unknown_bytes = data_bytes.saturating_sub(request.encoded_len() + zeros);
+        let fields = requests(&request);
+        let first = fields.first().map_or(UNKNOWN, |(name, _)| kind_of(name));
+        let mut message = Message::new().id("ID", request.id).message("header", header.clone());
+        for (name, field) in &fields {
+            message = message.message(name, Some(field.clone()));
+        }
+        let header = request.header.as_ref().map(cluster::asker).unwrap_or_default();
+        let header = header.id("ID", request.id);
+        let body = match <[_; 1]>::try_from(fields) {
+            Ok([(_, only)]) => only,
+            Err(fields) => fields
+                .into_iter()
+                .fold(Message::new(), |body, (name, field)| body.message(name, Some(field))),
+        };
+        let txn = request.txn.filter(|_| first == "txn");
+        Payload { kind: first, message, fault: None, unknown_bytes, body, header, txn }
+    }
+
+    /// Up to 3.6 etcd may write requests of its version 2, without a request around them.
+    fn v2(data: &Bytes) -> Payload {
+        match etcdserverpb::Request::decode(data.clone()) {
+            Ok(request) => {
+                let message = cluster::v2(&request);
+                let body = message.clone();
+                let message = Message::new().message("v2", Some(message));
+                Payload { message, ..Payload::plain("v2", body) }
+            }
+            Err(_) => Payload::opaque(UNKNOWN, data, "isn't an encoded request"),
+        }
+    }
+
+    fn opaque(kind: &'static str, data: &Bytes, fault: &'static str) -> Payload {
+        let message = Message::new().blob("data", data);
+        Payload { fault: Some(fault), ..Payload::plain(kind, message) }
+    }
+
+    fn plain(kind: &'static str, message: Message) -> Payload {
+        Payload {
+            kind,
+            body: message.clone(),
+            message,
+            fault: None,
+            unknown_bytes: 0,
+            header: Message::new(),
+            txn: None,
+        }
+    }
+
+    /// Cuts values to `bytes_max` in both forms.
+    pub(crate) fn cut_values(&mut self, bytes_max: usize) {
+        self.message.cut_values(bytes_max);
+        self.body.cut_values(bytes_max);
+    }
+
+    /// One line; `bytes_max` is how much of a value is shown.
+    pub(crate) fn line(&self, bytes_max: usize) -> Line<'_> {
+        Line { payload: self, bytes_max }
+    }
+}
+
+/// A payload as one line of text.
+pub(crate) struct Line<'a> {
+    payload: &'a Payload,
+    bytes_max: usize,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Payload { kind, fault, unknown_bytes, body, header, txn, .. } = self.payload;
+        match txn {
+            Some(request) => txn::Text { request, bytes_max: self.bytes_max }.fmt(f)?,
+            None if *kind == EMPTY => f.write_str("a new leader's first entry")?,
+            None => body.fmt(f)?,
+        }
+        if !header.is_empty() {
+            let space = if body.is_empty() { "" } else { " " };
+            write!(f, "{space}({header})")?;
+        }
+        if let Some(fault) = fault {
+            write!(f, " [{fault}]")?;
+        }
+        match unknown_bytes {
+            0 => Ok(()),
+            bytes => write!(f, " [{bytes} bytes of fields that this version doesn't know]"),
+        }
+    }
+}
+
+/// The requests in a message by the names of their fields: one in everything that etcd writes.
+fn requests(request: &InternalRaftRequest) -> Vec<(&'static str, Message)> {
+    let empty = Message::new;
+    let fields = [
+        ("v2", request.v2.as_ref().map(cluster::v2)),
+        ("range", request.range.as_ref().map(kv::range)),
+        ("put", request.put.as_ref().map(kv::put)),
+        ("delete_range", request.delete_range.as_ref().map(kv::delete_range)),
+        ("txn", request.txn.as_ref().map(kv::txn)),
+        ("compaction", request.compaction.as_ref().map(kv::compaction)),
+        ("lease_grant", request.lease_grant.as_ref().map(kv::lease_grant)),
+        ("lease_revoke", request.lease_revoke.as_ref().map(kv::lease_revoke)),
+        ("alarm", request.alarm.as_ref().map(cluster::alarm)),
+        ("lease_checkpoint", request.lease_checkpoint.as_ref().map(kv::lease_checkpoint)),
+        ("auth_enable", request.auth_enable.map(|_| empty())),
+        ("auth_disable", request.auth_disable.map(|_| empty())),
+        ("authenticate", request.authenticate.as_ref().map(auth::authenticate)),
+        ("auth_status", request.auth_status.map(|_| empty())),
+        ("auth_user_add", request.auth_user_add.as_ref().map(auth::user_add)),
+        ("auth_user_delete", request.auth_user_delete.as_ref().map(auth::user_delete)),
+        ("auth_user_get", request.auth_user_get.as_ref().map(auth::user_get)),
+        (
+            "auth_user_change_password",
+            request.auth_user_change_password.as_ref().map(auth::user_change_password),
+        ),
+        ("auth_user_grant_role", request.auth_user_grant_role.as_ref().map(auth::user_grant_role)),
+        (
+            "auth_user_revoke_role",
+            request.auth_user_revoke_role.as_ref().map(auth::user_revoke_role),
+        ),
+        ("auth_user_list", request.auth_user_list.map(|_| empty())),
+        ("auth_role_list", request.auth_role_list.map(|_| empty())),
+        ("auth_role_add", request.auth_role_add.as_ref().map(auth::role_add)),
+        ("auth_role_delete", request.auth_role_delete.as_ref().map(auth::role_delete)),
+        ("auth_role_get", request.auth_role_get.as_ref().map(auth::role_get)),
+        (
+            "auth_role_grant_permission",
+            request.auth_role_grant_permission.as_ref().map(auth::role_grant_permission),
+        ),
+        (
+            "auth_role_revoke_permission",
+            request.auth_role_revoke_permission.as_ref().map(auth::role_revoke_permission),
+        ),
+        ("cluster_version_set", request.cluster_version_set.as_ref().map(cluster::version_set)),
+        (
+            "cluster_member_attr_set",
+            request.cluster_member_attr_set.as_ref().map(cluster::member_attributes_set),
+        ),
+        (
+            "downgrade_info_set",
+            request.downgrade_info_set.as_ref().map(cluster::downgrade_info_set),
+        ),
+        (
+            "downgrade_version_test",
+            request.downgrade_version_test.as_ref().map(cluster::downgrade_version_test),
+        ),
+    ];
+    fields.into_iter().filter_map(|(name, field)| Some((name, field?))).collect()
+}
+
+/// The kind that a field's name stands for.
+fn kind_of(field: &str) -> &'static str {
+    let same = |kind: &&&str| {
+        kind.bytes().eq(field.bytes().map(|byte| match byte {
+            b'_' => b'-',
+            other => other,
+        }))
+    };
+    REQUEST_KINDS.iter().find(same).expect("a test holds that each field has its kind")
+}
+
+#[cfg(test)]
+mod tests;
