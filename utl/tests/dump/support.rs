@@ -20,6 +20,8 @@ pub(crate) const OPTIONS: Options = Options {
     segment_bytes: 8 * BLOCK_BYTES,
     io: IoMode::Auto,
     unsynced: false,
+    depth: 1,
+    compress_from_bytes: 0,
     replay_bytes_max: 1 << 20,
     salt: 0x5a17,
 };

@@ -1,7 +1,7 @@
-//! A log on real files with eight groups under way: groups are submitted ahead of their completions,
-//! across many segments, and the log is dropped at some point as if the process had been killed.
-//! Everything acknowledged is there again, and what else is there follows it without a gap. Another
-//! thread may sleep on completions meanwhile.
+//! A log on real files with eight groups under way: groups are submitted ahead of their
+//! completions, across many segments, and the log is dropped at some point as if the process had
+//! been killed. Everything acknowledged is there again, and what else is there follows it without
+//! a gap. Another thread may sleep on completions meanwhile.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use crate::support::*;

@@ -1,5 +1,6 @@
-//! The log is asked to find a way of writing, on file systems that refuse one or the other: it takes
-//! the best that is left and tells what was refused. Asked for one way, it takes that or none.
+//! The log is asked to find a way of writing, on file systems that refuse one or the other: it
+//! takes the best that is left and tells what was refused. Asked for one way, it takes that or
+//! none.
 
 use crate::support::*;
 use retcd_vfs::{CrashVfs, LogMode, MemVfs};
