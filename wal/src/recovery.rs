@@ -259,6 +259,9 @@ impl Replay {
         if entry.index == 0 || entry.index > self.state.last_index.saturating_add(1) {
             return Err(damaged("an entry doesn't follow the one before"));
         }
+        if entry.index == u64::MAX {
+            return Err(damaged("an entry has the last index there is: none could follow"));
+        }
         self.state.last_index = entry.index;
         self.state.last_term = entry.term;
         self.note_position();

@@ -5,6 +5,7 @@ mod a_crash_at_any_operation_loses_nothing_acknowledged;
 mod a_damaged_end_is_cut_or_refused;
 mod a_golden_directory_is_read_for_ever;
 mod a_group_counts_only_in_its_place;
+mod a_number_that_none_can_follow_is_refused;
 mod a_snapshot_restarts_the_log;
 mod any_history_says_what_the_model_says;
 mod groups_overlap_on_a_real_file;

@@ -31,7 +31,7 @@ pub(crate) fn entry(index: u64, term: u64, bytes: usize) -> LogEntry {
         index,
         term,
         kind: (index % 3) as u8,
-        data: vec![(index * 7 + term) as u8; bytes].into(),
+        data: vec![(index.wrapping_mul(7) + term) as u8; bytes].into(),
     }
 }
 
