@@ -15,14 +15,15 @@
 use crate::data_dir::DataDir;
 use crate::founding::{FoundingMember, found};
 use crate::limits::{TAIL_BYTES_KEPT, TAIL_BYTES_MAX};
+use crate::survey::Survey;
 use crate::{Error, Member, MemberConfig, Restored, Result};
 use prost::Message;
 use retcd_api::raftpb::ConfState;
 use retcd_engine::Engine;
 use retcd_mvcc::{Applier, Store};
 use retcd_wal::{
-    Flushed, Group, Identity, Log, LogEntry, LogState, Recovery, SnapshotMark, Verdict,
-    group_bytes_max, segments,
+    Flushed, Group, Identity, Log, LogState, Recovery, SnapshotMark, Verdict, group_bytes_max,
+    segments,
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,7 +109,7 @@ pub fn bootstrap(
 /// What the log says beside itself.
 struct Found {
     state: LogState,
-    entries: Vec<LogEntry>,
+    conf_changes: Vec<u64>,
     opened: Opened,
 }
 
@@ -128,7 +129,8 @@ fn create_log(
     let mut log = Log::create(vfs, data_dir.log(), options.log, founding.identity, start)?;
     let hard_state = Some(founding.hard_state);
     log.append(&Group { entries: &founding.entries, hard_state, snapshot: None })?;
-    let found = Found { state: log.state(), entries: founding.entries, opened: Opened::New };
+    let conf_changes = founding.entries.iter().map(|entry| entry.index).collect();
+    let found = Found { state: log.state(), conf_changes, opened: Opened::New };
     Ok((log, found))
 }
 
@@ -141,15 +143,18 @@ fn open_log(
     let flushed = engine.flushed();
     let flushed = Flushed { index: flushed.index, term: flushed.term };
     let vfs = data_dir.vfs().clone();
-    let (log, recovery) = Log::open(vfs, data_dir.log(), options.log, identity, flushed)?;
+    let mut survey = Survey::new(flushed);
+    let (dir, seen) = (data_dir.log(), &mut |seen| survey.see(seen));
+    let (log, recovery) = Log::open_seeing(vfs, dir, options.log, identity, flushed, seen)?;
     if flushed.index == 0 && recovery.state == LogState::default() {
         drop(log);
         remove_log(data_dir)?;
         return create_log(data_dir, options, engine);
     }
-    let Recovery { state, entries, verdict, truncated_bytes, discarded, .. } = recovery;
-    let opened = Opened::Existing { verdict, replayed: entries.len(), truncated_bytes, discarded };
-    Ok((log, Found { state, entries, opened }))
+    let Recovery { state, unflushed, verdict, truncated_bytes, discarded, .. } = recovery;
+    let replayed = unflushed.count();
+    let opened = Opened::Existing { verdict, replayed, truncated_bytes, discarded };
+    Ok((log, Found { state, conf_changes: survey.finish()?, opened }))
 }
 
 /// Removes a log that never held anything. The oldest segment goes last, so that an interruption
@@ -180,7 +185,9 @@ fn assemble(
         hard_state: found.state.hard_state,
         conf_state: decode_conf_state(applied.index, &store.conf_state())?,
         applied: SnapshotMark { index: applied.index, term: applied.term },
-        entries: found.entries,
+        last: SnapshotMark { index: found.state.last_index, term: found.state.last_term },
+        conf_changes: found.conf_changes,
+        log: log.reader(),
     };
     let config = MemberConfig {
         id: identity.member,

@@ -35,6 +35,11 @@ pub(crate) fn entry_from_log(entry: LogEntry) -> Option<eraftpb::Entry> {
     })
 }
 
+/// Whether entries of this kind can be read from the log.
+pub(crate) fn is_known_kind(kind: u8) -> bool {
+    kind_from_number(i32::from(kind)).is_some()
+}
+
 /// A request that somebody proposes: index and term are the leader's to give.
 pub(crate) fn proposal(data: Bytes) -> eraftpb::Entry {
     eraftpb::Entry { data, ..eraftpb::Entry::default() }

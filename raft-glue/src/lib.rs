@@ -20,7 +20,10 @@ mod founding;
 mod inline;
 mod limits;
 mod member;
+mod survey;
 mod tail;
+#[cfg(test)]
+mod testing;
 
 pub use apply::{ConfChanged, apply_conf_change};
 pub use bootstrap::{BootstrapOptions, Opened, Parts, bootstrap};
@@ -30,8 +33,9 @@ pub use error::{Error, Result};
 pub use founding::FoundingMember;
 pub use inline::{Inline, Told};
 pub use limits::{
-    COMMITTED_BYTES_PER_OUTPUT, CONF_CHANGE_BYTES_MAX, GROUP_BYTES_SPLIT, INFLIGHT_MESSAGES_MAX,
-    MESSAGE_BYTES_MAX, READS_UNDER_WAY_MAX, TAIL_BYTES_KEPT, TAIL_BYTES_MAX, UNAPPLIED_ENTRIES_MAX,
+    COMMITTED_BYTES_PER_OUTPUT, CONF_CHANGE_BYTES_MAX, GROUP_BYTES_SPLIT,
+    INFLIGHT_MESSAGES_FROM_DISK_MAX, INFLIGHT_MESSAGES_MAX, MESSAGE_BYTES_MAX, READS_UNDER_WAY_MAX,
+    TAIL_BYTES_KEPT, TAIL_BYTES_MAX, UNAPPLIED_ENTRIES_MAX,
 };
 pub use member::{
     AppendGroup, DropReason, Dropped, Input, Member, MemberConfig, Output, Read, Restored, Role,

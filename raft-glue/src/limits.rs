@@ -6,6 +6,10 @@ pub const MESSAGE_BYTES_MAX: u64 = 1 << 20;
 /// Most append messages under way to one follower (etcd's number).
 pub const INFLIGHT_MESSAGES_MAX: usize = 512;
 
+/// Most append messages under way to a follower that needs entries from the disk: nothing else
+/// bounds how much is read into memory for it.
+pub const INFLIGHT_MESSAGES_FROM_DISK_MAX: usize = 8;
+
 /// Committed entries that may wait to be applied before proposals are refused (etcd's number).
 pub const UNAPPLIED_ENTRIES_MAX: u64 = 5_000;
 
@@ -27,6 +31,8 @@ pub const READS_UNDER_WAY_MAX: usize = 4_096;
 
 /// Most bytes of an encoded membership change.
 pub const CONF_CHANGE_BYTES_MAX: usize = 64 << 10;
+
+const _: () = assert!(INFLIGHT_MESSAGES_FROM_DISK_MAX <= INFLIGHT_MESSAGES_MAX);
 
 // One message must fit into what an output may carry, and both into the tail.
 const _: () = assert!(MESSAGE_BYTES_MAX <= COMMITTED_BYTES_PER_OUTPUT);

@@ -9,10 +9,6 @@ use retcd_vfs::{LogMode, RealVfs, Vfs};
 use retcd_wal::{IoMode, Log};
 use std::sync::Arc;
 
-/// Payload that a start replays at most. Flushes keep it near the memtables' size; this only bounds
-/// what a damaged log can make us read.
-const REPLAY_BYTES_MAX: u64 = 16 << 30;
-
 /// Why the data directory can't be opened.
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -59,7 +55,6 @@ pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
             depth: config.storage.log_depth,
             unsynced: !config.storage.sync,
             compress_from_bytes: config.storage.compress_from_bytes,
-            replay_bytes_max: REPLAY_BYTES_MAX,
             salt: random().map_err(Error::Random)?,
             ..retcd_wal::Options::default()
         },

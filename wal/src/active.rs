@@ -6,6 +6,7 @@
 use crate::compress::Compressor;
 use crate::error::{Error, Result};
 use crate::group::{GROUP_HEADER_BYTES, GroupHeader};
+use crate::index::{Durable, Span};
 use crate::limits::{BLOCK_BYTES, BUFFER_BYTES_MIN, KEPT_BUFFER_BYTES_MAX, KEPT_BUFFERS_BYTES_MAX};
 use crate::options::Options;
 use crate::segment::{SegmentHeader, VERSION_WITH_COMPRESSION};
@@ -17,8 +18,8 @@ use std::sync::Arc;
 
 /// A group on its way to the disk.
 pub(crate) struct UnderWay {
-    /// Where it ends, in bytes.
-    end: u64,
+    /// Where it is and what it holds.
+    pub(crate) durable: Durable,
     /// What the write covers, in bytes.
     pub(crate) bytes: u64,
     /// Bytes of the entries' payloads in it.
@@ -164,7 +165,13 @@ impl Active {
         assert!(end <= self.header.segment_bytes, "a group spans segments");
         self.file.submit(self.offset, buf).map_err(Error::io(&self.path))?;
         self.under_way.push_back(UnderWay {
-            end,
+            durable: Durable {
+                offset: self.offset,
+                end,
+                chain: self.chain,
+                snapshot: group.snapshot,
+                entries: Span::of(group.entries),
+            },
             bytes,
             payload_bytes: group.entries.iter().map(|e| e.data.len() as u64).sum(),
             saved_bytes: record_bytes - stored_bytes as u64,
@@ -192,7 +199,7 @@ impl Active {
         };
         workshop.give_back(buf);
         let group = self.under_way.pop_front().expect("what completes was submitted");
-        self.durable = group.end;
+        self.durable = group.durable.end;
         Ok(Some(group))
     }
 

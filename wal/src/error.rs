@@ -90,10 +90,11 @@ pub enum Error {
         /// How many there may be.
         limit: u64,
     },
-    /// More log would have to be replayed than the options allow.
-    ReplayTooLarge {
-        /// The limit, in bytes.
-        limit: u64,
+    /// The log has no entry at this index: it is above the end, or the segment with it was let go.
+    /// Nothing is poisoned.
+    NotInLog {
+        /// Raft index.
+        index: u64,
     },
     /// The compressor refused to work.
     Compression(io::Error),
@@ -158,9 +159,7 @@ impl fmt::Display for Error {
                 f,
                 "a group of {bytes} bytes doesn't fit into a log segment, which holds {limit}"
             ),
-            Error::ReplayTooLarge { limit } => {
-                write!(f, "more than {limit} bytes of log would have to be replayed")
-            }
+            Error::NotInLog { index } => write!(f, "there is no entry {index} in the log"),
             Error::Compression(source) => write!(f, "compressing a group: {source}"),
             Error::Poisoned => f.write_str("the log stopped after an earlier error"),
         }

@@ -18,32 +18,38 @@ mod active;
 mod compress;
 mod error;
 mod group;
+mod index;
 mod layout;
 mod limits;
 mod log;
 mod opener;
 mod options;
 mod prepare;
+mod readback;
 mod reader;
 mod record;
 mod recovery;
 mod segment;
 mod stats;
 mod types;
+mod window;
 
 pub use error::{Error, Result};
 pub use group::{GROUP_HEADER_BYTES, GroupHeader};
 pub use limits::{
-    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, DEPTH_MAX, REPLAY_BYTES_DEFAULT, REQUEST_BYTES_MAX,
-    SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, group_bytes_max,
+    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, DEPTH_MAX, REQUEST_BYTES_MAX, SEGMENT_BYTES_DEFAULT,
+    SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, group_bytes_max,
 };
 pub use log::{Log, Ticket, group_bytes};
 pub use opener::Refusal;
 pub use options::{IoMode, Options};
 pub use prepare::{Preparation, Purge};
+pub use readback::LogReader;
 pub use reader::{Behind, Ending, Found, ReadGroup, SegmentReader, segments};
 pub use record::{Record, Records};
 pub use recovery::{Recovery, Verdict};
 pub use segment::{Cut, CutReason, FORMAT_VERSION, HeaderFault, SegmentHeader, SegmentName};
 pub use stats::Stats;
-pub use types::{Flushed, Group, HardState, Identity, LogEntry, LogState, SnapshotMark, Step};
+pub use types::{
+    Flushed, Group, HardState, Identity, LogEntry, LogState, Seen, SnapshotMark, Step,
+};

@@ -24,9 +24,6 @@ pub const REQUEST_BYTES_MAX: u64 = 48 << 20;
 /// `compress` for the sum.
 pub const COMPRESS_FROM_BYTES_DEFAULT: u64 = 64 << 10;
 
-/// How much log above the flushed index is read into memory at start, in bytes.
-pub const REPLAY_BYTES_DEFAULT: u64 = 1 << 30;
-
 /// How much of the next segment one call of `prepare` fills and syncs, in bytes.
 pub(crate) const PREPARE_BYTES: usize = 512 << 10;
 
@@ -47,8 +44,14 @@ pub const DEPTH_MAX: usize = 64;
 /// A buffer's least size, in bytes.
 pub(crate) const BUFFER_BYTES_MIN: usize = 256 << 10;
 
-/// How much of a segment the reader holds, in bytes, unless a group is larger.
-pub(crate) const WINDOW_BYTES: usize = 1 << 20;
+/// How much of a segment is read at once, in bytes, unless a group is larger.
+pub(crate) const WINDOW_BYTES: u64 = 1 << 20;
+
+/// How much is read at once, in bytes, where little was asked for.
+pub(crate) const WINDOW_BYTES_MIN: u64 = MARK_SPACING_BYTES;
+
+/// About how far apart the marks of the index are, in bytes of log.
+pub(crate) const MARK_SPACING_BYTES: u64 = 64 << 10;
 
 /// Longest group, header included, that a segment of `segment_bytes` holds: all but the header's
 /// block and the block that is kept for the final group of a clean stop.
@@ -75,4 +78,6 @@ const _: () = {
     // Small groups find a buffer at every depth.
     assert!(DEPTH_MAX * BUFFER_BYTES_MIN <= KEPT_BUFFERS_BYTES_MAX);
     assert!(KEPT_BUFFER_BYTES_MAX <= KEPT_BUFFERS_BYTES_MAX);
+    assert!(WINDOW_BYTES_MIN <= WINDOW_BYTES);
+    assert!(WINDOW_BYTES <= KEPT_BUFFER_BYTES_MAX as u64);
 };

@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::limits::{
-    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, DEPTH_MAX, REPLAY_BYTES_DEFAULT,
-    SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, DEPTH_MAX, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX,
+    SEGMENT_BYTES_MIN,
 };
 
 /// Which way writes take to the disk.
@@ -36,8 +36,6 @@ pub struct Options {
     /// Groups with at least so many bytes of records are compressed, if that saves something; 0 for
     /// none.
     pub compress_from_bytes: u64,
-    /// Opening fails if the entries above the flushed index take more bytes in the log.
-    pub replay_bytes_max: u64,
     /// A random number, another one at each start. It is mixed into new segments, so that neither
     /// old bytes nor bytes that a client made up can pass for a group.
     pub salt: u64,
@@ -51,7 +49,6 @@ impl Default for Options {
             depth: 1,
             unsynced: false,
             compress_from_bytes: COMPRESS_FROM_BYTES_DEFAULT,
-            replay_bytes_max: REPLAY_BYTES_DEFAULT,
             salt: 0,
         }
     }

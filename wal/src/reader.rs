@@ -9,13 +9,14 @@
 use crate::compress::decompress;
 use crate::error::{Error, Result};
 use crate::group::{GROUP_HEADER_BYTES, GroupHeader};
-use crate::limits::{BLOCK_BYTES, WINDOW_BYTES};
+use crate::limits::BLOCK_BYTES;
 use crate::record::Records;
 use crate::segment::{HeaderFault, SegmentHeader, SegmentName};
+use crate::window::Window;
 use bytes::Bytes;
-use retcd_vfs::{ReadFile, Vfs};
+use retcd_vfs::Vfs;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// The segments in a folder, by number. Files with other names are left out.
 pub fn segments(vfs: &dyn Vfs, dir: &Path) -> Result<Vec<SegmentName>> {
@@ -87,6 +88,20 @@ pub struct SegmentReader {
     chain: u32,
 }
 
+/// What lies at the end of the chain so far.
+pub(crate) enum Walked<'a> {
+    /// The next group.
+    Group {
+        header: GroupHeader,
+        /// The bytes of its records.
+        payload: Cow<'a, [u8]>,
+        /// Where it ends, padding included, in bytes.
+        end: u64,
+    },
+    /// No further group.
+    End(Ending),
+}
+
 enum Examined {
     Whole(GroupHeader, u32),
     Not(Ending),
@@ -107,17 +122,37 @@ impl SegmentReader {
         vfs: &dyn Vfs,
         path: &Path,
     ) -> Result<std::result::Result<SegmentReader, HeaderFault>> {
-        let mut window = Window::open(vfs, path)?;
+        let (mut window, file_bytes) = Window::open(vfs, path)?;
         let block = window.bytes(0, BLOCK_BYTES).map_err(Error::io(path))?;
         let (header, chain) = match SegmentHeader::decode(block) {
             Ok(decoded) => decoded,
             Err(fault) => return Ok(Err(fault)),
         };
-        if window.file_bytes != header.segment_bytes {
+        if file_bytes != header.segment_bytes {
             let reason = "the file hasn't the length that its header says";
             return Ok(Err(HeaderFault::Damaged(reason)));
         }
         Ok(Ok(SegmentReader { path: path.to_owned(), window, header, offset: BLOCK_BYTES, chain }))
+    }
+
+    /// Opens a segment whose header is known, to read groups that are durable.
+    pub(crate) fn reopen(
+        vfs: &dyn Vfs,
+        path: PathBuf,
+        header: SegmentHeader,
+    ) -> Result<SegmentReader> {
+        let window = Window::open_until(vfs, &path, 0)?;
+        Ok(SegmentReader { path, window, header, offset: BLOCK_BYTES, chain: 0 })
+    }
+
+    /// Goes to the group at `offset`, before which there is one with the checksum `chain`.
+    pub(crate) fn seek(&mut self, offset: u64, chain: u32) {
+        (self.offset, self.chain) = (offset, chain);
+    }
+
+    /// The part of the file that is in memory.
+    pub(crate) fn window(&mut self) -> &mut Window {
+        &mut self.window
     }
 
     /// The file.
@@ -142,28 +177,41 @@ impl SegmentReader {
 
     /// Reads the next group. At the end of the chain every further call says the same.
     pub fn next_group(&mut self) -> Result<Found> {
-        let (header, crc) = match self.examine(self.offset)? {
+        Ok(match self.walk()? {
+            Walked::End(ending) => Found::End(ending),
+            Walked::Group { header, payload, .. } => {
+                let payload = match payload {
+                    Cow::Borrowed(bytes) => Bytes::copy_from_slice(bytes),
+                    Cow::Owned(bytes) => Bytes::from(bytes),
+                };
+                Found::Group(ReadGroup { header, payload })
+            }
+        })
+    }
+
+    /// Reads the next group without copying it.
+    pub(crate) fn walk(&mut self) -> Result<Walked<'_>> {
+        let (offset, chain) = (self.offset, self.chain);
+        let (header, crc) = match self.examine(offset)? {
             Examined::Whole(header, crc) => (header, crc),
-            Examined::Not(ending) => return Ok(Found::End(ending)),
+            Examined::Not(ending) => return Ok(Walked::End(ending)),
         };
-        if header.chain != self.chain {
-            return Ok(Found::End(Ending::Unchained(header)));
+        if header.chain != chain {
+            return Ok(Walked::End(Ending::Unchained(header)));
         }
-        let group =
-            self.window.bytes(self.offset, header.bytes()).map_err(Error::io(&self.path))?;
+        (self.offset, self.chain) = (end_of(&header), crc);
+        let group = self.window.bytes(offset, header.bytes()).map_err(Error::io(&self.path))?;
         let stored = group.get(GROUP_HEADER_BYTES..).unwrap_or_default();
         let payload = match header.is_compressed {
-            false => Bytes::copy_from_slice(stored),
+            false => Cow::Borrowed(stored),
             true => {
-                decompress(stored, self.header.segment_bytes).map(Bytes::from).ok_or_else(|| {
+                decompress(stored, self.header.segment_bytes).map(Cow::Owned).ok_or_else(|| {
                     let reason = "a group with a right checksum doesn't decompress";
-                    Error::damaged(&self.path, self.offset, reason)
+                    Error::damaged(&self.path, offset, reason)
                 })?
             }
         };
-        self.offset = end_of(&header);
-        self.chain = crc;
-        Ok(Found::Group(ReadGroup { header, payload }))
+        Ok(Walked::Group { header, payload, end: self.offset })
     }
 
     /// Looks at everything from the end of the chain to the end of the file.
@@ -238,9 +286,9 @@ fn end_of(header: &GroupHeader) -> u64 {
 /// Whether a file whose header can't be used has, at some block, what looks like a group of the
 /// segment that its name says: then it was in use.
 pub(crate) fn holds_groups(vfs: &dyn Vfs, path: &Path, segment: u64) -> Result<bool> {
-    let mut window = Window::open(vfs, path)?;
+    let (mut window, file_bytes) = Window::open(vfs, path)?;
     let mut offset = BLOCK_BYTES;
-    while offset < window.file_bytes {
+    while offset < file_bytes {
         let head = window.bytes(offset, GROUP_HEADER_BYTES as u64).map_err(Error::io(path))?;
         let ours = |header: GroupHeader| header.segment == segment && header.offset == offset;
         if GroupHeader::decode(head).is_some_and(ours) {
@@ -249,40 +297,4 @@ pub(crate) fn holds_groups(vfs: &dyn Vfs, path: &Path, segment: u64) -> Result<b
         offset = offset.saturating_add(BLOCK_BYTES);
     }
     Ok(false)
-}
-
-/// A part of a file in memory, moved along as bytes are asked for.
-struct Window {
-    file: Arc<dyn ReadFile>,
-    file_bytes: u64,
-    start: u64,
-    held: Vec<u8>,
-}
-
-impl Window {
-    fn open(vfs: &dyn Vfs, path: &Path) -> Result<Window> {
-        let file = vfs.open_read(path).map_err(Error::io(path))?;
-        let file_bytes = file.len().map_err(Error::io(path))?;
-        Ok(Window { file, file_bytes, start: 0, held: Vec::new() })
-    }
-
-    /// The bytes from `offset` on: `len` of them, or fewer at the end of the file.
-    fn bytes(&mut self, offset: u64, len: u64) -> std::io::Result<&[u8]> {
-        let end = offset.saturating_add(len).min(self.file_bytes);
-        let held_end = self.start.saturating_add(self.held.len() as u64);
-        if offset < self.start || end > held_end {
-            let wanted = len.max(WINDOW_BYTES as u64);
-            let until = offset.saturating_add(wanted).min(self.file_bytes);
-            self.start = offset;
-            self.held.resize(as_usize(until.saturating_sub(offset)), 0);
-            self.file.read_exact_at(offset, &mut self.held)?;
-        }
-        let from = as_usize(offset.saturating_sub(self.start));
-        let to = as_usize(end.saturating_sub(self.start));
-        Ok(self.held.get(from..to).unwrap_or_default())
-    }
-}
-
-fn as_usize(bytes: u64) -> usize {
-    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

@@ -129,6 +129,76 @@ pub enum Record {
     Snapshot(SnapshotMark),
 }
 
+/// A record without an entry's data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordHead {
+    Entry { index: u64, term: u64, kind: u8 },
+    HardState(HardState),
+    Snapshot(SnapshotMark),
+}
+
+impl RecordHead {
+    /// Reads the record at the start of `bytes`; returns its length, too.
+    fn decode(bytes: &[u8]) -> Option<(RecordHead, usize)> {
+        let kind = *bytes.first()?;
+        let entry_kind = *bytes.get(AT_ENTRY_KIND)?;
+        let zeros = u16_at(bytes, AT_ZEROS)?;
+        let body_bytes = usize::try_from(u32_at(bytes, AT_BODY_BYTES)?).ok()?;
+        let end = HEAD_BYTES.checked_add(body_bytes)?;
+        let body = bytes.get(HEAD_BYTES..end)?;
+        if zeros != 0 || (kind != KIND_ENTRY && entry_kind != 0) {
+            return None;
+        }
+        let head = match kind {
+            KIND_ENTRY => RecordHead::Entry {
+                index: u64_at(body, 0)?,
+                term: u64_at(body, 8)?,
+                kind: entry_kind,
+            },
+            KIND_HARD_STATE if body_bytes == HARD_STATE_BODY_BYTES => {
+                RecordHead::HardState(HardState::decode(take(body, 0)?))
+            }
+            KIND_SNAPSHOT if body_bytes == SNAPSHOT_BODY_BYTES => {
+                RecordHead::Snapshot(SnapshotMark::decode(take(body, 0)?))
+            }
+            _ => return None,
+        };
+        Some((head, end))
+    }
+}
+
+/// What is said of a payload that isn't records.
+const NO_RECORD: &str = "a group with a right checksum holds something that isn't a record";
+
+/// The records of one group, without entries' data, and the bytes of each. Ends after what isn't a
+/// record.
+pub(crate) struct RecordHeads<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> RecordHeads<'a> {
+    pub(crate) fn new(payload: &'a [u8]) -> RecordHeads<'a> {
+        RecordHeads { rest: payload }
+    }
+}
+
+impl<'a> Iterator for RecordHeads<'a> {
+    type Item = Result<(RecordHead, &'a [u8]), &'static str>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let rest = std::mem::take(&mut self.rest);
+        let decoded = RecordHead::decode(rest).and_then(|(head, end)| {
+            let (record, behind) = rest.split_at_checked(end)?;
+            self.rest = behind;
+            Some((head, record))
+        });
+        Some(decoded.ok_or(NO_RECORD))
+    }
+}
+
 /// The records of one group. Yields what doesn't hold if the bytes aren't records, and then ends.
 pub struct Records {
     rest: Bytes,
@@ -139,34 +209,6 @@ impl Records {
     pub fn new(payload: Bytes) -> Records {
         Records { rest: payload }
     }
-
-    fn decode(&mut self) -> Option<Record> {
-        let kind = *self.rest.first()?;
-        let entry_kind = *self.rest.get(AT_ENTRY_KIND)?;
-        let zeros = u16_at(&self.rest, AT_ZEROS)?;
-        let body_bytes = usize::try_from(u32_at(&self.rest, AT_BODY_BYTES)?).ok()?;
-        let end = HEAD_BYTES.checked_add(body_bytes)?;
-        if end > self.rest.len() || zeros != 0 || (kind != KIND_ENTRY && entry_kind != 0) {
-            return None;
-        }
-        let mut record = self.rest.split_to(end);
-        let body = record.split_off(HEAD_BYTES);
-        match kind {
-            KIND_ENTRY => Some(Record::Entry(LogEntry {
-                index: u64_at(&body, 0)?,
-                term: u64_at(&body, 8)?,
-                kind: entry_kind,
-                data: body.slice(ENTRY_FIXED_BYTES..),
-            })),
-            KIND_HARD_STATE if body_bytes == HARD_STATE_BODY_BYTES => {
-                Some(Record::HardState(HardState::decode(take(&body, 0)?)))
-            }
-            KIND_SNAPSHOT if body_bytes == SNAPSHOT_BODY_BYTES => {
-                Some(Record::Snapshot(SnapshotMark::decode(take(&body, 0)?)))
-            }
-            _ => None,
-        }
-    }
 }
 
 impl Iterator for Records {
@@ -176,11 +218,19 @@ impl Iterator for Records {
         if self.rest.is_empty() {
             return None;
         }
-        let record = self.decode();
-        if record.is_none() {
+        let Some((head, end)) = RecordHead::decode(&self.rest) else {
             self.rest.clear();
-        }
-        Some(record.ok_or("a group with a right checksum holds something that isn't a record"))
+            return Some(Err(NO_RECORD));
+        };
+        let mut record = self.rest.split_to(end);
+        Some(Ok(match head {
+            RecordHead::Entry { index, term, kind } => {
+                let data = record.split_off(ENTRY_OVERHEAD_BYTES);
+                Record::Entry(LogEntry { index, term, kind, data })
+            }
+            RecordHead::HardState(hard_state) => Record::HardState(hard_state),
+            RecordHead::Snapshot(mark) => Record::Snapshot(mark),
+        }))
     }
 }
 

@@ -9,16 +9,21 @@
 //!    that says it was built after that place was durable, or the log is refused.
 //! 5. If the engine has gone past the log by switching to a snapshot, the log restarts there.
 //!
+//! Entries aren't kept: each is checked, told to whoever wants to see it, and put into the sparse
+//! [`Index`] by its group. What is in memory at a time is a window on the segment that is read.
+//!
 //! What can't be told from a torn tail: damage to the last groups, as many as may be under way at
 //! once, when no later group claims that they were durable.
 
 use crate::error::{Error, Result};
-use crate::options::Options;
-use crate::reader::{Behind, Found, ReadGroup, SegmentReader, holds_groups, segments};
-use crate::record::{ENTRY_OVERHEAD_BYTES, Record};
-use crate::segment::{Cut, CutReason, HeaderFault, SegmentName};
-use crate::types::{Flushed, Identity, LogEntry, LogState, SnapshotMark};
+use crate::group::GroupHeader;
+use crate::index::{Durable, Index, Span};
+use crate::reader::{Behind, SegmentReader, Walked, holds_groups, segments};
+use crate::record::{RecordHead, RecordHeads};
+use crate::segment::{Cut, CutReason, HeaderFault, SegmentHeader, SegmentName};
+use crate::types::{Flushed, Identity, LogState, Seen, SnapshotMark};
 use retcd_vfs::Vfs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// How the log ended.
@@ -53,8 +58,8 @@ pub struct Recovery {
     pub identity: Identity,
     /// Last index and term, hard state, newest snapshot mark.
     pub state: LogState,
-    /// The entries above the flushed index, in order and without a gap.
-    pub entries: Vec<LogEntry>,
+    /// Indexes of the entries above the flushed one.
+    pub unflushed: Range<u64>,
     /// How the log ended.
     pub verdict: Verdict,
     /// Bytes of unfinished groups that were given up, an estimate for people.
@@ -70,6 +75,8 @@ pub struct Recovery {
 pub(crate) struct Tail {
     /// The last segment's reader, at the end of the chain.
     pub(crate) reader: SegmentReader,
+    /// Where the entries are that were read.
+    pub(crate) index: Index,
     /// Every segment that exists, oldest first, the last one included.
     pub(crate) segments: Vec<SegmentName>,
     /// Of these, the first that was read.
@@ -80,12 +87,12 @@ pub(crate) struct Tail {
     pub(crate) cut: Option<Cut>,
 }
 
-/// Reads the log in `dir`. Changes nothing.
+/// Reads the log in `dir`, and tells `seen` what it sees. Changes nothing.
 pub(crate) fn recover(
     vfs: &dyn Vfs,
     dir: &Path,
-    options: &Options,
     flushed: Flushed,
+    seen: &mut dyn FnMut(Seen),
 ) -> Result<(Recovery, Tail)> {
     let (names, discarded) = usable_segments(vfs, dir)?;
     let first_read = start(&names, flushed).ok_or_else(|| {
@@ -93,21 +100,50 @@ pub(crate) fn recover(
         let reason = "the log begins behind what the engine has flushed";
         Error::missing(dir, oldest, reason)
     })?;
-    let readers = open_in_sequence(vfs, dir, &names[first_read..])?;
-    let first = &readers[0];
+    let (older, read) = names.split_at(first_read);
+    let mut sequence = Sequence { vfs, dir, names: read.iter(), before: None };
+    let first = sequence.next().expect("reading starts at a segment")?;
+    let header = *first.header();
     let mut replay = Replay {
         flushed,
-        limit: options.replay_bytes_max,
-        collected_bytes: 0,
         term_at_flushed: None,
-        state: first.header().state,
-        entries: Vec::new(),
+        state: header.state,
+        index: Index::new(header, older),
+        has_told: false,
+        seen,
     };
     replay.note_position();
-    let identity = first.header().identity;
-    let (last, is_final) = replay.read_all(readers)?;
-    let (recovery, tail) = replay.judge(identity, last, is_final)?;
+    let (last, is_final) = replay.read_all(first, sequence)?;
+    let (recovery, tail) = replay.judge(header.identity, last, is_final)?;
     Ok((Recovery { discarded, ..recovery }, Tail { segments: names, first_read, ..tail }))
+}
+
+/// Indexes a segment from before the one at which reading started. `next` is the header of the one
+/// behind it. `None` if anything is wrong with it, or it isn't of this log.
+pub(crate) fn index_older(
+    vfs: &dyn Vfs,
+    dir: &Path,
+    name: SegmentName,
+    next: &SegmentHeader,
+) -> Option<Index> {
+    let mut reader = SegmentReader::open(vfs, &dir.join(name.to_string())).ok()?;
+    let header = *reader.header();
+    if header.name() != name || header.identity != next.identity {
+        return None;
+    }
+    let mut replay = Replay {
+        // The engine has everything that is in there.
+        flushed: Flushed { index: u64::MAX, term: 0 },
+        term_at_flushed: None,
+        state: header.state,
+        index: Index::new(header, &[]),
+        has_told: false,
+        seen: &mut |_| {},
+    };
+    replay.read_segment(&mut reader, Some(next.previous_end)).ok()?;
+    let leads_on = (reader.offset(), reader.chain()) == (next.previous_end, next.previous_chain)
+        && replay.state == next.state;
+    leads_on.then_some(replay.index)
 }
 
 /// Who wrote the log in `dir`; `None` if there is no log.
@@ -152,20 +188,33 @@ pub(crate) fn start(names: &[SegmentName], flushed: Flushed) -> Option<usize> {
     names.iter().rposition(|name| name.first_index <= reach)
 }
 
-fn open_in_sequence(
-    vfs: &dyn Vfs,
-    dir: &Path,
-    names: &[SegmentName],
-) -> Result<Vec<SegmentReader>> {
-    let mut readers: Vec<SegmentReader> = Vec::with_capacity(names.len());
-    for name in names {
-        let path = dir.join(name.to_string());
-        let reader = SegmentReader::open(vfs, &path)?;
-        let header = reader.header();
-        if header.name() != *name {
+const GAP: &str = "an entry doesn't follow the one before";
+
+/// Opens one segment after the other.
+struct Sequence<'a> {
+    vfs: &'a dyn Vfs,
+    dir: &'a Path,
+    names: std::slice::Iter<'a, SegmentName>,
+    before: Option<SegmentHeader>,
+}
+
+impl Iterator for Sequence<'_> {
+    type Item = Result<SegmentReader>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.names.next().map(|name| self.open(*name))
+    }
+}
+
+impl Sequence<'_> {
+    fn open(&mut self, name: SegmentName) -> Result<SegmentReader> {
+        let path = self.dir.join(name.to_string());
+        let reader = SegmentReader::open(self.vfs, &path)?;
+        let header = *reader.header();
+        if header.name() != name {
             return Err(Error::damaged(&path, 0, "the header isn't this file's"));
         }
-        if let Some(before) = readers.last().map(SegmentReader::header) {
+        if let Some(before) = self.before.replace(header) {
             if header.identity != before.identity {
                 return Err(Error::Foreign {
                     path,
@@ -175,47 +224,47 @@ fn open_in_sequence(
             }
             if before.segment.checked_add(1) != Some(header.segment) {
                 let reason = "the segments before it are missing";
-                return Err(Error::missing(dir, header.segment, reason));
+                return Err(Error::missing(self.dir, header.segment, reason));
             }
         }
-        readers.push(reader);
+        Ok(reader)
     }
-    Ok(readers)
-}
-
-/// What an entry counts for in the limit of a replay.
-fn replay_bytes(entry: &LogEntry) -> u64 {
-    (ENTRY_OVERHEAD_BYTES + entry.data.len()) as u64
 }
 
 /// The log as it is read, group by group.
-struct Replay {
+struct Replay<'a> {
     flushed: Flushed,
-    limit: u64,
-    collected_bytes: u64,
     /// The term of the entry at the flushed index, once the log has one.
     term_at_flushed: Option<u64>,
     state: LogState,
-    /// From flushed + 1 to the last index, or empty.
-    entries: Vec<LogEntry>,
+    index: Index,
+    /// Whether `seen` knows of entries.
+    has_told: bool,
+    seen: &'a mut dyn FnMut(Seen),
 }
 
-impl Replay {
+impl Replay<'_> {
     /// Reads all segments; returns the last one's reader and whether its last group is a final one.
-    fn read_all(&mut self, readers: Vec<SegmentReader>) -> Result<(SegmentReader, bool)> {
-        let mut readers = readers.into_iter().peekable();
+    fn read_all(
+        &mut self,
+        first: SegmentReader,
+        mut sequence: Sequence<'_>,
+    ) -> Result<(SegmentReader, bool)> {
+        let mut reader = first;
         loop {
-            let mut reader = readers.next().expect("the last one returns");
-            let next = readers.peek().map(SegmentReader::header);
-            let bound = next.map(|next| (next.previous_end, next.previous_chain));
-            let is_final = self.read_segment(&mut reader, bound.map(|(end, _)| end))?;
-            let Some((end, chain)) = bound else {
+            let next = sequence.next().transpose()?;
+            let bound = next.as_ref().map(SegmentReader::header);
+            let is_final = self.read_segment(&mut reader, bound.map(|next| next.previous_end))?;
+            let Some(next) = next else {
                 return Ok((reader, is_final));
             };
-            if reader.offset() != end || reader.chain() != chain {
+            let header = *next.header();
+            if (reader.offset(), reader.chain()) != (header.previous_end, header.previous_chain) {
                 let reason = "the next segment was begun behind groups that aren't here any more";
                 return Err(Error::damaged(reader.path(), reader.offset(), reason));
             }
+            self.index.begin_segment(header);
+            reader = next;
         }
     }
 
@@ -223,69 +272,89 @@ impl Replay {
     fn read_segment(&mut self, reader: &mut SegmentReader, end: Option<u64>) -> Result<bool> {
         let mut is_final = false;
         while end.is_none_or(|end| reader.offset() < end) {
-            let Found::Group(group) = reader.next_group()? else {
+            let (offset, chain) = (reader.offset(), reader.chain());
+            let Walked::Group { header, payload, end } = reader.walk()? else {
                 break;
             };
-            is_final = group.header.is_final;
-            self.apply(reader.path(), &group)?;
+            is_final = header.is_final;
+            let applied = self.apply(&header, &payload);
+            let (snapshot, entries) =
+                applied.map_err(|reason| Error::damaged(reader.path(), offset, reason))?;
+            self.index.add(&Durable { offset, end, chain, snapshot, entries });
         }
         Ok(is_final)
     }
 
-    fn apply(&mut self, path: &Path, group: &ReadGroup) -> Result<()> {
-        let damaged = |reason| Error::damaged(path, group.header.offset, reason);
-        let mut records = 0;
-        for record in group.records() {
+    /// Follows what a group does; says what doesn't hold if it can't be.
+    fn apply(
+        &mut self,
+        header: &GroupHeader,
+        payload: &[u8],
+    ) -> std::result::Result<(Option<SnapshotMark>, Option<Span>), &'static str> {
+        let (mut records, mut snapshot, mut span) = (0, None, None);
+        for record in RecordHeads::new(payload) {
             records += 1;
-            match record.map_err(damaged)? {
-                Record::Entry(entry) => self.entry(entry, &damaged)?,
-                Record::HardState(hard_state) => self.state.hard_state = hard_state,
-                Record::Snapshot(mark) if mark.index > self.flushed.index => {
-                    return Err(damaged("a snapshot that the engine hasn't got is marked here"));
+            match record?.0 {
+                RecordHead::Entry { index: u64::MAX, .. } => {
+                    return Err("an entry has the last index there is: none could follow");
                 }
-                Record::Snapshot(mark) => self.restart(mark),
+                RecordHead::Entry { index, term, kind } => {
+                    span = Some(match span {
+                        None => self.first_entry(index, term)?,
+                        Some(span) => Span::and(span, index, term).ok_or(GAP)?,
+                    });
+                    self.entry(index, term, kind);
+                }
+                RecordHead::HardState(hard_state) => self.state.hard_state = hard_state,
+                RecordHead::Snapshot(mark) if mark.index > self.flushed.index => {
+                    return Err("a snapshot that the engine hasn't got is marked here");
+                }
+                RecordHead::Snapshot(_) if span.is_some() => {
+                    return Err("a snapshot is marked behind entries");
+                }
+                RecordHead::Snapshot(mark) => {
+                    snapshot = Some(mark);
+                    self.restart(mark);
+                }
             }
         }
-        if records != group.header.records {
-            return Err(damaged("the group doesn't hold as many records as it says"));
+        if records != header.records {
+            return Err("the group doesn't hold as many records as it says");
         }
-        match self.state.last_index == group.header.last_index {
-            true => Ok(()),
-            false => Err(damaged("the group doesn't end at the index that it says")),
+        match self.state.last_index == header.last_index {
+            true => Ok((snapshot, span)),
+            false => Err("the group doesn't end at the index that it says"),
         }
     }
 
-    fn entry(&mut self, entry: LogEntry, damaged: &dyn Fn(&'static str) -> Error) -> Result<()> {
-        if entry.index == 0 || entry.index > self.state.last_index.saturating_add(1) {
-            return Err(damaged("an entry doesn't follow the one before"));
+    fn first_entry(&self, index: u64, term: u64) -> std::result::Result<Span, &'static str> {
+        match index > 0 && index <= self.state.last_index.saturating_add(1) {
+            true => Ok(Span::new(index, term)),
+            false => Err(GAP),
         }
-        if entry.index == u64::MAX {
-            return Err(damaged("an entry has the last index there is: none could follow"));
-        }
-        self.state.last_index = entry.index;
-        self.state.last_term = entry.term;
+    }
+
+    fn entry(&mut self, index: u64, term: u64, kind: u8) {
+        (self.state.last_index, self.state.last_term) = (index, term);
         self.note_position();
-        let keep = entry.index.saturating_sub(self.flushed.index.saturating_add(1));
-        while self.entries.len() as u64 > keep {
-            let dropped = self.entries.pop().expect("it isn't empty");
-            self.collected_bytes -= replay_bytes(&dropped);
+        if index > self.flushed.index {
+            self.has_told = true;
+            (self.seen)(Seen::Entry { index, term, kind });
+        } else {
+            self.tell_restart();
         }
-        if entry.index <= self.flushed.index {
-            return Ok(());
-        }
-        self.collected_bytes += replay_bytes(&entry);
-        if self.collected_bytes > self.limit {
-            return Err(Error::ReplayTooLarge { limit: self.limit });
-        }
-        self.entries.push(entry);
-        Ok(())
     }
 
     fn restart(&mut self, mark: SnapshotMark) {
         self.state.restart(mark);
-        self.entries.clear();
-        self.collected_bytes = 0;
         self.note_position();
+        self.tell_restart();
+    }
+
+    fn tell_restart(&mut self) {
+        if std::mem::take(&mut self.has_told) {
+            (self.seen)(Seen::Restart);
+        }
     }
 
     /// Keeps track of the term at the flushed index as the end of the log moves.
@@ -319,13 +388,15 @@ impl Replay {
         let recovery = Recovery {
             identity,
             state: self.state,
-            entries: self.entries,
+            unflushed: self.flushed.index.saturating_add(1)
+                ..self.state.last_index.max(self.flushed.index).saturating_add(1),
             verdict,
             truncated_bytes: cut.map_or(0, |cut| cut.bytes),
             restarted: contradicts,
             discarded: None,
         };
-        let tail = Tail { reader, segments: Vec::new(), first_read: 0, is_final, cut };
+        let index = self.index;
+        let tail = Tail { reader, index, segments: Vec::new(), first_read: 0, is_final, cut };
         Ok((recovery, tail))
     }
 

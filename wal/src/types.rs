@@ -95,6 +95,11 @@ impl LogState {
         }
     }
 
+    /// Index and term of the last entry.
+    pub(crate) fn position(&self) -> SnapshotMark {
+        SnapshotMark { index: self.last_index, term: self.last_term }
+    }
+
     /// Restarts behind a snapshot.
     pub(crate) fn restart(&mut self, mark: SnapshotMark) {
         self.snapshot = mark;
@@ -109,4 +114,20 @@ pub enum Step {
     Idle,
     /// Something was done, and there may be more.
     Worked,
+}
+
+/// What recovery sees of the entries above the flushed index while it reads the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// An entry. What was seen at its index and above is replaced.
+    Entry {
+        /// Raft index; one above the one before, or lower.
+        index: u64,
+        /// Raft term.
+        term: u64,
+        /// The entry's type; opaque here.
+        kind: u8,
+    },
+    /// The log restarts: nothing that was seen counts.
+    Restart,
 }

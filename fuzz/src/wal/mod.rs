@@ -24,6 +24,7 @@ pub mod reference;
 
 use retcd_vfs::Vfs;
 use retcd_wal::{Flushed, Identity, Log, LogEntry, Options, Recovery, Result};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,11 +40,12 @@ pub fn open(
     flushed: Flushed,
 ) -> Result<(Log, Recovery, Vec<LogEntry>)> {
     let (log, recovery) = Log::open(vfs, Path::new(DIR), options, IDENTITY, flushed)?;
-    let entries = recovered_entries(&log, &recovery);
+    let entries = recovered_entries(&log, &recovery)?;
     Ok((log, recovery, entries))
 }
 
 /// The entries above the flushed index.
-fn recovered_entries(_: &Log, recovery: &Recovery) -> Vec<LogEntry> {
-    recovery.entries.clone()
+fn recovered_entries(log: &Log, recovery: &Recovery) -> Result<Vec<LogEntry>> {
+    let Range { start, end } = recovery.unflushed.clone();
+    log.reader().entries(start, end, u64::MAX)
 }

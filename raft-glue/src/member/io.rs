@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use retcd_api::raftpb;
-use retcd_wal::{HardState, LogEntry, SnapshotMark};
+use retcd_wal::{HardState, LogEntry, LogReader, SnapshotMark};
 
 /// How a member behaves; the same for its whole life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub struct MemberConfig {
 }
 
 /// What the log and the engine kept of an earlier life.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Restored {
     /// The newest hard state in the log. Its commit index may be below `applied`.
     pub hard_state: HardState,
@@ -34,9 +34,12 @@ pub struct Restored {
     pub conf_state: raftpb::ConfState,
     /// Up to where the engine has everything.
     pub applied: SnapshotMark,
-    /// Entries of the log, ascending without a gap. Those at or below `applied` are ignored, the
-    /// first above it is its successor.
-    pub entries: Vec<LogEntry>,
+    /// The log's last entry, or what is before the first one; not below `applied`.
+    pub last: SnapshotMark,
+    /// Indexes of the membership changes in the log above `applied`, ascending.
+    pub conf_changes: Vec<u64>,
+    /// Reads the log's entries, which are durable.
+    pub log: LogReader,
 }
 
 /// Something that happened to a member. Rare and large ones are boxed: proposals go through queues.

@@ -14,7 +14,7 @@
 //! member doesn't count itself into a quorum before; committed entries come out in index order,
 //! each exactly once. A lone voter campaigns as soon as it can win.
 //!
-//! What it doesn't do: snapshots of a member that lags behind the tail, and joint configurations.
+//! What it doesn't do: snapshots of a member that lags behind the log, and joint configurations.
 
 mod grouping;
 mod io;
@@ -86,8 +86,8 @@ impl Member {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Inconsistent`] if entries don't follow the applied index without a gap, if
-    /// the commit index is above the last entry, or if the hard state is older than the entries.
+    /// [`crate::Error::Inconsistent`] if the log ends before the applied or the commit index, or if
+    /// the hard state is older than the last entry.
     pub fn new(config: MemberConfig, restored: Restored, logger: &slog::Logger) -> Result<Member> {
         let applied = restored.applied.index;
         let logged = restored.hard_state;
@@ -125,6 +125,7 @@ impl Member {
         };
         member.campaign_if_alone()?;
         member.settle_election_timeout();
+        member.raw.store().check()?;
         Ok(member)
     }
 
@@ -134,6 +135,7 @@ impl Member {
     ///
     /// The member must stop on any.
     pub fn step(&mut self, input: Input) -> Result<()> {
+        self.raw.store().check()?;
         match input {
             Input::Propose { token, data } => {
                 self.gather(token, data);
@@ -155,7 +157,7 @@ impl Member {
         self.campaign_if_alone()?;
         self.ask_parked_reads();
         self.settle_election_timeout();
-        Ok(())
+        self.raw.store().check()
     }
 
     /// Where the member stands.

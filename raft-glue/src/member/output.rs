@@ -22,11 +22,13 @@ impl Member {
     ///
     /// The member must stop on any.
     pub fn take_output(&mut self) -> Result<Output> {
+        self.raw.store().check()?;
         self.propose_gathered();
         if self.raw.has_ready() {
             self.take_ready()?;
         }
         self.note_role();
+        self.raw.store().check()?;
         Ok(std::mem::take(&mut self.output))
     }
 

@@ -4,6 +4,7 @@ use super::Member;
 use super::grouping::fits;
 use crate::conf_change::checked_conf_change;
 use crate::convert::{conf_change_proposal, message_from_etcd};
+use crate::limits::{INFLIGHT_MESSAGES_FROM_DISK_MAX, INFLIGHT_MESSAGES_MAX};
 use crate::{Error, Result};
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use retcd_api::raftpb;
@@ -24,9 +25,30 @@ impl Member {
         {
             return Err(Error::LogLost { commit: message.commit, last });
         }
+        self.pace(&message);
         // Proposals can be dropped and senders unknown: both are the network's everyday life.
         let _ = self.raw.step(message);
         Ok(())
+    }
+
+    /// Bounds what is under way to a follower that answers, by where its next entries come from.
+    fn pace(&mut self, message: &Message) {
+        let is_answer = matches!(
+            message.msg_type,
+            MessageType::MsgAppendResponse | MessageType::MsgHeartbeatResponse
+        );
+        if !is_answer {
+            return;
+        }
+        let on_disk = self.raw.store().last_on_disk();
+        let Some(progress) = self.raw.raft.prs().get(message.from) else {
+            return;
+        };
+        let messages_max = match progress.next_idx <= on_disk {
+            true => INFLIGHT_MESSAGES_FROM_DISK_MAX,
+            false => INFLIGHT_MESSAGES_MAX,
+        };
+        self.raw.raft.adjust_max_inflight_msgs(message.from, messages_max);
     }
 
     fn may_come(&self, message: &mut Message) -> bool {

@@ -1,9 +1,11 @@
 //! A member alone, and three in one place, driven by hand.
 
 use super::*;
+use crate::testing::LogOf;
 use crate::{Error, KIND_CONF_CHANGE, TAIL_BYTES_MAX, conf_state_after, decode_conf_change};
 use prost::Message as _;
 use retcd_api::raftpb;
+use retcd_vfs::MemVfs;
 use retcd_wal::{LogEntry, SnapshotMark};
 
 fn member(id: u64, restored: Restored) -> Result<Member> {
@@ -19,6 +21,38 @@ fn member(id: u64, restored: Restored) -> Result<Member> {
     Member::new(config, restored, &slog::Logger::root(slog::Discard, slog::o!()))
 }
 
+/// What a start finds: a hard state (term, vote, commit), voters, what is applied (index, term),
+/// and a log with `entries`, or one that begins behind what is applied.
+fn restored(
+    hard_state: (u64, u64, u64),
+    ids: &[u64],
+    applied: (u64, u64),
+    entries: &[LogEntry],
+) -> Restored {
+    restored_and_log(hard_state, ids, applied, entries).0
+}
+
+fn restored_and_log(
+    (term, vote, commit): (u64, u64, u64),
+    ids: &[u64],
+    (index, applied_term): (u64, u64),
+    entries: &[LogEntry],
+) -> (Restored, LogOf) {
+    let applied = SnapshotMark { index, term: applied_term };
+    let behind = |first: &LogEntry| SnapshotMark { index: first.index - 1, ..applied };
+    let log = LogOf::with(&MemVfs::new(), entries.first().map_or(applied, behind), entries);
+    let changes = entries.iter().filter(|e| e.kind != crate::KIND_NORMAL && e.index > index);
+    let restored = Restored {
+        hard_state: HardState { term, vote, commit },
+        conf_state: voters(ids),
+        applied,
+        last: log.last(),
+        conf_changes: changes.map(|entry| entry.index).collect(),
+        log: log.log.reader(),
+    };
+    (restored, log)
+}
+
 fn conf_changed(change: ConfChange, state: ConfState) -> Input {
     Input::ConfChanged { change: Some(Box::new(change)), state: Box::new(state) }
 }
@@ -31,20 +65,13 @@ fn entry(index: u64, term: u64) -> LogEntry {
     LogEntry { index, term, kind: crate::KIND_NORMAL, data: Bytes::from_static(b"entry") }
 }
 
-/// A lone voter that has applied everything and leads.
+/// A lone voter that has applied everything and leads. Its log has the entry of its election.
 fn lone_leader() -> Member {
-    let mut member = member(
-        1,
-        Restored {
-            hard_state: HardState { term: 1, vote: 1, commit: 3 },
-            conf_state: voters(&[1]),
-            applied: SnapshotMark { index: 3, term: 1 },
-            entries: Vec::new(),
-        },
-    )
-    .expect("a consistent state");
+    let (found, mut log) = restored_and_log((1, 1, 3), &[1], (3, 1), &[]);
+    let mut member = member(1, found).expect("a consistent state");
     let output = member.take_output().expect("no error");
     let group = only_group(&output).expect("the empty entry of the new term");
+    log.append(&group.entries);
     persist(&mut member, group.number);
     let output = member.take_output().expect("no error");
     assert_eq!(output.committed.len(), 1);
@@ -119,13 +146,8 @@ fn a_report_may_cover_several_groups() {
 
 #[test]
 fn reads_wait_for_the_first_entry_of_the_term() {
-    let restored = Restored {
-        hard_state: HardState { term: 1, vote: 1, commit: 3 },
-        conf_state: voters(&[1]),
-        applied: SnapshotMark { index: 3, term: 1 },
-        entries: vec![entry(4, 1)],
-    };
-    let mut member = member(1, restored).expect("a consistent state");
+    let found = restored((1, 1, 3), &[1], (3, 1), &[entry(4, 1)]);
+    let mut member = member(1, found).expect("a consistent state");
     member.step(Input::ReadIndex { context: 7 }).expect("ok");
     let output = take(&mut member);
     let group = only_group(&output).expect("the empty entry");
@@ -229,12 +251,8 @@ fn newborn() -> (Member, ConfChange) {
     };
     let first =
         LogEntry { index: 1, term: 1, kind: KIND_CONF_CHANGE, data: change.encode_to_vec().into() };
-    let restored = Restored {
-        hard_state: HardState { term: 1, vote: 0, commit: 1 },
-        entries: vec![first],
-        ..Restored::default()
-    };
-    (member(1, restored).expect("a consistent state"), change)
+    let found = restored((1, 0, 1), &[], (0, 0), &[first]);
+    (member(1, found).expect("a consistent state"), change)
 }
 
 #[test]
@@ -263,13 +281,8 @@ fn a_newborn_campaigns_once_its_own_addition_is_applied() {
 #[test]
 fn a_membership_change_that_wasnt_committed_doesnt_keep_a_lone_voter_from_leading() {
     let change = LogEntry { kind: KIND_CONF_CHANGE, ..entry(5, 1) };
-    let restored = Restored {
-        hard_state: HardState { term: 1, vote: 1, commit: 4 },
-        conf_state: voters(&[1]),
-        applied: SnapshotMark { index: 3, term: 1 },
-        entries: vec![entry(4, 1), change],
-    };
-    let member = member(1, restored).expect("a consistent state");
+    let found = restored((1, 1, 4), &[1], (3, 1), &[entry(4, 1), change]);
+    let member = member(1, found).expect("a consistent state");
     assert_eq!(member.status().role, Role::Leader);
 }
 
@@ -330,48 +343,31 @@ fn a_removed_leader_steps_down() {
 
 #[test]
 fn inconsistent_states_are_refused() {
-    let sound = Restored {
-        hard_state: HardState { term: 2, vote: 0, commit: 5 },
-        conf_state: voters(&[1]),
-        applied: SnapshotMark { index: 3, term: 2 },
-        entries: (2..=6).map(|index| entry(index, 2)).collect(),
+    let found = |hard_state, last| {
+        let entries: Vec<_> = (2..=last).map(|index| entry(index, 2)).collect();
+        member(1, restored(hard_state, &[1], (3, 2), &entries))
     };
-    assert!(member(1, sound.clone()).is_ok());
-    let mut lost = sound.clone();
-    lost.entries.truncate(3);
-    let mut gap = sound.clone();
-    gap.entries.drain(..3);
-    let mut old = sound.clone();
-    old.hard_state.term = 1;
-    let mut backwards = sound;
-    backwards.entries[4].term = 1;
-    for (name, state) in [("lost", lost), ("gap", gap), ("old", old), ("back", backwards)] {
-        let refused = member(1, state).err();
-        assert!(matches!(refused, Some(Error::Inconsistent { .. })), "{name}");
+    assert!(found((2, 0, 5), 6).is_ok());
+    for (name, refused) in [
+        ("committed entries are lost", found((2, 0, 5), 4)),
+        ("applied entries are lost", found((2, 0, 2), 2)),
+        ("the hard state is old", found((1, 0, 5), 6)),
+    ] {
+        assert!(matches!(refused.err(), Some(Error::Inconsistent { .. })), "{name}");
     }
 }
 
 #[test]
 fn the_commit_index_is_at_least_the_applied_one() {
-    let restored = Restored {
-        hard_state: HardState { term: 2, vote: 0, commit: 1 },
-        conf_state: voters(&[1, 2]),
-        applied: SnapshotMark { index: 3, term: 2 },
-        entries: vec![entry(4, 2)],
-    };
-    let member = member(1, restored).expect("a consistent state");
+    let found = restored((2, 0, 1), &[1, 2], (3, 2), &[entry(4, 2)]);
+    let member = member(1, found).expect("a consistent state");
     assert_eq!(member.status().committed, 3);
 }
 
 /// A follower among three that hears from a leader.
 fn follower() -> Member {
-    let restored = Restored {
-        hard_state: HardState { term: 1, vote: 0, commit: 3 },
-        conf_state: voters(&[1, 2, 3]),
-        applied: SnapshotMark { index: 3, term: 1 },
-        entries: Vec::new(),
-    };
-    member(1, restored).expect("a consistent state")
+    let found = restored((1, 0, 3), &[1, 2, 3], (3, 1), &[]);
+    member(1, found).expect("a consistent state")
 }
 
 fn from_leader(kind: raftpb::MessageType) -> raftpb::Message {
@@ -462,13 +458,8 @@ struct Three {
 
 impl Three {
     fn new() -> Three {
-        let restored = Restored {
-            hard_state: HardState { term: 1, vote: 0, commit: 3 },
-            conf_state: voters(&[1, 2, 3]),
-            applied: SnapshotMark { index: 3, term: 1 },
-            entries: Vec::new(),
-        };
-        let start = |id| member(id, restored.clone()).expect("a consistent state");
+        let found = restored((1, 0, 3), &[1, 2, 3], (3, 1), &[]);
+        let start = |id| member(id, found.clone()).expect("a consistent state");
         Three { members: (1..=3).map(start).collect(), committed: vec![Vec::new(); 3] }
     }
 

@@ -22,7 +22,6 @@ pub(crate) const OPTIONS: Options = Options {
     unsynced: false,
     depth: 1,
     compress_from_bytes: 0,
-    replay_bytes_max: 1 << 20,
     salt: 0x5a17,
 };
 

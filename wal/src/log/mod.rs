@@ -10,6 +10,7 @@ use crate::limits::group_bytes_max;
 use crate::opener::{Opener, Refusal};
 use crate::options::Options;
 use crate::prepare::{Next, ReadyFile};
+use crate::readback::{LogReader, Shared};
 use crate::segment::SegmentName;
 use crate::stats::Stats;
 use crate::types::{Group, HardState, Identity, LogState, SnapshotMark};
@@ -31,6 +32,8 @@ pub struct Log {
     state: LogState,
     /// Every segment that exists, oldest first; the last one is the active one.
     segments: VecDeque<SegmentName>,
+    /// What readers see of the log.
+    shared: Arc<Shared>,
     active: Active,
     next: Next,
     /// Files for the segments after the next, oldest first: a recycled file needn't be filled,
@@ -126,6 +129,11 @@ impl Log {
     /// Last index and term, hard state, newest snapshot mark. Counts what is under way.
     pub fn state(&self) -> LogState {
         self.state
+    }
+
+    /// Reads durable entries back, on any thread.
+    pub fn reader(&self) -> LogReader {
+        LogReader::new(Arc::clone(&self.shared))
     }
 
     /// Who writes this log.
@@ -251,6 +259,7 @@ impl Log {
         let Some(group) = self.active.complete(&mut self.workshop, wait)? else {
             return Ok(false);
         };
+        self.shared.index.lock().add(&group.durable);
         self.stats.groups += 1;
         self.stats.syncs += u64::from(self.mode() != LogMode::Unsynced);
         self.stats.bytes += group.bytes;

@@ -4,15 +4,17 @@ use super::Log;
 use super::rotation::{begin, finish};
 use crate::active::{Active, Workshop};
 use crate::error::{Error, Result};
+use crate::index::Index;
 use crate::limits::{BLOCK_BYTES, SPARES_MAX};
 use crate::opener::Opener;
 use crate::options::Options;
 use crate::prepare::{Next, ReadyFile, is_temporary};
+use crate::readback::Shared;
 use crate::reader::segments;
 use crate::recovery::{self, Recovery, Tail, recover};
 use crate::segment::{FORMAT_VERSION, SegmentHeader, SegmentName};
 use crate::stats::Stats;
-use crate::types::{Flushed, Group, Identity, LogState, SnapshotMark};
+use crate::types::{Flushed, Group, Identity, LogState, Seen, SnapshotMark};
 use retcd_vfs::{AlignedBuf, Vfs};
 use std::collections::VecDeque;
 use std::path::Path;
@@ -56,14 +58,15 @@ impl Log {
         };
         let active = begin(&*vfs, dir, &mut opener, &file, header)?;
         let names = VecDeque::from([header.name()]);
-        let parts = (state, names, active, next, opener);
+        let parts = (state, names, Index::new(header, &[]), active, next, opener);
         Ok(Log::assemble(vfs, dir, options, identity, parts))
     }
 
-    /// Opens the log in `dir` and reads everything above what the engine has flushed.
+    /// Opens the log in `dir` and checks everything above what the engine has flushed.
     ///
-    /// What is returned is durable, and the log can be appended to. A log that has lost something
-    /// acknowledged is refused: [`Error::Damaged`], [`Error::Missing`].
+    /// What is there is durable then, and the log can be appended to. A log that has lost something
+    /// acknowledged is refused: [`Error::Damaged`], [`Error::Missing`]. Entries stay on the disk:
+    /// see [`Log::reader`].
     pub fn open(
         vfs: Arc<dyn Vfs>,
         dir: &Path,
@@ -71,8 +74,21 @@ impl Log {
         identity: Identity,
         flushed: Flushed,
     ) -> Result<(Log, Recovery)> {
+        Log::open_seeing(vfs, dir, options, identity, flushed, &mut |_| {})
+    }
+
+    /// Does what [`Log::open`] does, and tells `seen` of each entry above the flushed index in the
+    /// order in which they lie in the log.
+    pub fn open_seeing(
+        vfs: Arc<dyn Vfs>,
+        dir: &Path,
+        options: Options,
+        identity: Identity,
+        flushed: Flushed,
+        seen: &mut dyn FnMut(Seen),
+    ) -> Result<(Log, Recovery)> {
         options.check()?;
-        let (recovery, tail) = recover(&*vfs, dir, &options, flushed)?;
+        let (recovery, tail) = recover(&*vfs, dir, flushed, seen)?;
         if recovery.identity != identity {
             return Err(Error::Foreign {
                 path: tail.reader.path().to_owned(),
@@ -90,14 +106,10 @@ impl Log {
     }
 
     /// Reads the log in `dir` as [`Log::open`] does, and changes nothing: for looking at the log of
-    /// a member that isn't running.
-    pub fn inspect(
-        vfs: &dyn Vfs,
-        dir: &Path,
-        options: &Options,
-        flushed: Flushed,
-    ) -> Result<Recovery> {
-        recover(vfs, dir, options, flushed).map(|(recovery, _)| recovery)
+    /// a member that isn't running. Segments and their groups are read by
+    /// [`SegmentReader`](crate::SegmentReader).
+    pub fn inspect(vfs: &dyn Vfs, dir: &Path, flushed: Flushed) -> Result<Recovery> {
+        recover(vfs, dir, flushed, &mut |_| {}).map(|(recovery, _)| recovery)
     }
 
     /// Who wrote the log in `dir`; `None` if there is no log yet.
@@ -116,6 +128,7 @@ impl Log {
     ) -> Result<Log> {
         let mut opener = Opener::new(&options);
         let mut names = VecDeque::from(tail.segments);
+        let mut index = tail.index;
         let last = *tail.reader.header();
         let number = last.segment + 1;
         let (mut next, spares) = adopt(&*vfs, dir, options.segment_bytes)?;
@@ -135,6 +148,7 @@ impl Log {
                 cut: tail.cut,
             };
             names.push_back(header.name());
+            index.begin_segment(header);
             begin(&*vfs, dir, &mut opener, &file, header)?
         } else {
             let path = tail.reader.path().to_owned();
@@ -144,7 +158,7 @@ impl Log {
             active.is_final = tail.is_final;
             active
         };
-        let parts = (state, names, active, next, opener);
+        let parts = (state, names, index, active, next, opener);
         let mut log = Log::assemble(vfs, dir, options, identity, parts);
         log.spares = spares;
         log.take_spare();
@@ -156,15 +170,17 @@ impl Log {
         dir: &Path,
         options: Options,
         identity: Identity,
-        (state, segments, active, next, opener): (
+        (state, segments, index, active, next, opener): (
             LogState,
             VecDeque<SegmentName>,
+            Index,
             Active,
             Next,
             Opener,
         ),
     ) -> Log {
         Log {
+            shared: Arc::new(Shared::new(Arc::clone(&vfs), dir, index)),
             vfs,
             dir: dir.to_owned(),
             options,

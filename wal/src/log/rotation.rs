@@ -106,6 +106,8 @@ impl Log {
                 return Ok(Step::Idle);
             }
             let oldest = *oldest;
+            // Readers must not take what becomes of the file for damage.
+            log.shared.index.lock().forget(oldest);
             log.let_go(oldest)?;
             log.segments.pop_front();
             Ok(Step::Worked)
@@ -141,6 +143,7 @@ impl Log {
         };
         self.active = begin(&*self.vfs, &self.dir, &mut self.opener, &file, header)?;
         self.segments.push_back(header.name());
+        self.shared.index.lock().begin_segment(header);
         self.stats.rotations += 1;
         self.take_spare();
         Ok(())

@@ -181,10 +181,10 @@ fn a_newest_segment_that_was_never_finished_is_discarded() {
     let path = dir().join("0000000000000001-0000000000000004.wal");
     let mut file = vfs.create_append(&path).unwrap();
     file.append(&[0; 100]).unwrap();
-    let seen = Log::inspect(&vfs, dir(), &OPTIONS, Flushed::default()).unwrap();
+    let seen = Log::inspect(&vfs, dir(), Flushed::default()).unwrap();
     assert!(vfs.exists(&path).unwrap(), "looking changes nothing");
     let (mut log, recovery) = open(&vfs, Flushed::default()).unwrap();
-    assert_eq!(recovery, seen);
+    assert_eq!(*recovery, seen);
     assert_eq!(recovery.discarded, Some(path.clone()));
     assert!(!vfs.exists(&path).unwrap());
     fill(&mut log, 4, 14, 1);

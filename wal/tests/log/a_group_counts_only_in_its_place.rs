@@ -3,9 +3,7 @@
 
 use crate::support::*;
 use retcd_vfs::{CrashVfs, MemVfs, Vfs};
-use retcd_wal::{
-    BLOCK_BYTES, Error, Flushed, Found, Group, Recovery, Result, SegmentReader, Verdict,
-};
+use retcd_wal::{BLOCK_BYTES, Error, Flushed, Found, Group, Result, SegmentReader, Verdict};
 
 /// What an empty group says.
 #[derive(Clone, Copy)]
@@ -67,7 +65,7 @@ fn one_of_another_segment_salt_or_offset_is_not() {
         Ties { offset: right.offset + BLOCK_BYTES, ..right },
     ] {
         let (vfs, _) = log_and_ties();
-        let verdict = found_with(&vfs, wrong).unwrap().verdict;
+        let verdict = found_with(&vfs, wrong).unwrap().verdict.clone();
         assert!(matches!(verdict, Verdict::TornTail { .. }), "{verdict:?}");
     }
 }
@@ -75,7 +73,7 @@ fn one_of_another_segment_salt_or_offset_is_not() {
 #[test]
 fn one_that_follows_another_group_is_not() {
     let (vfs, ties) = log_and_ties();
-    let verdict = found_with(&vfs, Ties { chain: ties.chain ^ 1, ..ties }).unwrap().verdict;
+    let verdict = found_with(&vfs, Ties { chain: ties.chain ^ 1, ..ties }).unwrap().verdict.clone();
     assert!(matches!(verdict, Verdict::Hole { .. }), "{verdict:?}");
 }
 

@@ -1,8 +1,9 @@
 //! Random histories of groups, rotations, truncations, snapshots, purges and restarts, compared
-//! with a model that keeps everything; and random histories that end in a crash at a random
+//! with a model that keeps everything, as a whole at each start and in any range after each action;
+//! and random histories that end in a crash at a random
 //! operation.
 
-use crate::model::{Action, Harness};
+use crate::model::{Action, Harness, Random};
 use crate::support::make_parents;
 use proptest::prelude::*;
 use retcd_vfs::CrashVfs;
@@ -42,10 +43,11 @@ proptest! {
     fn without_a_crash(
         actions in proptest::collection::vec(action(), 1..60),
         depth in 1usize..4,
+        seed in any::<u64>(),
     ) {
         let mut harness = harness(depth);
         harness.create().unwrap();
-        harness.run(&actions).unwrap();
+        harness.run_reading(&actions, seed).unwrap();
         harness.open().unwrap();
     }
 
@@ -62,9 +64,10 @@ proptest! {
         for (actions, operations, seed) in histories {
             harness.vfs.stop_at(harness.vfs.operations() + operations);
             // It may or may not come that far.
-            let _ = harness.run(&actions);
+            let _ = harness.run_reading(&actions, seed);
             harness = harness.after_crash(seed);
             harness.open().unwrap();
+            harness.read_back(&mut Random(seed)).unwrap();
         }
     }
 }

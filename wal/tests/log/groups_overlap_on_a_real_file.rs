@@ -12,8 +12,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 const DEPTH: usize = 8;
-const OVERLAPPED: Options =
-    Options { io: IoMode::Uring, depth: DEPTH, replay_bytes_max: 1 << 30, ..OPTIONS };
+const OVERLAPPED: Options = Options { io: IoMode::Uring, depth: DEPTH, ..OPTIONS };
 
 /// Long enough that a test which comes to it has failed.
 const FOR_EVER: Duration = Duration::from_secs(600);
@@ -56,8 +55,8 @@ fn what_was_acknowledged_is_there_after_a_kill() {
         }
         drop(log);
         let at = Flushed::default();
-        let (again, recovery) =
-            Log::open(Arc::new(RealVfs), &dir, OVERLAPPED, IDENTITY, at).unwrap();
+        let opened = Log::open(Arc::new(RealVfs), &dir, OVERLAPPED, IDENTITY, at);
+        let (again, recovery) = opened.and_then(with_entries).unwrap();
         let found = recovery.state.last_index;
         assert!((acknowledged..=submitted).contains(&found), "{acknowledged} {found} {submitted}");
         assert_eq!(indexes(&recovery), (1..=found).collect::<Vec<_>>());

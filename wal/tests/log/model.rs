@@ -3,11 +3,11 @@
 //! group at or after the last acknowledged one.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use crate::support::{IDENTITY, OPTIONS, dir};
+use crate::support::{IDENTITY, OPTIONS, Recovery, dir, read_back, with_entries};
 use retcd_vfs::CrashVfs;
 use retcd_wal::{
-    BLOCK_BYTES, Error, Flushed, Group, HardState, Log, LogEntry, LogState, Options, Purge,
-    Recovery, Result, SnapshotMark, Step,
+    BLOCK_BYTES, Error, Flushed, Group, HardState, Log, LogEntry, LogReader, LogState, Options,
+    Purge, Result, SnapshotMark, Step,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,6 +87,23 @@ impl Said {
         self
     }
 
+    /// The entries from `from` up to `to` that have `bytes_max` bytes of log, or the first.
+    fn range(&self, from: u64, to: u64, bytes_max: u64) -> Vec<LogEntry> {
+        let mut bytes = 0;
+        let entries = self.entries.range(from..to).map(|(_, entry)| entry);
+        let fitting = entries.enumerate().take_while(|(nth, entry)| {
+            bytes += 24 + entry.data.len() as u64;
+            *nth == 0 || bytes <= bytes_max
+        });
+        fitting.map(|(_, entry)| entry.clone()).collect()
+    }
+
+    fn term(&self, index: u64) -> Option<u64> {
+        let SnapshotMark { index: marked, term } = self.state.snapshot;
+        let entry = self.entries.get(&index).map(|entry| entry.term);
+        entry.or((index == marked).then_some(term))
+    }
+
     /// What is above `index`.
     fn above(mut self, index: u64) -> Said {
         self.entries = self.entries.split_off(&(index + 1));
@@ -98,7 +115,22 @@ impl Said {
 pub(crate) struct Harness {
     pub(crate) vfs: CrashVfs,
     pub(crate) log: Option<Log>,
+    /// A reader of `log`.
+    reader: Option<LogReader>,
     expected: Expected,
+}
+
+/// SplitMix64.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
 }
 
 /// What the log must say when it is opened again.
@@ -124,17 +156,17 @@ impl Harness {
             created: false,
             salt: 1,
         };
-        Harness { vfs, log: None, expected }
+        Harness { vfs, log: None, reader: None, expected }
     }
 
     /// The same log, left behind by a crash on another disk.
     pub(crate) fn after_crash(&self, seed: u64) -> Harness {
-        Harness { vfs: self.vfs.crash(seed), log: None, expected: self.expected.clone() }
+        Harness { expected: self.expected.clone(), ..Harness::new(self.vfs.crash(seed)) }
     }
 
     /// The same log after the process was started again on the same disk.
     pub(crate) fn after_kill(&self) -> Harness {
-        Harness { vfs: self.vfs.clone(), log: None, expected: self.expected.clone() }
+        Harness { expected: self.expected.clone(), ..Harness::new(self.vfs.clone()) }
     }
 
     pub(crate) fn create(&mut self) -> Result<()> {
@@ -147,7 +179,7 @@ impl Harness {
 
     /// Opens the log, checks what it says, and goes on from there.
     pub(crate) fn open(&mut self) -> Result<Recovery> {
-        self.log = None;
+        (self.log, self.reader) = (None, None);
         let expected = &mut self.expected;
         expected.salt += 1;
         // In every other life large groups are compressed.
@@ -156,7 +188,7 @@ impl Harness {
         let vfs = Arc::new(self.vfs.clone());
         let (log, recovery) = match Log::open(vfs, dir(), options, IDENTITY, expected.flushed) {
             Err(Error::NoLog { .. }) if !expected.created => return self.create_again(),
-            other => other?,
+            other => other.and_then(with_entries)?,
         };
         expected.meet(&recovery);
         self.log = Some(log);
@@ -170,6 +202,26 @@ impl Harness {
 
     pub(crate) fn run(&mut self, actions: &[Action]) -> Result<()> {
         actions.iter().try_for_each(|action| self.step(action))
+    }
+
+    /// Runs actions and reads the log back after each, in ranges that `seed` determines.
+    pub(crate) fn run_reading(&mut self, actions: &[Action], seed: u64) -> Result<()> {
+        let mut random = Random(seed);
+        actions.iter().try_for_each(|action| {
+            self.step(action)?;
+            self.read_back(&mut random)
+        })
+    }
+
+    /// Compares what the log's reader says with what is durable.
+    pub(crate) fn read_back(&mut self, random: &mut Random) -> Result<()> {
+        let log = self.log.as_ref().unwrap();
+        // One reader goes on where it stopped before, the other one begins.
+        let kept = self.reader.take().unwrap_or_else(|| log.reader());
+        self.expected.meet_reader(&kept, random)?;
+        self.expected.meet_reader(&kept.clone(), random)?;
+        self.reader = Some(kept);
+        Ok(())
     }
 
     pub(crate) fn step(&mut self, action: &Action) -> Result<()> {
@@ -352,5 +404,46 @@ impl Expected {
         self.base = said;
         self.submitted.clear();
         self.acknowledged = 0;
+    }
+
+    /// Checks that a reader says what the log says behind some group that may be durable: all of
+    /// it, from what the engine has flushed on, and any range of it.
+    fn meet_reader(&self, reader: &LogReader, random: &mut Random) -> Result<()> {
+        let first = first_readable(reader)?;
+        let last = reader.last_index();
+        assert!(first <= self.flushed.index.max(last) + 1, "from {first}, {:?}", self.flushed);
+        let all = read_back(reader, first, u64::MAX)?;
+        let position = (last, reader.term(last)?);
+        let has_all = |said: &Said| {
+            (said.state.last_index, said.state.last_term) == position
+                && said.entries.range(first..).map(|(_, entry)| entry).eq(&all)
+        };
+        let mut counts = self.acknowledged..=self.submitted.len();
+        let Some(said) = counts.find_map(|count| Some(self.said(count)).filter(has_all)) else {
+            let indexes: Vec<_> = all.iter().map(|entry| (entry.index, entry.term)).collect();
+            panic!("{indexes:?} isn't {:?}", self.said(self.acknowledged));
+        };
+        for _ in 0..4 {
+            let from = first + random.below(last + 2 - first);
+            let to = from + random.below(8);
+            let bytes_max = random.below(9000);
+            let found = reader.entries(from, to, bytes_max)?;
+            assert_eq!(found, said.range(from, to, bytes_max), "{from} to {to}, {bytes_max}");
+            let index = first - 1 + random.below(last + 2 - first);
+            assert_eq!(Some(reader.term(index)?), said.term(index), "of {index}");
+        }
+        assert!(matches!(reader.term(last + 1), Err(Error::NotInLog { .. })));
+        Ok(())
+    }
+}
+
+/// The lowest index that can be read: segments from before the start may turn out to be of no use.
+fn first_readable(reader: &LogReader) -> Result<u64> {
+    loop {
+        let first = reader.first_index();
+        match reader.entries(first, first + 1, 0) {
+            Err(Error::NotInLog { .. }) => assert!(reader.first_index() > first),
+            other => return other.map(|_| first),
+        }
     }
 }

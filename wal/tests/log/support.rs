@@ -3,9 +3,10 @@
 
 use retcd_vfs::{AlignedBuf, LogMode, MemVfs, Vfs};
 use retcd_wal::{
-    BLOCK_BYTES, Flushed, Group, HardState, Identity, Log, LogEntry, Options, Recovery, Result,
+    BLOCK_BYTES, Flushed, Group, HardState, Identity, Log, LogEntry, LogReader, Options, Result,
     SegmentName, SnapshotMark, segments,
 };
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +19,6 @@ pub(crate) const OPTIONS: Options = Options {
     depth: 1,
     unsynced: false,
     compress_from_bytes: 0,
-    replay_bytes_max: 1 << 20,
     salt: 0x5a17,
 };
 
@@ -73,7 +73,42 @@ pub(crate) fn make_parents(vfs: &dyn Vfs) {
 }
 
 pub(crate) fn open(vfs: &impl Shareable, flushed: Flushed) -> Result<(Log, Recovery)> {
-    Log::open(vfs.shared(), dir(), OPTIONS, IDENTITY, flushed)
+    Log::open(vfs.shared(), dir(), OPTIONS, IDENTITY, flushed).and_then(with_entries)
+}
+
+/// What recovery says, and the entries above the flushed index as they are read back.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    recovery: retcd_wal::Recovery,
+    pub(crate) entries: Vec<LogEntry>,
+}
+
+impl std::ops::Deref for Recovery {
+    type Target = retcd_wal::Recovery;
+
+    fn deref(&self) -> &retcd_wal::Recovery {
+        &self.recovery
+    }
+}
+
+/// Adds the entries to what [`Log::open`] returned.
+pub(crate) fn with_entries((log, recovery): (Log, retcd_wal::Recovery)) -> Result<(Log, Recovery)> {
+    let Range { start, end } = recovery.unflushed.clone();
+    let entries = read_back(&log.reader(), start, end)?;
+    assert_eq!(entries.len() as u64, end - start);
+    Ok((log, Recovery { recovery, entries }))
+}
+
+/// Reads all entries from `from` up to `to`, in pieces.
+pub(crate) fn read_back(reader: &LogReader, from: u64, to: u64) -> Result<Vec<LogEntry>> {
+    let mut entries = Vec::new();
+    loop {
+        let piece = reader.entries(from + entries.len() as u64, to, 5000)?;
+        if piece.is_empty() {
+            return Ok(entries);
+        }
+        entries.extend(piece);
+    }
 }
 
 pub(crate) fn recover(vfs: &impl Shareable) -> Recovery {

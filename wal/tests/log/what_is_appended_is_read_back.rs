@@ -132,18 +132,6 @@ fn the_largest_group_fits_and_a_larger_one_is_refused() {
 }
 
 #[test]
-fn a_replay_above_its_limit_is_refused() {
-    let vfs = log_of(20);
-    let options = Options { replay_bytes_max: 1240, ..OPTIONS };
-    let open = |through| {
-        let at = flushed(through, u64::from(through > 0));
-        Log::open(Arc::new(vfs.clone()), dir(), options, IDENTITY, at)
-    };
-    assert!(matches!(open(9).err(), Some(retcd_wal::Error::ReplayTooLarge { limit: 1240 })));
-    assert_eq!(open(10).unwrap().1.entries.len(), 10);
-}
-
-#[test]
 fn real_files_in_every_way_of_writing() {
     let on = |io, depth, unsynced| Options { io, depth, unsynced, ..OPTIONS };
     let ways = [
@@ -177,7 +165,8 @@ fn real_files_in_every_way_of_writing() {
         while log.prepare().unwrap() == Step::Worked {}
         drop(log);
         let at = flushed(5, 1);
-        let (log, recovery) = Log::open(vfs, &dir, options, IDENTITY, at).unwrap();
+        let (log, recovery) =
+            Log::open(vfs, &dir, options, IDENTITY, at).and_then(with_entries).unwrap();
         assert_eq!(indexes(&recovery), (6..=20).collect::<Vec<_>>());
         log.close().unwrap();
     }

@@ -6,12 +6,12 @@
 use super::line::{Recovered, VerdictLine};
 use super::place::Source;
 use retcd_vfs::Vfs;
-use retcd_wal::{Error, Flushed, Log, Options, Recovery, Verdict};
+use retcd_wal::{Error, Flushed, Log, Recovery, Verdict};
 use std::path::Path;
 
 /// Asks recovery.
 pub(super) fn judge(vfs: &dyn Vfs, dir: &Path, flushed: Flushed, source: Source) -> VerdictLine {
-    match Log::inspect(vfs, dir, &Options::default(), flushed) {
+    match Log::inspect(vfs, dir, flushed) {
         Ok(recovery) => accepted(recovery, flushed, source),
         Err(error) => refused(error, flushed, source),
     }
