@@ -275,7 +275,7 @@ impl<W: Worker> Stage<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use std::collections::VecDeque;
 
     struct Recorder {
         done: Arc<Mutex<Vec<(u32, &'static str)>>>,
@@ -322,7 +322,8 @@ mod tests {
 
     /// Begins up to three pieces; a disk of its own thread ends them.
     struct Overlapping {
-        begun: std::collections::VecDeque<u32>,
+        taken: Option<u32>,
+        begun: VecDeque<u32>,
         disk: Sender<u32>,
         ended: Receiver<u32>,
         bell: Arc<Bell>,
@@ -363,13 +364,11 @@ mod tests {
         type Work = u32;
 
         fn is_ready(&self, _: &u32) -> bool {
-            self.begun.len() < 3
+            self.taken.is_none() && self.begun.len() < 3
         }
 
         fn work(&mut self, first: u32, queue: &Queue<u32>) -> Result<(), Failure> {
-            self.begun.push_back(first);
-            self.disk.send(first).expect("the disk is there as long as somebody sends");
-            self.most = self.most.max(self.begun.len());
+            assert_eq!(self.taken.replace(first), None, "no more is taken than there is room for");
             self.go_on(queue)
         }
 
@@ -377,17 +376,21 @@ mod tests {
             while let Ok(piece) = self.ended.try_recv() {
                 self.report(piece);
             }
-            match (self.begun.len() < 3).then(|| queue.next()).flatten() {
-                Some(next) => self.work(next, queue),
-                None => Ok(()),
+            while self.begun.len() < 3
+                && let Some(piece) = self.taken.take().or_else(|| queue.next())
+            {
+                self.begun.push_back(piece);
+                self.disk.send(piece).expect("the disk is there as long as somebody sends");
+                self.most = self.most.max(self.begun.len());
             }
+            Ok(())
         }
 
         fn pause(&self) -> Pause {
             let waiter = || -> Arc<dyn Waiter> { self.bell.clone() };
             Pause {
                 waiter: (!self.begun.is_empty()).then(waiter),
-                takes_work: self.begun.len() < 3,
+                takes_work: self.taken.is_none() && self.begun.len() < 3,
                 until: None,
             }
         }
@@ -407,7 +410,7 @@ mod tests {
 
         fn end(mut self) -> Result<(), Failure> {
             self.settle()?;
-            assert_eq!(self.most, 3);
+            assert_eq!((self.taken, self.most), (None, 3));
             Ok(())
         }
     }
@@ -426,9 +429,9 @@ mod tests {
                 rung.wake();
             }
         });
-        let (begun, most) = (std::collections::VecDeque::new(), 0);
+        let (taken, begun, most) = (None, VecDeque::new(), 0);
         let reports = reported.clone();
-        let worker = Overlapping { begun, disk, ended, bell, reported, most };
+        let worker = Overlapping { taken, begun, disk, ended, bell, reported, most };
         let stage = Arc::new(Stage::new(worker));
         let runner = stage.clone();
         let own = std::thread::spawn(move || runner.run(Duration::from_secs(3600)));
