@@ -48,8 +48,9 @@ pub(super) struct UnderWay {
 impl Worker for Writer {
     type Work = AppendGroup;
 
-    /// A group that isn't begun on the spot would hold up whoever brings it. Nor must he do with
-    /// several groups under way what has to wait for all of them, or for the disk.
+    /// A log that writes on the spot takes whatever comes. To one that overlaps only the beginning
+    /// of a group is brought: what waits for a free place, for groups under way (a new segment), or
+    /// for the disk (a look at the segments) is the stage's thread's.
     fn is_ready(&self, work: &AppendGroup) -> bool {
         if !self.log.overlaps() {
             return true;

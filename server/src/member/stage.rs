@@ -275,7 +275,7 @@ impl<W: Worker> Stage<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use std::collections::VecDeque;
 
     struct Recorder {
         done: Arc<Mutex<Vec<(u32, &'static str)>>>,
@@ -318,6 +318,132 @@ mod tests {
         let done = done.lock();
         let numbers: Vec<u32> = done.iter().map(|(number, _)| *number).collect();
         assert_eq!(numbers, (1..10_000).chain([0]).collect::<Vec<_>>());
+    }
+
+    /// Begins up to three pieces; a disk of its own thread ends them.
+    struct Overlapping {
+        taken: Option<u32>,
+        begun: VecDeque<u32>,
+        disk: Sender<u32>,
+        ended: Receiver<u32>,
+        bell: Arc<Bell>,
+        reported: Arc<Mutex<Vec<u32>>>,
+        most: usize,
+    }
+
+    #[derive(Default)]
+    struct Bell {
+        rang: Mutex<bool>,
+        changed: parking_lot::Condvar,
+    }
+
+    impl Waiter for Bell {
+        fn wait(&self, limit: Duration) -> std::io::Result<()> {
+            let mut rang = self.rang.lock();
+            if !*rang {
+                self.changed.wait_for(&mut rang, limit);
+            }
+            *rang = false;
+            Ok(())
+        }
+
+        fn wake(&self) {
+            *self.rang.lock() = true;
+            self.changed.notify_one();
+        }
+    }
+
+    impl Overlapping {
+        fn report(&mut self, piece: u32) {
+            assert_eq!(self.begun.pop_front(), Some(piece));
+            self.reported.lock().push(piece);
+        }
+    }
+
+    impl Worker for Overlapping {
+        type Work = u32;
+
+        fn is_ready(&self, _: &u32) -> bool {
+            self.taken.is_none() && self.begun.len() < 3
+        }
+
+        fn work(&mut self, first: u32, queue: &Queue<u32>) -> Result<(), Failure> {
+            assert_eq!(self.taken.replace(first), None, "no more is taken than there is room for");
+            self.go_on(queue)
+        }
+
+        fn go_on(&mut self, queue: &Queue<u32>) -> Result<(), Failure> {
+            while let Ok(piece) = self.ended.try_recv() {
+                self.report(piece);
+            }
+            while self.begun.len() < 3
+                && let Some(piece) = self.taken.take().or_else(|| queue.next())
+            {
+                self.begun.push_back(piece);
+                self.disk.send(piece).expect("the disk is there as long as somebody sends");
+                self.most = self.most.max(self.begun.len());
+            }
+            Ok(())
+        }
+
+        fn pause(&self) -> Pause {
+            let waiter = || -> Arc<dyn Waiter> { self.bell.clone() };
+            Pause {
+                waiter: (!self.begun.is_empty()).then(waiter),
+                takes_work: self.taken.is_none() && self.begun.len() < 3,
+                until: None,
+            }
+        }
+
+        fn settle(&mut self) -> Result<(), Failure> {
+            while !self.begun.is_empty() {
+                let piece = self.ended.recv().expect("the disk ends what was begun");
+                self.report(piece);
+            }
+            Ok(())
+        }
+
+        fn idle(&mut self) -> Result<(), Failure> {
+            assert!(self.begun.is_empty(), "what is under way is slept on");
+            Ok(())
+        }
+
+        fn end(mut self) -> Result<(), Failure> {
+            self.settle()?;
+            assert_eq!((self.taken, self.most), (None, 3));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_under_way_is_slept_on_and_reported_in_order() {
+        const PIECES: u32 = 20_000;
+        let (disk, begun) = unbounded();
+        let (end, ended) = unbounded();
+        let (bell, reported) = (Arc::<Bell>::default(), Arc::<Mutex<Vec<_>>>::default());
+        let rung = bell.clone();
+        let disk_thread = std::thread::spawn(move || {
+            for piece in begun {
+                // The worker is gone only when everything was reported.
+                let _ = end.send(piece);
+                rung.wake();
+            }
+        });
+        let (taken, begun, most) = (None, VecDeque::new(), 0);
+        let reports = reported.clone();
+        let worker = Overlapping { taken, begun, disk, ended, bell, reported, most };
+        let stage = Arc::new(Stage::new(worker));
+        let runner = stage.clone();
+        let own = std::thread::spawn(move || runner.run(Duration::from_secs(3600)));
+        for piece in 0..PIECES {
+            let bring = if piece % 3 == 0 { Bring::Later } else { Bring::Now };
+            stage.bring(piece, bring).expect("it never fails");
+        }
+        stage.settle().expect("it never fails");
+        stage.end();
+        own.join().expect("no panic").expect("it never fails");
+        disk_thread.join().expect("no panic");
+        assert_eq!(*reports.lock(), (0..PIECES).collect::<Vec<_>>());
     }
 
     struct Panicking;
