@@ -55,10 +55,3 @@ fn held_segment(file: &dyn ReadFile) -> Option<SegmentHeader> {
     file.read_exact_at(0, &mut block).ok()?;
     SegmentHeader::decode(&block).ok().map(|(header, _)| header)
 }
-
-/// Version of the format that a segment's file names, if it names one.
-pub(super) fn format_of(vfs: &dyn Vfs, path: &Path) -> Option<u32> {
-    let mut start = [0; 12];
-    vfs.open_read(path).ok()?.read_exact_at(0, &mut start).ok()?;
-    start.last_chunk().map(|version| u32::from_le_bytes(*version))
-}

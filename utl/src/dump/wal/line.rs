@@ -5,7 +5,7 @@
 use super::place::Source;
 use super::summary::Summary;
 use crate::request::{Message, Payload};
-use retcd_wal::{Cut, CutReason, Flushed, GroupHeader, HardState, SegmentHeader, SnapshotMark};
+use retcd_wal::{Cut, CutReason, Flushed, HardState, ReadGroup, SegmentHeader, SnapshotMark};
 use serde::{Serialize, Serializer};
 
 /// One line of output.
@@ -108,13 +108,12 @@ impl SegmentLine {
     pub(super) fn of(
         file: String,
         header: &SegmentHeader,
-        format: u32,
         checksum: u32,
         needed: bool,
     ) -> SegmentLine {
         SegmentLine {
             file,
-            format,
+            format: header.version,
             bytes: header.segment_bytes,
             recycled: header.recycled,
             needed,
@@ -141,10 +140,14 @@ pub(super) struct GroupLine {
     pub(super) segment: u64,
     /// Where it starts.
     pub(super) offset: u64,
-    /// Bytes of header and records.
+    /// Bytes of header and payload.
     pub(super) bytes: u64,
     /// Bytes up to the next group.
     pub(super) padded_bytes: u64,
+    /// Whether the records are compressed.
+    pub(super) compressed: bool,
+    /// Bytes of the records before they were compressed.
+    pub(super) record_bytes: u64,
     /// How many records it has.
     pub(super) records: u32,
     /// Last index of the log with it.
@@ -163,13 +166,16 @@ pub(super) struct GroupLine {
 }
 
 impl GroupLine {
-    /// What a header says.
-    pub(super) fn of(header: &GroupHeader, checksum: u32, counts: bool) -> GroupLine {
+    /// What a group says of itself.
+    pub(super) fn of(group: &ReadGroup, checksum: u32, counts: bool) -> GroupLine {
+        let header = &group.header;
         GroupLine {
             segment: header.segment,
             offset: header.offset,
             bytes: header.bytes(),
             padded_bytes: header.bytes().next_multiple_of(retcd_wal::BLOCK_BYTES),
+            compressed: header.is_compressed,
+            record_bytes: group.payload.len() as u64,
             records: header.records,
             last_index: header.last_index,
             synced_through: header.synced_through,

@@ -111,7 +111,7 @@ pub(super) fn run(args: &Args, vfs: &dyn Vfs, out: &mut dyn Write) -> Result<boo
     for file in folder.others(vfs, &place.log) {
         output.print(&Line::File(file))?;
     }
-    let mut printer = Printer::new(args, vfs, &place.log, &folder, flushed, notes.rewinds, output);
+    let mut printer = Printer::new(args, &place.log, &folder, flushed, notes.rewinds, output);
     walk(vfs, &place.log, &folder.segments, &mut |event| printer.event(event))?;
     let (mut output, printed_all) = printer.finish()?;
     let verdict = verdict::judge(vfs, &place.log, flushed, source);

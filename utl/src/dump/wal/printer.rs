@@ -3,7 +3,7 @@
 use super::Error;
 use super::args::{Args, Format};
 use super::filter::{Filter, HARD_STATE, NORMAL, SNAPSHOT};
-use super::folder::{Folder, format_of};
+use super::folder::Folder;
 use super::line::{
     EndingLine, EntryPart, FaultLine, GroupLine, Line, RecordLine, SegmentLine, Status,
 };
@@ -13,10 +13,7 @@ use super::text::Text;
 use super::walk::{Event, Junction};
 use crate::request::Payload;
 use retcd_raft_glue::KIND_NORMAL;
-use retcd_vfs::Vfs;
-use retcd_wal::{
-    Ending, FORMAT_VERSION, Flushed, LogEntry, ReadGroup, Record, SegmentName, SegmentReader,
-};
+use retcd_wal::{Ending, Flushed, LogEntry, ReadGroup, Record, SegmentName, SegmentReader};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -48,7 +45,6 @@ impl<'a> Output<'a> {
 
 /// Prints a log as it is walked.
 pub(super) struct Printer<'a> {
-    vfs: &'a dyn Vfs,
     dir: &'a Path,
     filter: Filter,
     values_max: usize,
@@ -77,7 +73,6 @@ enum Detail {
 impl<'a> Printer<'a> {
     pub(super) fn new(
         args: &Args,
-        vfs: &'a dyn Vfs,
         dir: &'a Path,
         folder: &Folder,
         flushed: Flushed,
@@ -87,7 +82,6 @@ impl<'a> Printer<'a> {
         let reach = flushed.index.saturating_add(1);
         let needed = folder.segments.iter().rfind(|name| name.first_index <= reach);
         Printer {
-            vfs,
             dir,
             filter: args.filter(),
             values_max: args.values_max(),
@@ -157,9 +151,8 @@ impl<'a> Printer<'a> {
         }
         self.summary.segment(header.segment_bytes);
         if self.detail != Detail::Totals {
-            let format = format_of(self.vfs, reader.path()).unwrap_or(FORMAT_VERSION);
             let needed = header.segment >= self.first_needed;
-            let line = SegmentLine::of(self.file.clone(), header, format, reader.chain(), needed);
+            let line = SegmentLine::of(self.file.clone(), header, reader.chain(), needed);
             self.output.print(&Line::Segment(Box::new(line)))?;
         }
         match header.name() == name {
@@ -170,7 +163,7 @@ impl<'a> Printer<'a> {
 
     fn group(&mut self, group: &ReadGroup, checksum: u32, counts: bool) -> Result<(), Error> {
         let is_shown = self.shows(group.header.segment);
-        let line = GroupLine::of(&group.header, checksum, counts);
+        let line = GroupLine::of(group, checksum, counts);
         let mut unprinted = None;
         if is_shown {
             self.summary.group(&line);

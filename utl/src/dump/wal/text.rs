@@ -133,15 +133,14 @@ fn write_group(out: &mut dyn Write, line: &GroupLine) -> io::Result<()> {
         true => write!(out, "final group of a clean stop, ")?,
         false => write!(out, "{}, ", Count(u64::from(line.records), "record"))?,
     }
+    write!(out, "{} of {} bytes, ", line.bytes, line.padded_bytes)?;
+    if line.compressed {
+        write!(out, "compressed from {}, ", line.record_bytes)?;
+    }
     write!(
         out,
-        "{} of {} bytes, last index {}, synced through {}, chain {:08x}, checksum {:08x}",
-        line.bytes,
-        line.padded_bytes,
-        line.last_index,
-        line.synced_through,
-        line.chain,
-        line.checksum
+        "last index {}, synced through {}, chain {:08x}, checksum {:08x}",
+        line.last_index, line.synced_through, line.chain, line.checksum
     )?;
     writeln!(out, "{}", if line.counts { "" } else { " [given up]" })
 }
@@ -193,6 +192,14 @@ fn write_summary(out: &mut dyn Write, line: &Summary) -> io::Result<()> {
     let records = format!("{mean:.1} records each, at most {most}");
     let groups = format!("{on_disk}, {padding:.1} % of it padding; {records}");
     row("groups", line.groups, groups)?;
+    let compressed = match line.groups_compressed {
+        0 => String::new(),
+        _ => {
+            let (records, stored) = (Size(line.record_bytes), Size(line.group_bytes));
+            format!("of all groups, {records} of records are {stored} with headers")
+        }
+    };
+    row("  compressed", line.groups_compressed, compressed)?;
     row("  given up", line.groups_given_up, String::new())?;
     let per_byte = ratio(line.padded_bytes, line.entry_bytes);
     let payload = Size(line.entry_bytes);
