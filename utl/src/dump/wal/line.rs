@@ -5,7 +5,9 @@
 use super::place::Source;
 use super::summary::Summary;
 use crate::request::{Message, Payload};
-use retcd_wal::{Cut, CutReason, Flushed, HardState, ReadGroup, SegmentHeader, SnapshotMark};
+use retcd_wal::{
+    Cut, CutReason, Ending, Flushed, HardState, ReadGroup, SegmentHeader, SnapshotMark,
+};
 use serde::{Serialize, Serializer};
 
 /// One line of output.
@@ -134,7 +136,7 @@ impl SegmentLine {
 }
 
 /// A group's header.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 pub(super) struct GroupLine {
     /// Number of the segment.
     pub(super) segment: u64,
@@ -259,6 +261,31 @@ pub(super) struct FaultLine {
     pub(super) reason: String,
 }
 
+/// What is at the end of a chain of groups: [`Ending`] without the groups that it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum EndingKind {
+    Full,
+    Blank,
+    OldBytes,
+    Unrecognized,
+    Broken,
+    Unchained,
+}
+
+impl From<Ending> for EndingKind {
+    fn from(ending: Ending) -> EndingKind {
+        match ending {
+            Ending::Full => EndingKind::Full,
+            Ending::Blank => EndingKind::Blank,
+            Ending::OldBytes => EndingKind::OldBytes,
+            Ending::Unrecognized => EndingKind::Unrecognized,
+            Ending::Broken(_) => EndingKind::Broken,
+            Ending::Unchained(_) => EndingKind::Unchained,
+        }
+    }
+}
+
 /// A segment's chain of groups ends.
 #[derive(Serialize)]
 pub(super) struct EndingLine {
@@ -266,8 +293,8 @@ pub(super) struct EndingLine {
     pub(super) segment: u64,
     /// Where the next group would start.
     pub(super) offset: u64,
-    /// What is there: `full`, `blank`, `old-bytes`, `unrecognized`, `broken`, `unchained`.
-    pub(super) ending: &'static str,
+    /// What is there.
+    pub(super) ending: EndingKind,
     /// The furthest that a whole group behind it says was durable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) behind_synced_through: Option<u64>,
@@ -281,11 +308,29 @@ pub(super) struct EndingLine {
     pub(super) next_fits: Option<bool>,
 }
 
+/// A verdict in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum VerdictKind {
+    /// It ends with a clean stop.
+    Closed,
+    /// It ends without one.
+    Unmarked,
+    /// It is cut behind the last whole group.
+    TornTail,
+    /// It is cut before groups that nobody was told of.
+    Hole,
+    /// Something is damaged or missing.
+    Refused,
+    /// The file system failed.
+    Unreadable,
+}
+
 /// What a member that starts would make of the log.
 #[derive(Serialize)]
 pub(super) struct VerdictLine {
-    /// `closed`, `unmarked`, `torn-tail`, `hole`, `refused` or `unreadable`.
-    pub(super) verdict: &'static str,
+    /// In one word.
+    pub(super) verdict: VerdictKind,
     /// Whether a member would start.
     pub(super) starts: bool,
     /// The file where the log is cut, or what is wrong with it.

@@ -57,6 +57,10 @@ pub(super) struct Printer<'a> {
     follow: Follow,
     /// Name of the segment that is being read.
     file: String,
+    /// Its number.
+    segment: u64,
+    /// The group that is being read, if it is printed before its first record that is shown.
+    pending: Option<GroupLine>,
     summary: Summary,
     output: Output<'a>,
     all_read: bool,
@@ -95,6 +99,8 @@ impl<'a> Printer<'a> {
             rewinds,
             follow: Follow::default(),
             file: String::new(),
+            segment: 0,
+            pending: None,
             summary: Summary::default(),
             output,
             all_read: true,
@@ -145,13 +151,13 @@ impl<'a> Printer<'a> {
     fn segment(&mut self, name: SegmentName, reader: &SegmentReader) -> Result<(), Error> {
         let header = reader.header();
         self.follow.last_index = header.state.last_index;
-        self.file = name.to_string();
-        if !self.shows(header.segment) {
+        (self.file, self.segment) = (name.to_string(), name.segment);
+        if !self.shows(self.segment) {
             return Ok(());
         }
         self.summary.segment(header.segment_bytes);
         if self.detail != Detail::Totals {
-            let needed = header.segment >= self.first_needed;
+            let needed = self.segment >= self.first_needed;
             let line = SegmentLine::of(self.file.clone(), header, reader.chain(), needed);
             self.output.print(&Line::Segment(Box::new(line)))?;
         }
@@ -162,14 +168,14 @@ impl<'a> Printer<'a> {
     }
 
     fn group(&mut self, group: &ReadGroup, checksum: u32, counts: bool) -> Result<(), Error> {
-        let is_shown = self.shows(group.header.segment);
+        let is_shown = self.shows(self.segment);
         let line = GroupLine::of(group, checksum, counts);
-        let mut unprinted = None;
+        self.pending = None;
         if is_shown {
             self.summary.group(&line);
             match self.detail {
                 Detail::Totals => {}
-                Detail::Records if self.filter.is_active() => unprinted = Some(line),
+                _ if self.filter.is_active() => self.pending = Some(line),
                 _ => self.output.print(&Line::Group(line))?,
             }
         }
@@ -186,9 +192,9 @@ impl<'a> Printer<'a> {
             records += 1;
             faults.extend(follow.take(&record).err());
             if is_shown {
-                let (segment, offset) = (group.header.segment, group.header.offset);
-                let position = Position { segment, offset, record: number };
-                self.record(position, &record, follow.last_index, counts, &mut unprinted)?;
+                let offset = group.header.offset;
+                let position = Position { segment: self.segment, offset, record: number };
+                self.record(position, &record, follow.last_index, counts)?;
             }
         }
         if records != group.header.records {
@@ -213,7 +219,6 @@ impl<'a> Printer<'a> {
         record: &Record,
         last_index: u64,
         counts: bool,
-        group: &mut Option<GroupLine>,
     ) -> Result<(), Error> {
         let Position { segment, offset, .. } = position;
         let base = RecordLine {
@@ -227,7 +232,7 @@ impl<'a> Printer<'a> {
             entry: None,
         };
         match record {
-            Record::Entry(entry) => self.entry(position, entry, counts, base, group),
+            Record::Entry(entry) => self.entry(position, entry, counts, base),
             Record::HardState(state) => {
                 if !self.filter.admits(last_index, &[HARD_STATE]) {
                     return Ok(());
@@ -235,7 +240,7 @@ impl<'a> Printer<'a> {
                 self.summary.hard_states += 1;
                 let (vote, commit) = (Some(state.vote), Some(state.commit));
                 let line = RecordLine { kind: HARD_STATE, term: state.term, vote, commit, ..base };
-                self.print_record(line, group)
+                self.print_record(line)
             }
             Record::Snapshot(mark) => {
                 if !self.filter.admits(mark.index, &[SNAPSHOT]) {
@@ -243,7 +248,7 @@ impl<'a> Printer<'a> {
                 }
                 self.summary.snapshots += 1;
                 let line = RecordLine { index: Some(mark.index), term: mark.term, ..base };
-                self.print_record(line, group)
+                self.print_record(line)
             }
         }
     }
@@ -254,7 +259,6 @@ impl<'a> Printer<'a> {
         entry: &LogEntry,
         counts: bool,
         base: RecordLine<'_>,
-        group: &mut Option<GroupLine>,
     ) -> Result<(), Error> {
         let mut payload = Payload::of(entry);
         let kind = payload.kind;
@@ -271,9 +275,6 @@ impl<'a> Printer<'a> {
         let Position { segment, offset, .. } = position;
         let counted = Biggest { bytes: bytes as u64, index, term, kind, segment, offset };
         self.summary.entry(counted, status);
-        if self.detail != Detail::Records {
-            return Ok(());
-        }
         payload.cut_values(self.values_max);
         let part = EntryPart {
             entry_kind: entry.kind,
@@ -285,22 +286,18 @@ impl<'a> Printer<'a> {
             payload: &payload,
         };
         let line = RecordLine { kind, index: Some(index), term, entry: Some(part), ..base };
-        self.print_record(line, group)
+        self.print_record(line)
     }
 
     /// Prints a record, and its group before the first one.
-    fn print_record(
-        &mut self,
-        line: RecordLine<'_>,
-        group: &mut Option<GroupLine>,
-    ) -> Result<(), Error> {
-        if self.detail != Detail::Records {
-            return Ok(());
-        }
-        if let Some(group) = group.take() {
+    fn print_record(&mut self, line: RecordLine<'_>) -> Result<(), Error> {
+        if let Some(group) = self.pending.take() {
             self.output.print(&Line::Group(group))?;
         }
-        Ok(self.output.print(&Line::Record(line))?)
+        match self.detail {
+            Detail::Records => Ok(self.output.print(&Line::Record(line))?),
+            Detail::Groups | Detail::Totals => Ok(()),
+        }
     }
 
     fn end(
@@ -310,7 +307,7 @@ impl<'a> Printer<'a> {
         junction: Junction,
     ) -> Result<(), Error> {
         let name = self.file.clone();
-        let segment = reader.header().segment;
+        let segment = self.segment;
         if !self.shows(segment) {
             return Ok(());
         }
@@ -331,7 +328,7 @@ impl<'a> Printer<'a> {
             self.output.print(&Line::Ending(EndingLine {
                 segment,
                 offset,
-                ending: name_of(ending),
+                ending: ending.into(),
                 behind_synced_through: behind.synced_through,
                 behind_written_through: behind.written_through,
                 next_follows,
@@ -361,17 +358,5 @@ fn without_advice(error: &retcd_wal::Error) -> (Option<u64>, String) {
         }
         retcd_wal::Error::Io { source, .. } => (None, source.to_string()),
         other => (None, other.to_string()),
-    }
-}
-
-/// An ending as JSON has it.
-fn name_of(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Full => "full",
-        Ending::Blank => "blank",
-        Ending::OldBytes => "old-bytes",
-        Ending::Unrecognized => "unrecognized",
-        Ending::Broken(_) => "broken",
-        Ending::Unchained(_) => "unchained",
     }
 }
