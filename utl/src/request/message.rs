@@ -50,6 +50,14 @@ impl Message {
         self.0.is_empty()
     }
 
+    /// The message in a field.
+    pub(crate) fn inner(&self, name: &str) -> Option<&Message> {
+        self.0.iter().find(|(found, _)| *found == name).and_then(|(_, value)| match value {
+            Value::Message(message) => Some(message),
+            _ => None,
+        })
+    }
+
     /// Cuts every value to `bytes_max`. Keys stay whole.
     pub(crate) fn cut_values(&mut self, bytes_max: usize) {
         for (_, value) in &mut self.0 {

@@ -74,9 +74,10 @@ pub(crate) struct Payload {
     pub(crate) fault: Option<&'static str>,
     /// Bytes of fields that this version doesn't know.
     pub(crate) unknown_bytes: usize,
-    /// The request without its header, as text shows it.
-    body: Message,
-    header: Message,
+    /// The field with the only request in the message. Text shows that one without its name.
+    field: Option<&'static str>,
+    /// Who asked, for text.
+    asker: Message,
     txn: Option<TxnRequest>,
 }
 
@@ -110,36 +111,34 @@ impl Payload {
     }
 
     fn request(data_bytes: usize, request: InternalRaftRequest) -> Payload {
-        let header = request.header.as_ref().map(cluster::header);
         // A member's own requests say that their id is zero, which takes two bytes.
         let zeros = request.header.as_ref().map_or(0, |header| if header.id == 0 { 2 } else { 0 });
         let unknown_bytes = data_bytes.saturating_sub(request.encoded_len() + zeros);
         let fields = requests(&request);
-        let first = fields.first().map_or(UNKNOWN, |(name, _)| kind_of(name));
-        let mut message = Message::new().id("ID", request.id).message("header", header.clone());
-        for (name, field) in &fields {
-            message = message.message(name, Some(field.clone()));
+        let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
+        let kind = names.first().map_or(UNKNOWN, |name| kind_of(name));
+        let header = request.header.as_ref().map(cluster::header);
+        let mut message = Message::new().id("ID", request.id).message("header", header);
+        for (name, field) in fields {
+            message = message.message(name, Some(field));
         }
-        let header = request.header.as_ref().map(cluster::asker).unwrap_or_default();
-        let header = header.id("ID", request.id);
-        let body = match <[_; 1]>::try_from(fields) {
-            Ok([(_, only)]) => only,
-            Err(fields) => fields
-                .into_iter()
-                .fold(Message::new(), |body, (name, field)| body.message(name, Some(field))),
-        };
-        let txn = request.txn.filter(|_| first == "txn");
-        Payload { kind: first, message, fault: None, unknown_bytes, body, header, txn }
+        let asker = request.header.as_ref().map(cluster::asker).unwrap_or_default();
+        Payload {
+            fault: names.is_empty().then_some("asks for nothing that this version knows"),
+            unknown_bytes,
+            field: names.first().copied().filter(|_| names.len() == 1),
+            asker: asker.id("ID", request.id),
+            txn: request.txn.filter(|_| names == ["txn"]),
+            ..Payload::plain(kind, message)
+        }
     }
 
     /// Up to 3.6 etcd may write requests of its version 2, without a request around them.
     fn v2(data: &Bytes) -> Payload {
         match etcdserverpb::Request::decode(data.clone()) {
             Ok(request) => {
-                let message = cluster::v2(&request);
-                let body = message.clone();
-                let message = Message::new().message("v2", Some(message));
-                Payload { message, ..Payload::plain("v2", body) }
+                let message = Message::new().message("v2", Some(cluster::v2(&request)));
+                Payload { field: Some("v2"), ..Payload::plain("v2", message) }
             }
             Err(_) => Payload::opaque(UNKNOWN, data, "isn't an encoded request"),
         }
@@ -151,21 +150,13 @@ impl Payload {
     }
 
     fn plain(kind: &'static str, message: Message) -> Payload {
-        Payload {
-            kind,
-            body: message.clone(),
-            message,
-            fault: None,
-            unknown_bytes: 0,
-            header: Message::new(),
-            txn: None,
-        }
+        let (asker, field) = (Message::new(), None);
+        Payload { kind, message, fault: None, unknown_bytes: 0, field, asker, txn: None }
     }
 
-    /// Cuts values to `bytes_max` in both forms.
+    /// Cuts values to `bytes_max`.
     pub(crate) fn cut_values(&mut self, bytes_max: usize) {
         self.message.cut_values(bytes_max);
-        self.body.cut_values(bytes_max);
     }
 
     /// One line; `bytes_max` is how much of a value is shown.
@@ -182,15 +173,16 @@ pub(crate) struct Line<'a> {
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Payload { kind, fault, unknown_bytes, body, header, txn, .. } = self.payload;
+        let Payload { kind, message, fault, unknown_bytes, field, asker, txn } = self.payload;
+        let body = field.map_or(message, |name| message.inner(name).unwrap_or(message));
         match txn {
             Some(request) => txn::Text { request, bytes_max: self.bytes_max }.fmt(f)?,
             None if *kind == EMPTY => f.write_str("a new leader's first entry")?,
             None => body.fmt(f)?,
         }
-        if !header.is_empty() {
+        if !asker.is_empty() && field.is_some() {
             let space = if body.is_empty() { "" } else { " " };
-            write!(f, "{space}({header})")?;
+            write!(f, "{space}({asker})")?;
         }
         if let Some(fault) = fault {
             write!(f, " [{fault}]")?;

@@ -185,6 +185,7 @@ fn what_cant_be_decoded_is_shown_as_it_is() {
         let payload = Payload::of(&entry(kind, data.to_vec()));
         (payload.kind, payload.line(64).to_string())
     };
+    assert_eq!(line(KIND_NORMAL, b"\x08\x01").1, "ID=1 [asks for nothing that this version knows]");
     let (kind, text) = line(KIND_NORMAL, b"\xff\xff");
     assert_eq!((kind, text.as_str()), (UNKNOWN, r#"data="\xff\xff" [isn't an encoded request]"#));
     assert_eq!(line(KIND_NORMAL, b""), (EMPTY, "a new leader's first entry".to_owned()));

@@ -116,7 +116,7 @@ fn a_group_that_came_back_behind_a_cut() {
     let whole = read(&vfs, path);
     damage(&vfs, path, |bytes| bytes[at(4) + 100] ^= 1);
     let flushed = retcd_wal::Flushed::default();
-    let opened = retcd_wal::Log::open(shared(&vfs), dir(), OPTIONS, IDENTITY, flushed);
+    let opened = retcd_wal::Log::open(shared(&vfs), dir(), options(), IDENTITY, flushed);
     let (mut log, _) = opened.expect("a torn tail is cut");
     fill(&mut log, 4, 4, 2);
     damage(&vfs, path, |bytes| bytes.copy_from_slice(&whole));

@@ -2,7 +2,7 @@
 //! written and where a member holds the lock.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use crate::support::{IDENTITY, OPTIONS, etcd_dump, fill};
+use crate::support::{IDENTITY, etcd_dump, fill, options};
 use retcd_raft_glue::DataDir;
 use retcd_vfs::{RealVfs, Vfs};
 use retcd_wal::{Log, SnapshotMark};
@@ -36,7 +36,8 @@ fn with_a_member_that_runs() {
     let root = tempfile::tempdir().unwrap();
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
     let held = DataDir::open(vfs.clone(), root.path(), None).unwrap();
-    let mut log = Log::create(vfs, held.log(), OPTIONS, IDENTITY, SnapshotMark::default()).unwrap();
+    let mut log =
+        Log::create(vfs, held.log(), options(), IDENTITY, SnapshotMark::default()).unwrap();
     fill(&mut log, 1, 9, 1);
     let before = picture(root.path());
     for form in ["text", "json"] {
@@ -54,7 +55,7 @@ fn where_nothing_may_be_written() {
     let dir = root.path().join("copy");
     fs::create_dir(&dir).unwrap();
     let vfs = Arc::new(RealVfs);
-    let mut log = Log::create(vfs, &dir, OPTIONS, IDENTITY, SnapshotMark::default()).unwrap();
+    let mut log = Log::create(vfs, &dir, options(), IDENTITY, SnapshotMark::default()).unwrap();
     fill(&mut log, 1, 9, 1);
     log.close().unwrap();
     for path in picture(&dir).into_keys() {
@@ -74,7 +75,7 @@ fn the_program_itself_stops_with_its_reader() {
     let root = tempfile::tempdir().unwrap();
     let vfs = Arc::new(RealVfs);
     let mut log =
-        Log::create(vfs, root.path(), OPTIONS, IDENTITY, SnapshotMark::default()).unwrap();
+        Log::create(vfs, root.path(), options(), IDENTITY, SnapshotMark::default()).unwrap();
     fill(&mut log, 1, 600, 1);
     let program = || Command::new(env!("CARGO_BIN_EXE_etcd-dump"));
     let mut child = program()

@@ -71,12 +71,15 @@ fn by_segment() {
     }
     let ran = dump(&log(), &["--segment", "1"]);
     assert_eq!(ran.lines_with("segment 00").len(), 1);
-    assert_eq!(shown(&["--segment", "9"]), (vec![], 0));
+    let missing = dump(&log(), &["--segment", "9"]);
+    assert_eq!((missing.code, missing.out.as_str()), (1, ""));
+    assert_eq!(missing.err, "etcd-dump: data/member/wal: there is no segment 9 here\n");
 }
 
 #[test]
 fn groups_alone() {
     assert_eq!(shown(&["--groups-only"]), (vec![], 15));
+    assert_eq!(shown(&["--groups-only", "--kind", "put", "--to-index", "3"]), (vec![], 3));
 }
 
 #[test]

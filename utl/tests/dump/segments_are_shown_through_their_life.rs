@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use retcd_vfs::{MemVfs, Vfs};
-use retcd_wal::{Flushed, Group, Log, LogEntry, Purge, SnapshotMark};
+use retcd_wal::{Flushed, Group, Log, LogEntry, Options, Purge, SnapshotMark};
 
 /// A log that went through all of it and was killed.
 fn lived() -> MemVfs {
@@ -17,7 +17,7 @@ fn lived() -> MemVfs {
     let newest = paths(&vfs).pop().expect("there are segments");
     damage(&vfs, &newest, |bytes| bytes[at(1) + 70] ^= 1);
     let flushed = Flushed { index: 14, term: 1 };
-    let opened = Log::open(shared(&vfs), dir(), OPTIONS, IDENTITY, flushed);
+    let opened = Log::open(shared(&vfs), dir(), options(), IDENTITY, flushed);
     let (mut log, recovery) = opened.expect("a torn tail is cut");
     let last = recovery.state.last_index;
     fill(&mut log, last + 1, last + 2, 2);
@@ -74,4 +74,22 @@ fn what_a_snapshot_replaces_is_superseded() {
     let records = dump(&vfs, &["-w", "json", "--kind", "put"]).json("record");
     let status: Vec<_> = records.iter().map(|record| record["status"].as_str()).collect();
     assert_eq!(status, [Some("live"), Some("live"), Some("superseded")]);
+}
+
+#[test]
+fn compressed_groups_are_shown_with_what_is_in_them() {
+    let vfs = MemVfs::new();
+    let mut log = create_with(&vfs, Options { compress_from_bytes: 1, ..options() });
+    let entries: Vec<_> = (1..=9).map(|index| put(index, 1, "k", vec![b'v'; 1000])).collect();
+    log.append(&Group { entries: &entries, ..Group::default() }).expect("in memory");
+    let ran = dump(&vfs, &["-w", "json"]);
+    let group = &ran.json("group")[0];
+    assert_eq!((&group["compressed"], &group["padded_bytes"]), (&true.into(), &4096.into()));
+    assert!(group["record_bytes"].as_u64() > Some(9000), "{group}");
+    assert_eq!(ran.json("record").len(), 9);
+    let text = dump(&vfs, &["--kind", "put"]);
+    assert_eq!(text.lines_with("compressed from 9").len(), 1, "{}", text.out);
+    assert_eq!(text.lines_with("put ").len(), 9);
+    let totals = dump(&vfs, &["--summary"]);
+    assert_eq!(totals.lines_with("of all groups, ").len(), 1);
 }

@@ -6,7 +6,7 @@ use prost::Message;
 use retcd_api::etcdserverpb::{InternalRaftRequest, PutRequest, RequestHeader};
 use retcd_vfs::{AlignedBuf, LogMode, Vfs};
 use retcd_wal::{
-    BLOCK_BYTES, Group, HardState, Identity, IoMode, Log, LogEntry, Options, SnapshotMark, segments,
+    BLOCK_BYTES, Group, HardState, Identity, Log, LogEntry, Options, SnapshotMark, segments,
 };
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,15 @@ use std::sync::Arc;
 pub(crate) const IDENTITY: Identity =
     Identity { cluster: 0xcdf8_1819_4e3a_8c32, member: 0x8e9e_05c5_2164_694d };
 
-/// Segments of 8 blocks: header, six blocks of groups, the final group.
-pub(crate) const OPTIONS: Options = Options {
-    segment_bytes: 8 * BLOCK_BYTES,
-    io: IoMode::Auto,
-    unsynced: false,
-    depth: 1,
-    compress_from_bytes: 0,
-    salt: 0x5a17,
-};
+/// Segments of 8 blocks: header, six blocks of groups, the final group. Nothing is compressed.
+pub(crate) fn options() -> Options {
+    Options {
+        segment_bytes: 8 * BLOCK_BYTES,
+        compress_from_bytes: 0,
+        salt: 0x5a17,
+        ..Options::default()
+    }
+}
 
 /// What a run of the program left.
 #[derive(Debug)]
@@ -83,12 +83,16 @@ pub(crate) fn shared(vfs: &(impl Vfs + Clone)) -> Arc<dyn Vfs> {
 }
 
 pub(crate) fn create(vfs: &(impl Vfs + Clone)) -> Log {
+    create_with(vfs, options())
+}
+
+pub(crate) fn create_with(vfs: &(impl Vfs + Clone), options: Options) -> Log {
     let parent = dir().parent().unwrap();
     vfs.create_dir_all(parent).unwrap();
     for path in parent.ancestors().skip(1) {
         vfs.sync_dir(path).unwrap();
     }
-    Log::create(shared(vfs), dir(), OPTIONS, IDENTITY, SnapshotMark::default()).unwrap()
+    Log::create(shared(vfs), dir(), options, IDENTITY, SnapshotMark::default()).unwrap()
 }
 
 pub(crate) fn entry(index: u64, term: u64, kind: u8, data: impl Into<Bytes>) -> LogEntry {

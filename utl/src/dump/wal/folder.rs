@@ -35,11 +35,13 @@ impl Folder {
 }
 
 fn describe(vfs: &dyn Vfs, dir: &Path, name: &Path) -> FileLine {
-    let file = vfs.open_read(&dir.join(name)).ok();
+    let extension = name.extension().and_then(|extension| extension.to_str());
+    // What isn't the log's isn't touched: it needn't be a file that can be opened at once.
+    let file = extension.filter(|&extension| extension == "tmp");
+    let file = file.and_then(|_| vfs.open_read(&dir.join(name)).ok());
     let bytes = file.as_ref().and_then(|file| file.len().ok());
-    let is_for_later = name.extension().is_some_and(|extension| extension == "tmp");
-    let held = file.filter(|_| is_for_later).and_then(|file| held_segment(&*file));
-    let what = match (name.extension().and_then(|extension| extension.to_str()), held) {
+    let held = file.and_then(|file| held_segment(&*file));
+    let what = match (extension, held) {
         (Some("tmp"), Some(_)) => "an old segment's file, kept for a segment to come",
         (Some("tmp"), None) => "a file for a segment to come: taken over at start if whole",
         (Some("wal"), _) => "not a segment's name: ignored",
@@ -54,11 +56,4 @@ fn held_segment(file: &dyn ReadFile) -> Option<SegmentHeader> {
     let mut block = vec![0; BLOCK_BYTES as usize];
     file.read_exact_at(0, &mut block).ok()?;
     SegmentHeader::decode(&block).ok().map(|(header, _)| header)
-}
-
-/// Version of the format that a segment's file names, if it names one.
-pub(super) fn format_of(vfs: &dyn Vfs, path: &Path) -> Option<u32> {
-    let mut start = [0; 12];
-    vfs.open_read(path).ok()?.read_exact_at(0, &mut start).ok()?;
-    start.last_chunk().map(|version| u32::from_le_bytes(*version))
 }

@@ -5,7 +5,9 @@
 use super::place::Source;
 use super::summary::Summary;
 use crate::request::{Message, Payload};
-use retcd_wal::{Cut, CutReason, Flushed, GroupHeader, HardState, SegmentHeader, SnapshotMark};
+use retcd_wal::{
+    Cut, CutReason, Ending, Flushed, HardState, ReadGroup, SegmentHeader, SnapshotMark,
+};
 use serde::{Serialize, Serializer};
 
 /// One line of output.
@@ -108,13 +110,12 @@ impl SegmentLine {
     pub(super) fn of(
         file: String,
         header: &SegmentHeader,
-        format: u32,
         checksum: u32,
         needed: bool,
     ) -> SegmentLine {
         SegmentLine {
             file,
-            format,
+            format: header.version,
             bytes: header.segment_bytes,
             recycled: header.recycled,
             needed,
@@ -135,16 +136,20 @@ impl SegmentLine {
 }
 
 /// A group's header.
-#[derive(Clone, Serialize)]
+#[derive(Serialize)]
 pub(super) struct GroupLine {
     /// Number of the segment.
     pub(super) segment: u64,
     /// Where it starts.
     pub(super) offset: u64,
-    /// Bytes of header and records.
+    /// Bytes of header and payload.
     pub(super) bytes: u64,
     /// Bytes up to the next group.
     pub(super) padded_bytes: u64,
+    /// Whether the records are compressed.
+    pub(super) compressed: bool,
+    /// Bytes of the records before they were compressed.
+    pub(super) record_bytes: u64,
     /// How many records it has.
     pub(super) records: u32,
     /// Last index of the log with it.
@@ -163,13 +168,16 @@ pub(super) struct GroupLine {
 }
 
 impl GroupLine {
-    /// What a header says.
-    pub(super) fn of(header: &GroupHeader, checksum: u32, counts: bool) -> GroupLine {
+    /// What a group says of itself.
+    pub(super) fn of(group: &ReadGroup, checksum: u32, counts: bool) -> GroupLine {
+        let header = &group.header;
         GroupLine {
             segment: header.segment,
             offset: header.offset,
             bytes: header.bytes(),
             padded_bytes: header.bytes().next_multiple_of(retcd_wal::BLOCK_BYTES),
+            compressed: header.is_compressed,
+            record_bytes: group.payload.len() as u64,
             records: header.records,
             last_index: header.last_index,
             synced_through: header.synced_through,
@@ -253,6 +261,31 @@ pub(super) struct FaultLine {
     pub(super) reason: String,
 }
 
+/// What is at the end of a chain of groups: [`Ending`] without the groups that it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum EndingKind {
+    Full,
+    Blank,
+    OldBytes,
+    Unrecognized,
+    Broken,
+    Unchained,
+}
+
+impl From<Ending> for EndingKind {
+    fn from(ending: Ending) -> EndingKind {
+        match ending {
+            Ending::Full => EndingKind::Full,
+            Ending::Blank => EndingKind::Blank,
+            Ending::OldBytes => EndingKind::OldBytes,
+            Ending::Unrecognized => EndingKind::Unrecognized,
+            Ending::Broken(_) => EndingKind::Broken,
+            Ending::Unchained(_) => EndingKind::Unchained,
+        }
+    }
+}
+
 /// A segment's chain of groups ends.
 #[derive(Serialize)]
 pub(super) struct EndingLine {
@@ -260,8 +293,8 @@ pub(super) struct EndingLine {
     pub(super) segment: u64,
     /// Where the next group would start.
     pub(super) offset: u64,
-    /// What is there: `full`, `blank`, `old-bytes`, `unrecognized`, `broken`, `unchained`.
-    pub(super) ending: &'static str,
+    /// What is there.
+    pub(super) ending: EndingKind,
     /// The furthest that a whole group behind it says was durable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) behind_synced_through: Option<u64>,
@@ -275,11 +308,29 @@ pub(super) struct EndingLine {
     pub(super) next_fits: Option<bool>,
 }
 
+/// A verdict in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum VerdictKind {
+    /// It ends with a clean stop.
+    Closed,
+    /// It ends without one.
+    Unmarked,
+    /// It is cut behind the last whole group.
+    TornTail,
+    /// It is cut before groups that nobody was told of.
+    Hole,
+    /// Something is damaged or missing.
+    Refused,
+    /// The file system failed.
+    Unreadable,
+}
+
 /// What a member that starts would make of the log.
 #[derive(Serialize)]
 pub(super) struct VerdictLine {
-    /// `closed`, `unmarked`, `torn-tail`, `hole`, `refused` or `unreadable`.
-    pub(super) verdict: &'static str,
+    /// In one word.
+    pub(super) verdict: VerdictKind,
     /// Whether a member would start.
     pub(super) starts: bool,
     /// The file where the log is cut, or what is wrong with it.

@@ -52,6 +52,8 @@ pub(super) enum Error {
     NoFolder(PathBuf),
     /// There is no segment in the folder.
     NoLog(PathBuf),
+    /// There is no segment of this number in the folder.
+    NoSegment(PathBuf, u64),
     /// Nobody reads on.
     Output(io::Error),
 }
@@ -68,6 +70,9 @@ impl std::fmt::Display for Error {
             Error::DataDir(error) => error.fmt(f),
             Error::NoFolder(dir) => write!(f, "{}: there is no such folder", dir.display()),
             Error::NoLog(dir) => write!(f, "{}: there is no log segment here", dir.display()),
+            Error::NoSegment(dir, number) => {
+                write!(f, "{}: there is no segment {number} here", dir.display())
+            }
             Error::Output(source) => write!(f, "output: {source}"),
         }
     }
@@ -88,37 +93,43 @@ pub(super) fn run(args: &Args, vfs: &dyn Vfs, out: &mut dyn Write) -> Result<boo
     if folder.segments.is_empty() {
         return Err(Error::NoLog(place.log));
     }
+    if let Some(number) = args.segment
+        && folder.segments.iter().all(|name| name.segment != number)
+    {
+        return Err(Error::NoSegment(place.log, number));
+    }
     let notes = Notes::take(vfs, &place, &folder);
     let mut output = Output::new(args.format(), args.values_max(), out);
-    let mut all_read = true;
-    let (flushed, source) = match (args.flushed, place.flushed(vfs)) {
-        (Some(given), _) => (given, Source::Given),
-        (None, Ok(Some(flushed))) => (flushed, Source::Engine),
-        (None, Ok(None)) => (notes.assumed, Source::Assumed),
-        (None, Err(error)) => {
-            all_read = false;
-            let (file, reason) = ("the engine's manifest".to_owned(), error.to_string());
-            output.print(&Line::Fault(FaultLine { file, offset: None, reason }))?;
-            (notes.assumed, Source::Assumed)
-        }
+    let asked = match args.flushed {
+        Some(given) => Ok((given, Source::Given)),
+        None => place.flushed(vfs).map(|flushed| match flushed {
+            Some(flushed) => (flushed, Source::Engine),
+            None => (notes.assumed, Source::Assumed),
+        }),
     };
+    let (flushed, source) = *asked.as_ref().unwrap_or(&(notes.assumed, Source::Assumed));
     output.print(&Line::Log(LogLine {
         dir: place.log.display().to_string(),
         segments: folder.segments.len(),
         flushed,
         flushed_source: source,
     }))?;
+    if let Err(error) = &asked {
+        let (file, reason) = ("the engine's manifest".to_owned(), error.to_string());
+        output.print(&Line::Fault(FaultLine { file, offset: None, reason }))?;
+    }
     for file in folder.others(vfs, &place.log) {
         output.print(&Line::File(file))?;
     }
-    let mut printer = Printer::new(args, vfs, &place.log, &folder, flushed, notes.rewinds, output);
+    let mut printer = Printer::new(args, &place.log, &folder, flushed, notes.rewinds, output);
     walk(vfs, &place.log, &folder.segments, &mut |event| printer.event(event))?;
     let (mut output, printed_all) = printer.finish()?;
-    let verdict = verdict::judge(vfs, &place.log, flushed, source);
+    let ask = || place.flushed(vfs).ok().flatten();
+    let verdict = verdict::judge(vfs, &place.log, flushed, source, &ask);
     let starts = verdict.starts;
     output.print(&Line::Verdict(verdict))?;
     output.flush()?;
-    Ok(all_read && printed_all && starts)
+    Ok(asked.is_ok() && printed_all && starts)
 }
 
 /// What has to be known of the whole log before it is printed.
@@ -133,16 +144,18 @@ impl Notes {
         let mut rewinds = Rewinds::default();
         let mut follow = Follow::default();
         let mut assumed: Option<Flushed> = None;
+        let mut segment = 0;
         let mut note = |event: Event<'_>| {
             match event {
-                Event::Segment { reader, .. } => {
+                Event::Segment { name, reader } => {
+                    segment = name.segment;
                     let state = reader.header().state;
                     follow.last_index = state.last_index;
                     let before = Flushed { index: state.last_index, term: state.last_term };
                     assumed.get_or_insert(before);
                 }
                 Event::Group { group, counts: true, .. } => {
-                    let (segment, offset) = (group.header.segment, group.header.offset);
+                    let offset = group.header.offset;
                     for (record, number) in group.records().zip(0..) {
                         let Ok(record) = record else { break };
                         if let Record::Snapshot(SnapshotMark { index, term }) = record {

@@ -3,7 +3,7 @@
 use super::Error;
 use super::args::{Args, Format};
 use super::filter::{Filter, HARD_STATE, NORMAL, SNAPSHOT};
-use super::folder::{Folder, format_of};
+use super::folder::Folder;
 use super::line::{
     EndingLine, EntryPart, FaultLine, GroupLine, Line, RecordLine, SegmentLine, Status,
 };
@@ -13,10 +13,7 @@ use super::text::Text;
 use super::walk::{Event, Junction};
 use crate::request::Payload;
 use retcd_raft_glue::KIND_NORMAL;
-use retcd_vfs::Vfs;
-use retcd_wal::{
-    Ending, FORMAT_VERSION, Flushed, LogEntry, ReadGroup, Record, SegmentName, SegmentReader,
-};
+use retcd_wal::{Ending, Flushed, LogEntry, ReadGroup, Record, SegmentName, SegmentReader};
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -48,7 +45,6 @@ impl<'a> Output<'a> {
 
 /// Prints a log as it is walked.
 pub(super) struct Printer<'a> {
-    vfs: &'a dyn Vfs,
     dir: &'a Path,
     filter: Filter,
     values_max: usize,
@@ -61,6 +57,10 @@ pub(super) struct Printer<'a> {
     follow: Follow,
     /// Name of the segment that is being read.
     file: String,
+    /// Its number.
+    segment: u64,
+    /// The group that is being read, if it is printed before its first record that is shown.
+    pending: Option<GroupLine>,
     summary: Summary,
     output: Output<'a>,
     all_read: bool,
@@ -77,7 +77,6 @@ enum Detail {
 impl<'a> Printer<'a> {
     pub(super) fn new(
         args: &Args,
-        vfs: &'a dyn Vfs,
         dir: &'a Path,
         folder: &Folder,
         flushed: Flushed,
@@ -87,7 +86,6 @@ impl<'a> Printer<'a> {
         let reach = flushed.index.saturating_add(1);
         let needed = folder.segments.iter().rfind(|name| name.first_index <= reach);
         Printer {
-            vfs,
             dir,
             filter: args.filter(),
             values_max: args.values_max(),
@@ -101,6 +99,8 @@ impl<'a> Printer<'a> {
             rewinds,
             follow: Follow::default(),
             file: String::new(),
+            segment: 0,
+            pending: None,
             summary: Summary::default(),
             output,
             all_read: true,
@@ -151,15 +151,14 @@ impl<'a> Printer<'a> {
     fn segment(&mut self, name: SegmentName, reader: &SegmentReader) -> Result<(), Error> {
         let header = reader.header();
         self.follow.last_index = header.state.last_index;
-        self.file = name.to_string();
-        if !self.shows(header.segment) {
+        (self.file, self.segment) = (name.to_string(), name.segment);
+        if !self.shows(self.segment) {
             return Ok(());
         }
         self.summary.segment(header.segment_bytes);
         if self.detail != Detail::Totals {
-            let format = format_of(self.vfs, reader.path()).unwrap_or(FORMAT_VERSION);
-            let needed = header.segment >= self.first_needed;
-            let line = SegmentLine::of(self.file.clone(), header, format, reader.chain(), needed);
+            let needed = self.segment >= self.first_needed;
+            let line = SegmentLine::of(self.file.clone(), header, reader.chain(), needed);
             self.output.print(&Line::Segment(Box::new(line)))?;
         }
         match header.name() == name {
@@ -169,14 +168,14 @@ impl<'a> Printer<'a> {
     }
 
     fn group(&mut self, group: &ReadGroup, checksum: u32, counts: bool) -> Result<(), Error> {
-        let is_shown = self.shows(group.header.segment);
-        let line = GroupLine::of(&group.header, checksum, counts);
-        let mut unprinted = None;
+        let is_shown = self.shows(self.segment);
+        let line = GroupLine::of(group, checksum, counts);
+        self.pending = None;
         if is_shown {
             self.summary.group(&line);
             match self.detail {
                 Detail::Totals => {}
-                Detail::Records if self.filter.is_active() => unprinted = Some(line),
+                _ if self.filter.is_active() => self.pending = Some(line),
                 _ => self.output.print(&Line::Group(line))?,
             }
         }
@@ -193,9 +192,9 @@ impl<'a> Printer<'a> {
             records += 1;
             faults.extend(follow.take(&record).err());
             if is_shown {
-                let (segment, offset) = (group.header.segment, group.header.offset);
-                let position = Position { segment, offset, record: number };
-                self.record(position, &record, follow.last_index, counts, &mut unprinted)?;
+                let offset = group.header.offset;
+                let position = Position { segment: self.segment, offset, record: number };
+                self.record(position, &record, follow.last_index, counts)?;
             }
         }
         if records != group.header.records {
@@ -220,7 +219,6 @@ impl<'a> Printer<'a> {
         record: &Record,
         last_index: u64,
         counts: bool,
-        group: &mut Option<GroupLine>,
     ) -> Result<(), Error> {
         let Position { segment, offset, .. } = position;
         let base = RecordLine {
@@ -234,7 +232,7 @@ impl<'a> Printer<'a> {
             entry: None,
         };
         match record {
-            Record::Entry(entry) => self.entry(position, entry, counts, base, group),
+            Record::Entry(entry) => self.entry(position, entry, counts, base),
             Record::HardState(state) => {
                 if !self.filter.admits(last_index, &[HARD_STATE]) {
                     return Ok(());
@@ -242,7 +240,7 @@ impl<'a> Printer<'a> {
                 self.summary.hard_states += 1;
                 let (vote, commit) = (Some(state.vote), Some(state.commit));
                 let line = RecordLine { kind: HARD_STATE, term: state.term, vote, commit, ..base };
-                self.print_record(line, group)
+                self.print_record(line)
             }
             Record::Snapshot(mark) => {
                 if !self.filter.admits(mark.index, &[SNAPSHOT]) {
@@ -250,7 +248,7 @@ impl<'a> Printer<'a> {
                 }
                 self.summary.snapshots += 1;
                 let line = RecordLine { index: Some(mark.index), term: mark.term, ..base };
-                self.print_record(line, group)
+                self.print_record(line)
             }
         }
     }
@@ -261,7 +259,6 @@ impl<'a> Printer<'a> {
         entry: &LogEntry,
         counts: bool,
         base: RecordLine<'_>,
-        group: &mut Option<GroupLine>,
     ) -> Result<(), Error> {
         let mut payload = Payload::of(entry);
         let kind = payload.kind;
@@ -278,9 +275,6 @@ impl<'a> Printer<'a> {
         let Position { segment, offset, .. } = position;
         let counted = Biggest { bytes: bytes as u64, index, term, kind, segment, offset };
         self.summary.entry(counted, status);
-        if self.detail != Detail::Records {
-            return Ok(());
-        }
         payload.cut_values(self.values_max);
         let part = EntryPart {
             entry_kind: entry.kind,
@@ -292,22 +286,18 @@ impl<'a> Printer<'a> {
             payload: &payload,
         };
         let line = RecordLine { kind, index: Some(index), term, entry: Some(part), ..base };
-        self.print_record(line, group)
+        self.print_record(line)
     }
 
     /// Prints a record, and its group before the first one.
-    fn print_record(
-        &mut self,
-        line: RecordLine<'_>,
-        group: &mut Option<GroupLine>,
-    ) -> Result<(), Error> {
-        if self.detail != Detail::Records {
-            return Ok(());
-        }
-        if let Some(group) = group.take() {
+    fn print_record(&mut self, line: RecordLine<'_>) -> Result<(), Error> {
+        if let Some(group) = self.pending.take() {
             self.output.print(&Line::Group(group))?;
         }
-        Ok(self.output.print(&Line::Record(line))?)
+        match self.detail {
+            Detail::Records => Ok(self.output.print(&Line::Record(line))?),
+            Detail::Groups | Detail::Totals => Ok(()),
+        }
     }
 
     fn end(
@@ -317,7 +307,7 @@ impl<'a> Printer<'a> {
         junction: Junction,
     ) -> Result<(), Error> {
         let name = self.file.clone();
-        let segment = reader.header().segment;
+        let segment = self.segment;
         if !self.shows(segment) {
             return Ok(());
         }
@@ -338,7 +328,7 @@ impl<'a> Printer<'a> {
             self.output.print(&Line::Ending(EndingLine {
                 segment,
                 offset,
-                ending: name_of(ending),
+                ending: ending.into(),
                 behind_synced_through: behind.synced_through,
                 behind_written_through: behind.written_through,
                 next_follows,
@@ -368,17 +358,5 @@ fn without_advice(error: &retcd_wal::Error) -> (Option<u64>, String) {
         }
         retcd_wal::Error::Io { source, .. } => (None, source.to_string()),
         other => (None, other.to_string()),
-    }
-}
-
-/// An ending as JSON has it.
-fn name_of(ending: Ending) -> &'static str {
-    match ending {
-        Ending::Full => "full",
-        Ending::Blank => "blank",
-        Ending::OldBytes => "old-bytes",
-        Ending::Unrecognized => "unrecognized",
-        Ending::Broken(_) => "broken",
-        Ending::Unchained(_) => "unchained",
     }
 }

@@ -16,8 +16,12 @@ pub(super) struct Summary {
     pub(super) segment_bytes: u64,
     /// Groups.
     pub(super) groups: u64,
-    /// Bytes of the groups' headers and records.
+    /// Bytes of the groups' headers and payloads.
     pub(super) group_bytes: u64,
+    /// Groups whose records are compressed.
+    pub(super) groups_compressed: u64,
+    /// Bytes of all groups' records before they were compressed.
+    pub(super) record_bytes: u64,
     /// Bytes of the groups up to the next one.
     pub(super) padded_bytes: u64,
     /// Records in all groups, whatever the filter admits.
@@ -87,6 +91,8 @@ impl Summary {
     pub(super) fn group(&mut self, group: &GroupLine) {
         self.groups += 1;
         self.group_bytes += group.bytes;
+        self.groups_compressed += u64::from(group.compressed);
+        self.record_bytes += group.record_bytes;
         self.padded_bytes += group.padded_bytes;
         self.group_records += u64::from(group.records);
         self.group_records_max = self.group_records_max.max(group.records);

@@ -2,8 +2,8 @@
 
 use super::filter::{HARD_STATE, SNAPSHOT};
 use super::line::{
-    EndingLine, FaultLine, FileLine, GroupLine, Line, LogLine, RecordLine, Recovered, SegmentLine,
-    Status, VerdictLine, reason_of,
+    EndingKind, EndingLine, FaultLine, FileLine, GroupLine, Line, LogLine, RecordLine, Recovered,
+    SegmentLine, Status, VerdictKind, VerdictLine, reason_of,
 };
 use super::place::Source;
 use super::summary::{Biggest, Summary};
@@ -133,15 +133,14 @@ fn write_group(out: &mut dyn Write, line: &GroupLine) -> io::Result<()> {
         true => write!(out, "final group of a clean stop, ")?,
         false => write!(out, "{}, ", Count(u64::from(line.records), "record"))?,
     }
+    write!(out, "{} of {} bytes, ", line.bytes, line.padded_bytes)?;
+    if line.compressed {
+        write!(out, "compressed from {}, ", line.record_bytes)?;
+    }
     write!(
         out,
-        "{} of {} bytes, last index {}, synced through {}, chain {:08x}, checksum {:08x}",
-        line.bytes,
-        line.padded_bytes,
-        line.last_index,
-        line.synced_through,
-        line.chain,
-        line.checksum
+        "last index {}, synced through {}, chain {:08x}, checksum {:08x}",
+        line.last_index, line.synced_through, line.chain, line.checksum
     )?;
     writeln!(out, "{}", if line.counts { "" } else { " [given up]" })
 }
@@ -157,13 +156,12 @@ fn write_fault(out: &mut dyn Write, space: &str, line: &FaultLine) -> io::Result
 
 fn write_ending(out: &mut dyn Write, line: &EndingLine) -> io::Result<()> {
     let what = match line.ending {
-        "full" => "the segment is full",
-        "blank" => "zeros",
-        "old-bytes" => "old bytes of another segment or place",
-        "unrecognized" => "something that isn't a group's header",
-        "broken" => "a group of this segment that isn't whole",
-        "unchained" => "a whole group that doesn't follow the one before",
-        other => other,
+        EndingKind::Full => "the segment is full",
+        EndingKind::Blank => "zeros",
+        EndingKind::OldBytes => "old bytes of another segment or place",
+        EndingKind::Unrecognized => "something that isn't a group's header",
+        EndingKind::Broken => "a group of this segment that isn't whole",
+        EndingKind::Unchained => "a whole group that doesn't follow the one before",
     };
     write!(out, "  end at {}: {what}", line.offset)?;
     if line.behind_written_through > line.offset {
@@ -193,6 +191,14 @@ fn write_summary(out: &mut dyn Write, line: &Summary) -> io::Result<()> {
     let records = format!("{mean:.1} records each, at most {most}");
     let groups = format!("{on_disk}, {padding:.1} % of it padding; {records}");
     row("groups", line.groups, groups)?;
+    let compressed = match line.groups_compressed {
+        0 => String::new(),
+        _ => {
+            let (records, stored) = (Size(line.record_bytes), Size(line.group_bytes));
+            format!("of all groups, {records} of records are {stored} with headers")
+        }
+    };
+    row("  compressed", line.groups_compressed, compressed)?;
     row("  given up", line.groups_given_up, String::new())?;
     let per_byte = ratio(line.padded_bytes, line.entry_bytes);
     let payload = Size(line.entry_bytes);
@@ -243,11 +249,11 @@ fn write_verdict(out: &mut dyn Write, line: &VerdictLine) -> io::Result<()> {
     let given_up = line.recovered.as_ref().map_or(0, |found| found.given_up_bytes);
     write!(out, "\nverdict: ")?;
     match line.verdict {
-        "closed" => writeln!(out, "whole, ends with a clean stop")?,
-        "unmarked" => writeln!(out, "whole, ends without a clean stop")?,
-        "torn-tail" | "hole" => {
+        VerdictKind::Closed => writeln!(out, "whole, ends with a clean stop")?,
+        VerdictKind::Unmarked => writeln!(out, "whole, ends without a clean stop")?,
+        VerdictKind::TornTail | VerdictKind::Hole => {
             let what = match line.verdict {
-                "hole" => "a hole among groups that nobody was told of",
+                VerdictKind::Hole => "a hole among groups that nobody was told of",
                 _ => "a torn tail",
             };
             writeln!(out, "{what}, in {file} at {offset}")?;
@@ -257,10 +263,11 @@ fn write_verdict(out: &mut dyn Write, line: &VerdictLine) -> io::Result<()> {
             )?;
             writeln!(out, "  a member that runs is perhaps just writing there")?;
         }
-        verdict => {
-            writeln!(out, "{verdict}, a member would not start")?;
-            writeln!(out, "  {}", line.reason.as_deref().unwrap_or_default())?;
-        }
+        VerdictKind::Refused => writeln!(out, "refused, a member would not start")?,
+        VerdictKind::Unreadable => writeln!(out, "unreadable, a member would not start")?,
+    }
+    if let Some(reason) = &line.reason {
+        writeln!(out, "  {reason}")?;
     }
     if let Some(found) = &line.recovered {
         write_recovered(out, found)?;
