@@ -137,7 +137,7 @@ pub(crate) fn opened(opened: &Opened) -> String {
     match opened {
         Opened::New => "a new member".into(),
         Opened::Existing { verdict, replayed, truncated_bytes, .. } => {
-            format!("{verdict:?}, {replayed} entries to replay, {truncated_bytes} bytes given up")
+            format!("{verdict}; {replayed} entries to replay, {truncated_bytes} bytes given up")
         }
     }
 }

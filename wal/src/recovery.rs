@@ -24,6 +24,7 @@ use crate::segment::{Cut, CutReason, HeaderFault, SegmentHeader, SegmentName};
 use crate::types::{Flushed, Identity, LogState, Seen, SnapshotMark};
 use retcd_vfs::Vfs;
 use std::ops::Range;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// How the log ended.
@@ -49,6 +50,21 @@ pub enum Verdict {
         /// Where it was cut, in bytes.
         offset: u64,
     },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Closed => f.write_str("a log that was closed"),
+            Verdict::Unmarked => f.write_str("a whole log that wasn't closed"),
+            Verdict::TornTail { path, offset } => {
+                write!(f, "a torn tail, cut at offset {offset} of {}", path.display())
+            }
+            Verdict::Hole { path, offset } => {
+                write!(f, "groups behind a gap, cut at offset {offset} of {}", path.display())
+            }
+        }
+    }
 }
 
 /// What was found in the log.
