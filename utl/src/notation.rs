@@ -39,6 +39,30 @@ fn quote(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
+/// The bytes that [`Quoted`] shows so, quotes left out. `None` if a backslash is followed by
+/// something else than there.
+pub(crate) fn unquote(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'\\' => match rest.next()? {
+                b'n' => b'\n',
+                b't' => b'\t',
+                b'r' => b'\r',
+                b'x' => {
+                    let mut digit = || char::from(rest.next()?).to_digit(16);
+                    u8::try_from(digit()? * 16 + digit()?).ok()?
+                }
+                same @ (b'\\' | b'"') => same,
+                _ => return None,
+            },
+            plain => plain,
+        });
+    }
+    Some(bytes)
+}
+
 /// Standard base64 with padding, as in etcd's JSON.
 pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -82,6 +106,17 @@ mod tests {
         assert_eq!(quoted(b"k8s\x00\n\x1b[31m\xff"), r#""k8s\x00\n\x1b[31m\xff""#);
         assert_eq!(quoted("\u{202e}x".as_bytes()), r#""\xe2\x80\xaex""#);
         assert_eq!(quoted(b""), r#""""#);
+    }
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        for bytes in [&b"plain"[..], b"\x00\n\t\r\"\\\xff'", "gr\u{f6}\u{202e}".as_bytes()] {
+            let shown = Quoted(bytes).to_string();
+            assert_eq!(unquote(&shown[1..shown.len() - 1]).as_deref(), Some(bytes));
+        }
+        for wrong in ["\\", "\\q", "\\x1", "\\xzz"] {
+            assert_eq!(unquote(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

@@ -5,17 +5,19 @@
 
 mod auth;
 mod cluster;
+mod keys;
 mod kv;
 mod message;
 mod txn;
 
 use bytes::Bytes;
 use prost::Message as _;
-use retcd_api::etcdserverpb::{self, InternalRaftRequest, TxnRequest};
+use retcd_api::etcdserverpb::{self, InternalRaftRequest};
 use retcd_raft_glue::{KIND_CONF_CHANGE, KIND_CONF_CHANGE_V2, KIND_NORMAL, decode_conf_change};
 use retcd_wal::LogEntry;
 use std::fmt;
 
+pub(crate) use keys::Keys;
 pub(crate) use message::Message;
 
 /// Kinds of entries that hold a request: the names of `InternalRaftRequest`'s fields.
@@ -78,7 +80,7 @@ pub(crate) struct Payload {
     field: Option<&'static str>,
     /// Who asked, for text.
     asker: Message,
-    txn: Option<TxnRequest>,
+    request: Option<Box<InternalRaftRequest>>,
 }
 
 impl Payload {
@@ -128,7 +130,7 @@ impl Payload {
             unknown_bytes,
             field: names.first().copied().filter(|_| names.len() == 1),
             asker: asker.id("ID", request.id),
-            txn: request.txn.filter(|_| names == ["txn"]),
+            request: Some(Box::new(request)),
             ..Payload::plain(kind, message)
         }
     }
@@ -151,7 +153,12 @@ impl Payload {
 
     fn plain(kind: &'static str, message: Message) -> Payload {
         let (asker, field) = (Message::new(), None);
-        Payload { kind, message, fault: None, unknown_bytes: 0, field, asker, txn: None }
+        Payload { kind, message, fault: None, unknown_bytes: 0, field, asker, request: None }
+    }
+
+    /// Whether the entry is about one of `keys`.
+    pub(crate) fn touches(&self, keys: &Keys) -> bool {
+        self.request.as_ref().is_some_and(|request| keys.are_touched_by(request))
     }
 
     /// Cuts values to `bytes_max`.
@@ -173,7 +180,9 @@ pub(crate) struct Line<'a> {
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Payload { kind, message, fault, unknown_bytes, field, asker, txn } = self.payload;
+        let Payload { kind, message, fault, unknown_bytes, field, asker, request } = self.payload;
+        let request = request.as_ref().filter(|_| *field == Some("txn"));
+        let txn = request.and_then(|request| request.txn.as_ref());
         let body = field.map_or(message, |name| message.inner(name).unwrap_or(message));
         match txn {
             Some(request) => txn::Text { request, bytes_max: self.bytes_max }.fmt(f)?,

@@ -15,6 +15,8 @@ fn wrong_arguments_are_named() {
         (&["wal", "d", "--segment", "0y"], "--segment"),
         (&["wal", "d", "--values", "some"], "--values"),
         (&["wal", "d", "-w", "yaml"], "json"),
+        (&["wal", "d", "--key", "a\\q"], "backslash"),
+        (&["wal", "d", "--prefix"], "--key"),
         (&["wal", "d", "--summary", "--groups-only"], "--groups-only"),
         (&["wal", "d", "--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),

@@ -91,5 +91,9 @@ fn the_program_itself_stops_with_its_reader() {
     let refused = program().arg("wal").arg(root.path().join("nothing")).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));
     assert!(refused.stderr.starts_with(b"etcd-dump: "));
+    let segment = fs::read_dir(root.path()).unwrap().next().unwrap().unwrap().path();
+    let refused = program().arg("wal").arg(segment).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("not a folder"));
     assert_eq!(program().output().unwrap().status.code(), Some(2));
 }

@@ -63,6 +63,16 @@ fn by_kind() {
 }
 
 #[test]
+fn by_key() {
+    assert_eq!(shown(&["--key", "key-7"]), (vec![put_of(7)], 1));
+    assert_eq!(shown(&["--key", "key\\x2d7"]), (vec![put_of(7)], 1));
+    let many: Vec<_> = [1, 10, 11, 12, 13, 14].map(put_of).to_vec();
+    assert_eq!(shown(&["--key", "key-1", "--prefix"]), (many, 6));
+    assert_eq!(shown(&["--key", "key-", "--prefix", "--to-index", "2"]).0.len(), 2);
+    assert_eq!(shown(&["--key", "nothing"]), (vec![], 0));
+}
+
+#[test]
 fn by_segment() {
     for number in ["1", "0x1"] {
         let (records, groups) = shown(&["--segment", number, "--kind", "put"]);

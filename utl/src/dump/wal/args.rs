@@ -1,6 +1,9 @@
 //! What `etcd-dump wal` can be told.
 
 use super::filter::{Filter, KindPattern};
+use crate::notation::unquote;
+use crate::request::Keys;
+use bytes::Bytes;
 use retcd_wal::Flushed;
 use std::path::PathBuf;
 
@@ -44,6 +47,15 @@ pub(in crate::dump) struct Args {
         value_parser = KindPattern::parse
     )]
     kind: Vec<KindPattern>,
+
+    /// Show requests that read, compare, write or delete this key only; written as the output has
+    /// it, without the quotes
+    #[arg(long, value_name = "KEY", value_parser = key)]
+    key: Option<Bytes>,
+
+    /// Take the key for what keys begin with
+    #[arg(long, requires = "key")]
+    prefix: bool,
 
     /// Show the segment with this number only (0x for hexadecimal)
     #[arg(long, value_name = "NUMBER", value_parser = number)]
@@ -90,7 +102,11 @@ impl Args {
     }
 
     pub(super) fn filter(&self) -> Filter {
-        Filter { from: self.from_index, to: self.to_index, kinds: self.kind.clone() }
+        let keys = self.key.clone().map(|key| match self.prefix {
+            true => Keys::with_prefix(key),
+            false => Keys::of(&key, &Bytes::new()),
+        });
+        Filter { from: self.from_index, to: self.to_index, kinds: self.kind.clone(), keys }
     }
 }
 
@@ -99,6 +115,12 @@ fn number(text: &str) -> Result<u64, std::num::ParseIntError> {
         Some(digits) => u64::from_str_radix(digits, 16),
         None => text.parse(),
     }
+}
+
+fn key(text: &str) -> Result<Bytes, &'static str> {
+    unquote(text)
+        .map(Bytes::from)
+        .ok_or("a backslash goes before n, t, r, x and two digits, \" or \\")
 }
 
 fn values(text: &str) -> Result<usize, std::num::ParseIntError> {

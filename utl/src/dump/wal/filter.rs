@@ -1,6 +1,6 @@
 //! Which records are shown.
 
-use crate::request::REQUEST_KINDS;
+use crate::request::{Keys, REQUEST_KINDS};
 
 /// What every normal entry is, besides the kind of its request.
 pub(super) const NORMAL: &str = "normal";
@@ -42,16 +42,18 @@ pub(super) struct Filter {
     pub(super) to: Option<u64>,
     /// Kinds; empty for all.
     pub(super) kinds: Vec<KindPattern>,
+    /// Keys that a request must be about.
+    pub(super) keys: Option<Keys>,
 }
 
 impl Filter {
     /// Whether anything may be left out.
     pub(super) fn is_active(&self) -> bool {
-        self.from.is_some() || self.to.is_some() || !self.kinds.is_empty()
+        self.from.is_some() || self.to.is_some() || !self.kinds.is_empty() || self.keys.is_some()
     }
 
-    /// Whether a record of these kinds is shown. A hard state has the index of the last entry
-    /// before it.
+    /// Whether a record of these kinds is shown, if it is about the keys. A hard state has the
+    /// index of the last entry before it.
     pub(super) fn admits(&self, index: u64, kinds: &[&str]) -> bool {
         let meant = |pattern: &KindPattern| kinds.iter().any(|kind| pattern.means(kind));
         self.from.is_none_or(|from| from <= index)

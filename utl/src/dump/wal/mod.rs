@@ -50,6 +50,8 @@ pub(super) enum Error {
     DataDir(retcd_raft_glue::Error),
     /// There is no such folder.
     NoFolder(PathBuf),
+    /// It is a file.
+    NotAFolder(PathBuf),
     /// There is no segment in the folder.
     NoLog(PathBuf),
     /// There is no segment of this number in the folder.
@@ -69,6 +71,11 @@ impl std::fmt::Display for Error {
             ),
             Error::DataDir(error) => error.fmt(f),
             Error::NoFolder(dir) => write!(f, "{}: there is no such folder", dir.display()),
+            Error::NotAFolder(path) => write!(
+                f,
+                "{}: not a folder; name the log's folder, and one segment with --segment",
+                path.display()
+            ),
             Error::NoLog(dir) => write!(f, "{}: there is no log segment here", dir.display()),
             Error::NoSegment(dir, number) => {
                 write!(f, "{}: there is no segment {number} here", dir.display())

@@ -37,7 +37,10 @@ impl Place {
     /// `log_dir` is where the log lies if not within.
     pub(super) fn find(vfs: &dyn Vfs, dir: &Path, log_dir: Option<&Path>) -> Result<Place, Error> {
         let exists = |path: &Path| {
-            vfs.exists(path).map_err(|source| Error::Io { path: path.to_owned(), source })
+            vfs.exists(path).map_err(|source| match source.kind() {
+                io::ErrorKind::NotADirectory => Error::NotAFolder(dir.to_owned()),
+                _ => Error::Io { path: path.to_owned(), source },
+            })
         };
         let (member, log) = if let Some(log) = log_dir {
             (dir.join("member"), log.to_owned())

@@ -231,10 +231,11 @@ impl<'a> Printer<'a> {
             commit: None,
             entry: None,
         };
+        let has_keys = self.filter.keys.is_some();
         match record {
             Record::Entry(entry) => self.entry(position, entry, counts, base),
             Record::HardState(state) => {
-                if !self.filter.admits(last_index, &[HARD_STATE]) {
+                if has_keys || !self.filter.admits(last_index, &[HARD_STATE]) {
                     return Ok(());
                 }
                 self.summary.hard_states += 1;
@@ -243,7 +244,7 @@ impl<'a> Printer<'a> {
                 self.print_record(line)
             }
             Record::Snapshot(mark) => {
-                if !self.filter.admits(mark.index, &[SNAPSHOT]) {
+                if has_keys || !self.filter.admits(mark.index, &[SNAPSHOT]) {
                     return Ok(());
                 }
                 self.summary.snapshots += 1;
@@ -263,7 +264,8 @@ impl<'a> Printer<'a> {
         let mut payload = Payload::of(entry);
         let kind = payload.kind;
         let class = if entry.kind == KIND_NORMAL { NORMAL } else { kind };
-        if !self.filter.admits(entry.index, &[kind, class]) {
+        let is_about = self.filter.keys.as_ref().is_none_or(|keys| payload.touches(keys));
+        if !is_about || !self.filter.admits(entry.index, &[kind, class]) {
             return Ok(());
         }
         let status = match counts {
