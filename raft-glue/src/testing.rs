@@ -3,7 +3,7 @@
 use crate::KIND_NORMAL;
 use bytes::Bytes;
 use retcd_vfs::{MemVfs, Vfs};
-use retcd_wal::{Group, Identity, Log, LogEntry, Options, SEGMENT_BYTES_MIN, SnapshotMark};
+use retcd_wal::{Group, Identity, Log, LogEntry, Options, SnapshotMark};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ impl LogOf {
     ) -> LogOf {
         let dir = Path::new("wal");
         let identity = Identity { cluster: 1, member: 1 };
-        let options = Options { segment_bytes: SEGMENT_BYTES_MIN, ..Options::default() };
+        let options = Options { segment_bytes: 1 << 20, ..Options::default() };
         let log = Log::create(Arc::new(vfs.clone()), dir, options, identity, start);
         let mut log = LogOf { log: log.expect("memory doesn't fail") };
         log.append(entries);

@@ -23,8 +23,8 @@ use crate::record::{RecordHead, RecordHeads};
 use crate::segment::{Cut, CutReason, HeaderFault, SegmentHeader, SegmentName};
 use crate::types::{Flushed, Identity, LogState, Seen, SnapshotMark};
 use retcd_vfs::Vfs;
-use std::ops::Range;
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// How the log ended.

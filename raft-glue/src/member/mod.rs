@@ -18,6 +18,8 @@
 
 mod grouping;
 mod io;
+#[cfg(test)]
+mod lagging;
 mod output;
 mod peer;
 mod restore;

@@ -8,7 +8,7 @@ use retcd_api::raftpb;
 use retcd_vfs::MemVfs;
 use retcd_wal::{LogEntry, SnapshotMark};
 
-fn member(id: u64, restored: Restored) -> Result<Member> {
+pub(super) fn member(id: u64, restored: Restored) -> Result<Member> {
     let config = MemberConfig {
         id,
         election_ticks: 10,
@@ -23,7 +23,7 @@ fn member(id: u64, restored: Restored) -> Result<Member> {
 
 /// What a start finds: a hard state (term, vote, commit), voters, what is applied (index, term),
 /// and a log with `entries`, or one that begins behind what is applied.
-fn restored(
+pub(super) fn restored(
     hard_state: (u64, u64, u64),
     ids: &[u64],
     applied: (u64, u64),
@@ -80,7 +80,7 @@ fn lone_leader() -> Member {
     member
 }
 
-fn persist(member: &mut Member, number: u64) {
+pub(super) fn persist(member: &mut Member, number: u64) {
     member.step(Input::Persisted { number }).expect("no error");
 }
 
@@ -94,12 +94,12 @@ fn propose(member: &mut Member, token: u64) {
     member.step(input).expect("no error");
 }
 
-fn only_group(output: &Output) -> Option<AppendGroup> {
+pub(super) fn only_group(output: &Output) -> Option<AppendGroup> {
     assert!(output.groups.len() <= 1);
     output.groups.first().cloned()
 }
 
-fn take(member: &mut Member) -> Output {
+pub(super) fn take(member: &mut Member) -> Output {
     member.take_output().expect("no error")
 }
 
@@ -383,7 +383,7 @@ fn from_leader(kind: raftpb::MessageType) -> raftpb::Message {
     }
 }
 
-fn hear(member: &mut Member, message: raftpb::Message) {
+pub(super) fn hear(member: &mut Member, message: raftpb::Message) {
     member.step(Input::Message(Box::new(message))).expect("no error");
 }
 
