@@ -1,6 +1,7 @@
 //! Entries are read back by index from wherever they lie: among thousands in one segment, in
 //! segments from before the start, before or after a snapshot. What isn't there any more is told
 //! from what is damaged.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use crate::support::*;
 use retcd_vfs::{CrashVfs, Fault, MemVfs, Vfs};
