@@ -27,6 +27,11 @@ RULES = [
     (re.compile(r'"took":"[^"]*"'), '"took":"<duration>"'),
 ]
 
+# For `ctl(…, mask=…)`: where a snapshot lies, and what of its status depends on its pages and on
+# raft indexes.
+SNAPSHOT_SAVED = [(r"saved at \S+", "saved at <file>")]
+SNAPSHOT_STATUS = [(r'"(hash|totalSize)":\d+', r'"\1":<n>')]
+
 
 def _derived_id(data):
     return int.from_bytes(hashlib.sha1(data).digest()[:8], "big")
@@ -40,8 +45,13 @@ class Masker:
     """Masks the output of one run against one server."""
 
     def __init__(self, server):
-        self.endpoints = {server.client: "<client>", server.peer: "<peer>"}
+        self.endpoints = {}
+        self.add_server(server)
         self.names = {MEMBER_ID: "<member>", CLUSTER_ID: "<cluster>"}
+
+    def add_server(self, server):
+        """Masks the ports of one more server."""
+        self.endpoints |= {server.client: "<client>", server.peer: "<peer>"}
 
     def _token(self, number):
         return self.names.setdefault(number, f"<id{len(self.names) - 1}>")

@@ -18,11 +18,14 @@ PORT_ATTEMPTS_MAX = 5
 
 
 class Server:
-    """Starts on construction; `stop` ends it and removes its data."""
+    """Starts on construction; `stop` ends it and removes its data. With `data`, that directory is
+    taken over instead of beginning with an empty one."""
 
-    def __init__(self, binary, extra_args=()):
+    def __init__(self, binary, extra_args=(), data=None):
         self.binary = str(binary)
         self.folder = tempfile.mkdtemp(prefix="retcd-interop-")
+        if data:
+            shutil.move(data, f"{self.folder}/data")
         for attempt in range(1, PORT_ATTEMPTS_MAX + 1):
             if self._start(extra_args):
                 return

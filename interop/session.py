@@ -8,7 +8,8 @@ import subprocess
 import threading
 import time
 
-from masking import Masker
+from masking import SNAPSHOT_SAVED, SNAPSHOT_STATUS, Masker
+from server import ADVERTISED_PEER_URL, Server
 
 COMMAND_SECONDS_MAX = 90
 
@@ -97,9 +98,10 @@ class Background:
 class Session:
     """One client program against one server."""
 
-    def __init__(self, client, server):
+    def __init__(self, client, server, original):
         self.client = client
         self.server = server
+        self.original = original
         self.masker = Masker(server)
         self.steps = []
 
@@ -112,9 +114,9 @@ class Session:
             stderr=subprocess.PIPE,
         )
 
-    def ctl(self, command, stdin="", mask=(), secret=False, label=None):
+    def ctl(self, command, stdin="", mask=(), secret=False, label=None, quiet=False):
         """Runs a command line to its end and records it; the raw stdout is returned. `secret`
-        leaves it out of the record."""
+        leaves it out of the record, `quiet` what it says on standard error: a log."""
         arguments = shlex.split(command) if isinstance(command, str) else command
         process = self._spawn(arguments)
         try:
@@ -124,7 +126,8 @@ class Session:
             stdout, stderr = process.communicate()
             stderr += b"interop: killed after waiting too long\n"
         if not secret:
-            self.record(label or command, stdout, stderr, process.returncode, mask)
+            said = b"" if quiet else stderr
+            self.record(label or command, stdout, said, process.returncode, mask)
         self.last_code = process.returncode
         return stdout.decode(errors="replace")
 
@@ -155,6 +158,32 @@ class Session:
         deadline = time.monotonic() + seconds
         while not condition() and time.monotonic() < deadline:
             time.sleep(0.05)
+
+    def hash_kv(self):
+        """The hash of the current revision, which isn't recorded."""
+        return self.ctl("endpoint hashkv", secret=True).rsplit(",", 1)[-1].strip()
+
+    def utl(self, arguments, mask=()):
+        """Runs the original's etcdutl on a file."""
+        program = os.path.join(os.path.dirname(self.original), "etcdutl")
+        done = subprocess.run([program, *arguments], capture_output=True,
+                              timeout=COMMAND_SECONDS_MAX, check=False)
+        label = " ".join(["etcdutl", *arguments]).replace(self.server.folder, "")
+        self.record(label, done.stdout, b"", done.returncode, mask)
+
+    def move_to_original(self):
+        """Saves a snapshot, restores it with the original's etcdutl, and goes on with the original
+        on what came out."""
+        file, data = f"{self.server.folder}/snapshot", f"{self.server.folder}/restored"
+        self.ctl(f"snapshot save {file}", mask=SNAPSHOT_SAVED, label="snapshot save", quiet=True)
+        self.utl(["snapshot", "status", "-w", "json", file], SNAPSHOT_STATUS)
+        self.utl(["snapshot", "restore", file, "--data-dir", data,
+                  f"--initial-cluster=default={ADVERTISED_PEER_URL}",
+                  f"--initial-advertise-peer-urls={ADVERTISED_PEER_URL}"])
+        restored = Server(self.original, data=data)
+        self.masker.add_server(restored)
+        self.server.stop()
+        self.server = restored
 
     def record(self, label, stdout, stderr, code, mask=(), lines_max=None):
         """Masks and keeps one command's answer."""

@@ -12,10 +12,11 @@ use retcd_benches::options::Options;
 use retcd_benches::{Error, report, suite};
 
 /// Argument names and the values to try.
-const SWEEPS: [(&str, &[&str]); 3] = [
+const SWEEPS: [(&str, &[&str]); 4] = [
     ("--backend-batch-limit", &["10", "100", "1000", "10000"]),
     ("--wal-group-bytes", &["65536", "1048576", "16777216"]),
     ("--wal-group-delay", &["0", "100us", "1ms"]),
+    ("--wal-depth", &["1", "4", "8"]),
 ];
 
 /// Enough clients that groups gather.

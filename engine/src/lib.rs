@@ -10,9 +10,11 @@
 
 use bytes::Bytes;
 
+pub mod bolt;
 mod error;
 pub mod lsm;
 pub mod oracle;
+pub mod sort;
 pub mod table;
 
 pub use error::{Error, Result};

@@ -1,21 +1,29 @@
-//! Any bytes in the place of a segment's header, of a group, and of records.
+//! Any bytes in the place of a segment's header, of groups, and of records.
 //!
-//! The input is put behind a right segment header, once as it is and once with the checksum and the
-//! place made right, so that the fuzzer gets past them. Nothing may panic, and what is read must be
-//! no more than what was there.
+//! The input is read as it is, and once more with magics, places and checksums made right, so that
+//! the fuzzer gets past them, as nothing but a forger would. Nothing may panic, memory is bounded
+//! by the file's length, and what is read is no more than what was there.
 #![no_main]
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
-use retcd_vfs::{AlignedBuf, LogMode, MemVfs, Vfs};
+use retcd_fuzz::memory::peak_of;
+use retcd_fuzz::wal::disk::Disk;
+use retcd_fuzz::wal::{DIR, IDENTITY, parse};
+use retcd_vfs::MemVfs;
 use retcd_wal::{
-    BLOCK_BYTES, Found, GROUP_HEADER_BYTES, GroupHeader, Identity, Log, Options, Records,
-    SEGMENT_BYTES_MIN, SegmentHeader, SegmentName, SegmentReader, SnapshotMark,
+    BLOCK_BYTES, FORMAT_VERSION, Flushed, Found, GROUP_HEADER_BYTES, GroupHeader, Log, Options,
+    Records, SEGMENT_BYTES_MIN, SegmentHeader, SegmentName, SegmentReader,
 };
 use std::path::Path;
 use std::sync::Arc;
 
-const DIR: &str = "/wal";
+const BLOCK: usize = BLOCK_BYTES as usize;
+const FILE_BYTES: usize = 2 * SEGMENT_BYTES_MIN as usize;
+/// Where a header's fields begin and end: what its checksum covers.
+const HEADER_FIELDS: std::ops::Range<usize> = 16..256;
+/// Opening holds the file, the next segment, groups and entries, and buffers besides.
+const BYTES_HELD_MAX: usize = 12 * FILE_BYTES + (1 << 20);
 
 fuzz_target!(|data: &[u8]| {
     let _ = SegmentHeader::decode(data);
@@ -25,60 +33,90 @@ fuzz_target!(|data: &[u8]| {
     }
     let records = Records::new(Bytes::copy_from_slice(data)).filter_map(Result::ok).count();
     assert!(records <= data.len() / 8);
-    walk(data);
-    walk(&made_right(data));
+    let mut file = vec![0; FILE_BYTES];
+    let taken = data.len().min(FILE_BYTES);
+    file[..taken].copy_from_slice(&data[..taken]);
+    open(file.clone(), 0);
+    if let [flushed, header, rest @ ..] = data {
+        let (header, rest) = rest.split_at(usize::from(*header).min(rest.len()));
+        open(made_right(header, rest), u64::from(*flushed));
+    }
 });
 
-/// The input as a group whose checksum holds, where its first byte allows it.
-fn made_right(data: &[u8]) -> Vec<u8> {
-    let mut group = vec![0; GROUP_HEADER_BYTES];
-    group.extend(data.iter().take(BLOCK_BYTES as usize));
-    let salt = segment().1;
-    let payload = (group.len() - GROUP_HEADER_BYTES) as u32;
-    group[..4].copy_from_slice(b"RLGP");
-    group[16..24].copy_from_slice(&salt.to_le_bytes());
-    group[24..32].copy_from_slice(&BLOCK_BYTES.to_le_bytes());
-    group[40..44].copy_from_slice(&segment().0.to_le_bytes());
-    group[44..48].copy_from_slice(&payload.to_le_bytes());
-    let crc = crc32fast::hash(&group[8..]);
-    group[4..8].copy_from_slice(&crc.to_le_bytes());
-    group
+/// A segment whose header and groups hold the input and have right checksums.
+fn made_right(header: &[u8], rest: &[u8]) -> Vec<u8> {
+    let mut file = vec![0; FILE_BYTES];
+    file[..8].copy_from_slice(b"RETCDLOG");
+    file[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    let fields = &mut file[HEADER_FIELDS];
+    let taken = header.len().min(fields.len());
+    fields[..taken].copy_from_slice(&header[..taken]);
+    for (at, number) in [(16, IDENTITY.cluster), (24, IDENTITY.member), (64, FILE_BYTES as u64)] {
+        file[at..at + 8].copy_from_slice(&number.to_le_bytes());
+    }
+    let crc = crc32fast::hash(&file[HEADER_FIELDS]);
+    file[12..16].copy_from_slice(&crc.to_le_bytes());
+    let salt_and_number: [[u8; 8]; 2] = [32, 56].map(|at| *file[at..].first_chunk().expect("16"));
+    let mut chain = crc;
+    // Each group takes a length, its claims, and its records from the input.
+    let mut rest = rest;
+    for offset in (BLOCK..FILE_BYTES).step_by(BLOCK) {
+        let Some((&bytes, behind)) = rest.split_first() else {
+            break;
+        };
+        let payload = &behind[..usize::from(bytes).min(behind.len())];
+        rest = &behind[payload.len()..];
+        chain = group(&mut file[offset..], salt_and_number, offset, chain, payload);
+    }
+    file
 }
 
-fn options() -> Options {
-    Options { segment_bytes: SEGMENT_BYTES_MIN, ..Options::default() }
+/// Writes a group; the start of its payload also makes up its claims. Returns its checksum.
+fn group(
+    to: &mut [u8],
+    [number, salt]: [[u8; 8]; 2],
+    offset: usize,
+    chain: u32,
+    payload: &[u8],
+) -> u32 {
+    let (claims, records) = payload.split_at(16.min(payload.len()));
+    to[..4].copy_from_slice(b"RLGP");
+    to[8..16].copy_from_slice(&number);
+    to[16..24].copy_from_slice(&salt);
+    to[24..32].copy_from_slice(&(offset as u64).to_le_bytes());
+    to[32..40].copy_from_slice(&(offset as u64).to_le_bytes());
+    to[40..44].copy_from_slice(&chain.to_le_bytes());
+    to[44..48].copy_from_slice(&(records.len() as u32).to_le_bytes());
+    to[48..48 + claims.len()].copy_from_slice(claims);
+    let used = GROUP_HEADER_BYTES + records.len();
+    to[GROUP_HEADER_BYTES..used].copy_from_slice(records);
+    let crc = crc32fast::hash(&to[8..used]);
+    to[4..8].copy_from_slice(&crc.to_le_bytes());
+    crc
 }
 
-fn create(vfs: &MemVfs) -> std::path::PathBuf {
-    let identity = Identity { cluster: 1, member: 2 };
-    let start = SnapshotMark::default();
-    Log::create(Arc::new(vfs.clone()), Path::new(DIR), options(), identity, start)
-        .expect("memory doesn't fail");
-    Path::new(DIR).join(SegmentName { segment: 0, first_index: 1 }.to_string())
+/// Reads a segment group by group, and opens it as a log.
+fn open(file: Vec<u8>, flushed: u64) {
+    let name = parse::head(&file).map_or(parse::Name { number: 0, first_index: 1 }, |h| h.name);
+    let vfs = Disk { files: [(name.file(), file)].into() }.mount();
+    let ((), held) = peak_of(|| {
+        walk(&vfs, &Path::new(DIR).join(name.file()));
+        let options = Options { segment_bytes: SEGMENT_BYTES_MIN, salt: 9, ..Options::default() };
+        let flushed = Flushed { index: flushed, term: flushed.min(1) };
+        let _ = Log::open(Arc::new(vfs.clone()), Path::new(DIR), options, IDENTITY, flushed);
+    });
+    assert!(held <= BYTES_HELD_MAX, "{held} bytes held");
 }
 
-/// The checksum and the salt of the header of every log that `create` makes.
-fn segment() -> (u32, u64) {
-    let vfs = MemVfs::new();
-    let path = create(&vfs);
-    let reader = SegmentReader::open(&vfs, &path).expect("it was just made");
-    (reader.chain(), reader.header().salt)
-}
-
-/// Puts `bytes` behind a segment's header and reads what is there.
-fn walk(bytes: &[u8]) {
-    let vfs = MemVfs::new();
-    let path = create(&vfs);
-    let mut buf = AlignedBuf::new((SEGMENT_BYTES_MIN - BLOCK_BYTES) as usize);
-    let taken = bytes.len().min(buf.len());
-    buf[..taken].copy_from_slice(&bytes[..taken]);
-    let mut file = vfs.open_log(&path, LogMode::Buffered).expect("it was just made");
-    file.submit(BLOCK_BYTES, buf).expect("memory doesn't fail");
-    let mut reader = SegmentReader::open(&vfs, &path).expect("the header is right");
-    while let Found::Group(group) = reader.next_group().expect("memory doesn't fail") {
-        assert!(reader.offset() <= SEGMENT_BYTES_MIN);
+fn walk(vfs: &MemVfs, path: &Path) {
+    let Ok(mut reader) = SegmentReader::open(vfs, path) else {
+        return;
+    };
+    // An error is a group that says it is compressed and isn't.
+    while let Ok(Found::Group(group)) = reader.next_group() {
+        assert!(reader.offset() <= FILE_BYTES as u64);
         let _ = group.records().count();
     }
     let behind = reader.behind().expect("memory doesn't fail");
-    assert!(behind.written_through <= SEGMENT_BYTES_MIN);
+    assert!(behind.written_through <= FILE_BYTES as u64);
 }

@@ -1,7 +1,8 @@
-//! The three ways in which a call can fail: refused, storage failed, or storage holds something
-//! that this layer never wrote.
+//! The ways in which a call can fail: refused, storage failed, storage holds something that this
+//! layer never wrote, or something that only this call uses failed.
 //!
-//! Only [`Error::Refused`] is an answer to a client. After any other the member stops.
+//! [`Error::Refused`] is an answer to a client. After [`Error::Scratch`] and [`Error::Output`] the
+//! member goes on; after any other it stops.
 
 use retcd_engine::Keyspace;
 
@@ -30,6 +31,10 @@ pub enum Error {
         /// Its raft index.
         index: u64,
     },
+    /// Scratch files failed: the call did, and the member goes on.
+    Scratch(retcd_engine::Error),
+    /// What a caller wanted to be written to failed: the call did, and the member goes on.
+    Output(std::io::Error),
 }
 
 impl Error {
@@ -59,6 +64,8 @@ impl std::fmt::Display for Error {
             Error::Undecodable { keyspace: Some(keyspace), reason } => {
                 write!(f, "a record in keyspace {keyspace:?} is damaged: {reason}")
             }
+            Error::Scratch(error) => write!(f, "sorting: {error}"),
+            Error::Output(error) => write!(f, "writing: {error}"),
             Error::Entry { index } => write!(f, "the committed entry {index} isn't a request"),
             Error::Undecodable { keyspace: None, reason } => {
                 write!(f, "the replicated state's summary is damaged: {reason}")
@@ -72,6 +79,8 @@ impl std::error::Error for Error {
         match self {
             Error::Refused(error) => Some(error),
             Error::Engine(error) => Some(error),
+            Error::Scratch(error) => Some(error),
+            Error::Output(error) => Some(error),
             Error::Undecodable { .. } | Error::Entry { .. } => None,
         }
     }

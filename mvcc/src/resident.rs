@@ -21,7 +21,7 @@ use crate::record::LEASE_ID_BYTES;
 use crate::{Config, Error, Result, Store};
 
 /// What the names of leases begin with; the lease's id follows, u64 BE.
-const LEASE_NAME_PREFIX: &[u8] = b"lease/";
+pub(crate) const LEASE_NAME_PREFIX: &[u8] = b"lease/";
 
 /// Most checkpoints that go into one entry.
 const CHECKPOINTS_MAX: usize = 1000;

@@ -4,6 +4,7 @@
 //! DATA/member/lock       held while a member runs
 //! DATA/member/wal/       the log, unless it lies elsewhere
 //! DATA/member/snap/db/   the engine
+//! DATA/member/snap/outgoing/   scratch files of snapshots for clients
 //! ```
 //!
 //! etcd has the same names, so that scripts that know them go on to work, but `snap/db` is a file
@@ -22,6 +23,7 @@ pub struct DataDir {
     vfs: Arc<dyn Vfs>,
     log: PathBuf,
     engine: PathBuf,
+    outgoing: PathBuf,
     _locks: Vec<Box<dyn FileLock>>,
 }
 
@@ -44,8 +46,9 @@ impl DataDir {
         let member = dir.join("member");
         let snap = member.join("snap");
         let engine = snap.join("db");
+        let outgoing = snap.join("outgoing");
         let log = log_dir.map_or_else(|| member.join("wal"), Path::to_owned);
-        refuse_etcds(&*vfs, &log, &engine)?;
+        DataDir::refuse_etcds(&*vfs, &log, &engine)?;
         create_durably(&*vfs, &member, 2)?;
         let mut locks = vec![lock(&*vfs, &member.join("lock"))?];
         create_durably(&*vfs, &snap, 1)?;
@@ -53,7 +56,30 @@ impl DataDir {
         if log_dir.is_some() {
             locks.push(lock(&*vfs, &log.join("lock"))?);
         }
-        Ok(DataDir { vfs, log, engine, _locks: locks })
+        Ok(DataDir { vfs, log, engine, outgoing, _locks: locks })
+    }
+
+    /// Makes sure that etcd itself wrote neither the log nor the engine in these folders. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Etcd`] if it did.
+    pub fn refuse_etcds(vfs: &dyn Vfs, log: &Path, engine: &Path) -> Result<()> {
+        if is_file(vfs, engine)? {
+            return Err(Error::Etcd { path: engine.to_owned() });
+        }
+        if !vfs.exists(log).map_err(Error::io(log))? {
+            return Ok(());
+        }
+        for name in vfs.list(log).map_err(Error::io(log))? {
+            let path = log.join(&name);
+            let is_log = name.extension().is_some_and(|extension| extension == "wal");
+            if is_log && is_etcds_log(vfs, &path)? {
+                return Err(Error::Etcd { path });
+            }
+        }
+        Ok(())
     }
 
     /// Whether there may be no member here yet, so that [`crate::bootstrap`] needs to know how to
@@ -80,6 +106,11 @@ impl DataDir {
     /// The folder of the engine, which makes it itself.
     pub fn engine(&self) -> &Path {
         &self.engine
+    }
+
+    /// The folder of scratch files for snapshots that clients are sent. Whoever uses it makes it.
+    pub fn outgoing(&self) -> &Path {
+        &self.outgoing
     }
 
     /// The file system.
@@ -113,23 +144,6 @@ fn create_durably(vfs: &dyn Vfs, dir: &Path, ours: usize) -> Result<()> {
             // Somebody else made the folder for us, in a place that we may not even read.
             Err(e) if existed && e.kind() == io::ErrorKind::PermissionDenied => {}
             other => other.map_err(Error::io(parent))?,
-        }
-    }
-    Ok(())
-}
-
-fn refuse_etcds(vfs: &dyn Vfs, log: &Path, engine: &Path) -> Result<()> {
-    if is_file(vfs, engine)? {
-        return Err(Error::Etcd { path: engine.to_owned() });
-    }
-    if !vfs.exists(log).map_err(Error::io(log))? {
-        return Ok(());
-    }
-    for name in vfs.list(log).map_err(Error::io(log))? {
-        let path = log.join(&name);
-        if name.extension().is_some_and(|extension| extension == "wal") && is_etcds_log(vfs, &path)?
-        {
-            return Err(Error::Etcd { path });
         }
     }
     Ok(())

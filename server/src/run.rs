@@ -62,15 +62,21 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
         "data-dir" = %config.data_dir.display(),
         "local-member-id" = %format_args!("{:x}", parts.identity.member),
         "cluster-id" = %format_args!("{:x}", parts.identity.cluster),
-        "wal-io" = log_io,
         found = storage::opened(&parts.opened).as_str(),
         "applied-index" = parts.engine.applied().index,
         "opened the data directory"
+    );
+    tracing::info!(
+        "wal-io" = log_io,
+        "wal-depth" = parts.log.depth(),
+        because = storage::log_io_reason(config, &parts.log).as_str(),
+        "chose how the log writes"
     );
     let metrics = Arc::new(Metrics::new(&Facts {
         member_id: parts.identity.member,
         quota_bytes: config.quota_bytes,
         log_io: log_io.to_owned(),
+        log_depth: parts.log.depth(),
         detail: config.metrics,
     }));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

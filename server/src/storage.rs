@@ -6,7 +6,7 @@ use retcd_engine::lsm::{self, Lsm};
 use retcd_mvcc::lease::min_ttl_seconds;
 use retcd_raft_glue::{BootstrapOptions, DataDir, FoundingMember, Opened, Parts, bootstrap};
 use retcd_vfs::{LogMode, RealVfs, Vfs};
-use retcd_wal::IoMode;
+use retcd_wal::{IoMode, Log};
 use std::sync::Arc;
 
 /// Why the data directory can't be opened.
@@ -50,7 +50,9 @@ pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
                 LogIo::Auto => IoMode::Auto,
                 LogIo::Direct => IoMode::Direct,
                 LogIo::Buffered => IoMode::Buffered,
+                LogIo::Uring => IoMode::Uring,
             },
+            depth: config.storage.log_depth,
             unsynced: !config.storage.sync,
             compress_from_bytes: config.storage.compress_from_bytes,
             salt: random().map_err(Error::Random)?,
@@ -108,9 +110,26 @@ fn random() -> std::io::Result<u64> {
 pub(crate) fn log_io(mode: LogMode) -> &'static str {
     match mode {
         LogMode::Direct => "direct",
+        LogMode::Uring { .. } => "uring",
         LogMode::Buffered => "buffered",
         LogMode::Unsynced => "unsynced",
     }
+}
+
+/// Why it writes like that, for people.
+pub(crate) fn log_io_reason(config: &Config, log: &Log) -> String {
+    let asked = match config.storage.log_io {
+        _ if !config.storage.sync => return "--unsafe-no-fsync".into(),
+        LogIo::Auto => "auto",
+        LogIo::Direct => "direct",
+        LogIo::Buffered => "buffered",
+        LogIo::Uring => "uring",
+    };
+    let mut reason = format!("--wal-io={asked} --wal-depth={}", config.storage.log_depth);
+    for refused in log.refusals() {
+        reason.push_str(&format!("; {} is refused: {}", refused.mode, refused.reason));
+    }
+    reason
 }
 
 /// What the start found, for people.
@@ -118,7 +137,7 @@ pub(crate) fn opened(opened: &Opened) -> String {
     match opened {
         Opened::New => "a new member".into(),
         Opened::Existing { verdict, replayed, truncated_bytes, .. } => {
-            format!("{verdict:?}, {replayed} entries to replay, {truncated_bytes} bytes given up")
+            format!("{verdict}; {replayed} entries to replay, {truncated_bytes} bytes given up")
         }
     }
 }

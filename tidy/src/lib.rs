@@ -7,8 +7,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Directories that hold build products or foreign data, never sources.
-const SKIPPED_DIRS: [&str; 4] = ["target", ".git", "corpus", "artifacts"];
+/// What holds build products or foreign data, never sources. In a worktree `.git` is a file.
+const SKIPPED: [&str; 5] = ["target", ".git", "corpus", "artifacts", "seeds"];
 
 /// Extensions of the text files that are read. Names without extension (scripts) are read too.
 const TEXT_EXTENSIONS: [&str; 8] = ["rs", "toml", "md", "py", "sh", "proto", "json", "yml"];
@@ -66,12 +66,12 @@ fn collect(root: &Path, dir: &Path, files: &mut Vec<SourceFile>) {
     for entry in fs::read_dir(dir).expect("a listed directory can be read") {
         let path = entry.expect("a directory entry can be read").path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_symlink() {
+        if path.is_symlink() || SKIPPED.contains(&name.as_str()) {
             continue;
         }
         if path.is_dir() {
             let is_data_dir = name.ends_with(".etcd");
-            if !SKIPPED_DIRS.contains(&name.as_str()) && !is_data_dir {
+            if !is_data_dir {
                 collect(root, &path, files);
             }
             continue;

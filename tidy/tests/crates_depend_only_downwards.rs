@@ -7,7 +7,7 @@ use std::fs;
 use retcd_tidy::{assert_no_offences, manifest_section, workspace_members, workspace_root};
 
 /// Folder, and the folders that it may use. `*` stands for all.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("vfs", &[]),
     ("api", &[]),
     ("wal", &["vfs"]),
@@ -16,6 +16,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     // Bootstrap opens the engine and the log on the file system that it is given.
     ("raft-glue", &["wal", "mvcc", "api", "engine", "vfs"]),
     ("server", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
+    ("utl", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
     ("testkit", &[]),
     ("benches", &["*"]),
     ("tidy", &[]),

@@ -2,8 +2,10 @@
 //!
 //! Durability is kept per sector of 512 bytes, the unit that a disk writes as a whole. Every write
 //! since the last sync leaves one version of each sector it touches, and a crash may leave any one
-//! of them, or the durable one. A length that grew unsynced ends up anywhere between the old and
-//! the new one; what lies between and didn't reach the disk reads as zeros.
+//! of them, or the durable one. A crash decides first of each write whether it is lost, whole or
+//! torn, and only of the torn ones sector by sector: so it is common that a long write is there
+//! while an earlier one isn't. A length that grew unsynced ends up anywhere between the old and the
+//! new one; what lies between and didn't reach the disk reads as zeros.
 
 use crate::random::Random;
 use std::collections::BTreeMap;
@@ -23,7 +25,23 @@ pub(crate) enum Tracking {
 pub(crate) struct Content {
     bytes: Vec<u8>,
     durable: Vec<u8>,
-    pending: BTreeMap<usize, Vec<[u8; SECTOR]>>,
+    pending: BTreeMap<usize, Vec<Version>>,
+    writes: u64,
+}
+
+/// What one write made of a sector.
+struct Version {
+    write: u64,
+    bytes: [u8; SECTOR],
+}
+
+/// What a crash makes of an unsynced write.
+#[derive(Clone, Copy)]
+enum Fate {
+    Lost,
+    Whole,
+    /// Each sector for itself.
+    Torn,
 }
 
 impl Content {
@@ -50,8 +68,9 @@ impl Content {
         if tracking == Tracking::Off || data.is_empty() {
             return;
         }
+        self.writes += 1;
         for sector in offset / SECTOR..end.div_ceil(SECTOR) {
-            let version = sector_of(&self.bytes, sector);
+            let version = Version { write: self.writes, bytes: sector_of(&self.bytes, sector) };
             self.pending.entry(sector).or_default().push(version);
         }
     }
@@ -88,15 +107,29 @@ impl Content {
         let grown = self.bytes.len().saturating_sub(self.durable.len());
         let mut left = self.durable.clone();
         left.resize(self.durable.len() + random.up_to(grown), 0);
+        let mut fates = BTreeMap::new();
         for (&sector, versions) in &self.pending {
-            let survivor = random.up_to(versions.len());
-            if survivor > 0 {
-                let start = (sector * SECTOR).min(left.len());
-                let end = (start + SECTOR).min(left.len());
-                left[start..end].copy_from_slice(&versions[survivor - 1][..end - start]);
+            for version in versions {
+                let fate = fates.entry(version.write).or_insert_with(|| Fate::drawn(random));
+                let survives = match fate {
+                    Fate::Lost => false,
+                    Fate::Whole => true,
+                    Fate::Torn => random.coin(),
+                };
+                if survives {
+                    let start = (sector * SECTOR).min(left.len());
+                    let end = (start + SECTOR).min(left.len());
+                    left[start..end].copy_from_slice(&version.bytes[..end - start]);
+                }
             }
         }
-        Content { durable: left.clone(), bytes: left, pending: BTreeMap::new() }
+        Content { durable: left.clone(), bytes: left, ..Content::default() }
+    }
+}
+
+impl Fate {
+    fn drawn(random: &mut Random) -> Fate {
+        [Fate::Lost, Fate::Whole, Fate::Torn][random.up_to(2)]
     }
 }
 
@@ -151,6 +184,21 @@ mod tests {
         let seen: std::collections::BTreeSet<u8> =
             (0..64).map(|seed| content.crashed(&mut Random::new(seed)).bytes[0]).collect();
         assert_eq!(seen.into_iter().collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn a_later_write_may_be_there_as_a_whole_while_an_earlier_one_is_lost() {
+        let mut content = Content::default();
+        content.write(0, &[0; 32 * SECTOR], Tracking::On);
+        content.sync();
+        content.write(0, &[1; 16 * SECTOR], Tracking::On);
+        content.write(16 * SECTOR, &[2; 16 * SECTOR], Tracking::On);
+        let holes = (0..64).filter(|&seed| {
+            let left = content.crashed(&mut Random::new(seed)).bytes;
+            left[..16 * SECTOR].iter().all(|&b| b == 0)
+                && left[16 * SECTOR..].iter().all(|&b| b == 2)
+        });
+        assert!(holes.count() > 2);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! stay.
 
 use crate::content::Tracking;
-use crate::memory::{MemVfs, Planned, Setup};
+use crate::memory::{MemVfs, Planned, Refuses, Setup};
 use crate::random::Random;
 use crate::tree::Tree;
 use crate::{AppendFile, FileLock, LogFile, LogMode, ReadFile, Vfs};
@@ -27,7 +27,7 @@ pub enum Fault {
     /// `ENOSPC`, without effect.
     NoSpace,
     /// Half of the bytes are written, then the call fails; a call that writes nothing fails with
-    /// `EIO`.
+    /// `EIO`. Where several log writes may be under way it is the completion that fails.
     ShortWrite,
 }
 
@@ -58,21 +58,27 @@ impl CrashVfs {
         CrashVfs::with_log_depth(1)
     }
 
-    /// An empty file system whose log files keep up to `depth` writes under way. With a depth above
-    /// 1 a write is durable only when its completion has been returned.
+    /// An empty file system whose log files keep up to `depth` writes under way in every mode, and
+    /// more if [`LogMode::Uring`] asks for more. With a depth above 1 a write is durable only when
+    /// its completion has been returned; until then a crash may leave it and not an earlier one.
     pub fn with_log_depth(depth: usize) -> CrashVfs {
-        CrashVfs::from_tree(
-            Tree::default(),
-            Setup { tracking: Tracking::On, log_depth: depth.max(1), direct: true },
-        )
+        CrashVfs::empty(depth.max(1), Refuses::Nothing)
     }
 
-    /// An empty file system that refuses [`LogMode::Direct`] with `InvalidInput`.
+    /// An empty file system that refuses [`LogMode::Direct`] and [`LogMode::Uring`] with
+    /// `InvalidInput`.
     pub fn without_direct_io() -> CrashVfs {
-        CrashVfs::from_tree(
-            Tree::default(),
-            Setup { tracking: Tracking::On, log_depth: 1, direct: false },
-        )
+        CrashVfs::empty(1, Refuses::Direct)
+    }
+
+    /// An empty file system that refuses [`LogMode::Uring`] as a system does that forbids it.
+    pub fn without_uring() -> CrashVfs {
+        CrashVfs::empty(1, Refuses::Uring)
+    }
+
+    fn empty(log_depth: usize, refuses: Refuses) -> CrashVfs {
+        let setup = Setup { tracking: Tracking::On, log_depth, refuses };
+        CrashVfs::from_tree(Tree::default(), setup)
     }
 
     fn from_tree(tree: Tree, setup: Setup) -> CrashVfs {

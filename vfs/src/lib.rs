@@ -17,9 +17,11 @@
 //! [`Vfs::sync_dir`] on the folder, a folder's own name only after a sync of its parent. What this
 //! crate doesn't do: retry, cache, or interpret bytes.
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Alignment, in bytes, of [`LogFile`] offsets, lengths and buffers. Direct I/O needs it.
 pub const LOG_ALIGNMENT: usize = 4096;
@@ -73,12 +75,29 @@ pub trait Vfs: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogMode {
     /// Direct I/O, durable in the same call. Refused with `InvalidInput` or `Unsupported` where the
-    /// file system has none.
+    /// file system has none: see [`is_refusal`].
     Direct,
+    /// Direct I/O through io_uring, with up to `depth` writes under way. Refused as `Direct` is,
+    /// and with `Unsupported` where the kernel has no io_uring or forbids it.
+    Uring {
+        /// Writes that may be under way, at least 1.
+        depth: usize,
+    },
     /// Page cache and `fdatasync`.
     Buffered,
     /// Page cache without a sync (`--unsafe-no-fsync`): nothing survives a machine crash.
     Unsynced,
+}
+
+impl fmt::Display for LogMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogMode::Direct => f.write_str("direct I/O"),
+            LogMode::Uring { depth } => write!(f, "io_uring of depth {depth}"),
+            LogMode::Buffered => f.write_str("the page cache with syncs"),
+            LogMode::Unsynced => f.write_str("the page cache without syncs"),
+        }
+    }
 }
 
 /// An immutable file. Reads may be concurrent.
@@ -119,7 +138,11 @@ pub trait AppendFile: Send {
 /// A preallocated file of the log. Offsets and lengths are multiples of [`LOG_ALIGNMENT`].
 ///
 /// `submit` starts a durable write; `complete` waits for the oldest one and gives its buffer back.
-/// A back end of depth 1 does the work in `submit`. After an error the file must not be used again.
+/// Whatever the order in which the disk ends writes, they come back in the order of their
+/// submission. A back end without a [`Waiter`] does the work in `submit`, or in `complete`.
+///
+/// After an error the file must not be used again; calls on it fail or go on, but a write that
+/// failed is never reported as done. A file that is dropped waits for what is under way.
 pub trait LogFile: Send {
     /// Starts writing `buf` at `offset` so that it is durable when its completion is returned.
     fn submit(&mut self, offset: u64, buf: AlignedBuf) -> io::Result<()>;
@@ -127,22 +150,53 @@ pub trait LogFile: Send {
     /// Waits for the oldest submitted write; `None` if there is none under way.
     fn complete(&mut self) -> io::Result<Option<AlignedBuf>>;
 
+    /// As `complete`, but if there is a [`Waiter`] it doesn't wait: `None` also if the oldest write
+    /// is still under way.
+    fn try_complete(&mut self) -> io::Result<Option<AlignedBuf>> {
+        self.complete()
+    }
+
     /// How many writes may be under way.
     fn depth(&self) -> usize;
+
+    /// What to sleep on until a write may have ended, without a hold on the file. `None` where
+    /// `try_complete` always gives the oldest write back.
+    fn waiter(&self) -> Option<Arc<dyn Waiter>> {
+        None
+    }
+}
+
+/// What one thread at a time sleeps on while writes to a log file are under way.
+///
+/// Whatever happens between a look at the file and the call of `wait` isn't missed. When the file
+/// is dropped its waiter rings once more.
+pub trait Waiter: Send + Sync {
+    /// Sleeps until a write has ended, somebody calls `wake`, or the limit has passed. It may
+    /// return for nothing.
+    fn wait(&self, limit: Duration) -> io::Result<()>;
+
+    /// Wakes who waits, or the next one who does.
+    fn wake(&self);
 }
 
 /// An exclusive lock, released on drop.
 pub trait FileLock: Send + Sync {}
 
 mod aligned;
+mod alignment;
+mod bell;
 mod content;
 mod crash;
+mod in_order;
 mod memory;
 mod random;
 mod real;
+mod refusal;
 mod tree;
+mod uring;
 
 pub use aligned::AlignedBuf;
 pub use crash::{CrashVfs, Fault};
 pub use memory::MemVfs;
 pub use real::RealVfs;
+pub use refusal::is_refusal;

@@ -6,9 +6,11 @@
 
 use crate::content::{Content, Tracking};
 use crate::crash::Fault;
+use crate::refusal::refused;
 use crate::tree::{Inode, Tree};
 use crate::{AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, ReadFile, Vfs};
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,7 +34,28 @@ pub(crate) struct Shared {
 pub(crate) struct Setup {
     pub(crate) tracking: Tracking,
     pub(crate) log_depth: usize,
-    pub(crate) direct: bool,
+    pub(crate) refuses: Refuses,
+}
+
+/// Which modes of log files a file system refuses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refuses {
+    Nothing,
+    Uring,
+    Direct,
+}
+
+impl Refuses {
+    /// Fails as the operating system does.
+    fn check(self, mode: LogMode) -> io::Result<()> {
+        match (self, mode) {
+            (Refuses::Direct, LogMode::Direct | LogMode::Uring { .. }) => {
+                Err(io::ErrorKind::InvalidInput.into())
+            }
+            (Refuses::Uring, LogMode::Uring { .. }) => Err(refused("io_uring", Errno::PERM.into())),
+            _ => Ok(()),
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -76,7 +99,7 @@ impl MemVfs {
     pub fn new() -> MemVfs {
         MemVfs::from_tree(
             Tree::default(),
-            Setup { tracking: Tracking::Off, log_depth: 1, direct: true },
+            Setup { tracking: Tracking::Off, log_depth: 1, refuses: Refuses::Nothing },
         )
     }
 
@@ -158,10 +181,13 @@ impl Vfs for MemVfs {
 
     fn open_log(&self, path: &Path, mode: LogMode) -> io::Result<Box<dyn LogFile>> {
         let inode = self.names(|tree| tree.file(path))?;
-        if mode == LogMode::Direct && !self.shared.setup.direct {
-            return Err(io::ErrorKind::InvalidInput.into());
-        }
-        Ok(Box::new(MemLog { file: self.handle(inode), mode, under_way: VecDeque::new() }))
+        self.shared.setup.refuses.check(mode)?;
+        let depth = match mode {
+            LogMode::Uring { depth } => depth.max(self.shared.setup.log_depth),
+            _ => self.shared.setup.log_depth,
+        };
+        let under_way = VecDeque::with_capacity(depth);
+        Ok(Box::new(MemLog { file: self.handle(inode), mode, depth, under_way, failed: false }))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -288,14 +314,23 @@ impl AppendFile for Handle {
 struct MemLog {
     file: Handle,
     mode: LogMode,
-    under_way: VecDeque<(usize, AlignedBuf)>,
+    depth: usize,
+    under_way: VecDeque<Write>,
+    failed: bool,
+}
+
+struct Write {
+    offset: usize,
+    buf: AlignedBuf,
+    /// What its completion will say.
+    result: io::Result<()>,
 }
 
 impl MemLog {
     fn make_durable(&self, offset: usize, len: usize) {
         let mut content = self.file.inode.lock();
         match self.mode {
-            LogMode::Direct => content.sync_range(offset, len),
+            LogMode::Direct | LogMode::Uring { .. } => content.sync_range(offset, len),
             LogMode::Buffered => content.sync(),
             LogMode::Unsynced => return,
         }
@@ -310,26 +345,38 @@ impl LogFile for MemLog {
         let offset = usize::try_from(offset).expect("a file in memory is addressable");
         let end = offset + buf.len();
         assert!(end <= self.file.inode.lock().len(), "a log file isn't extended");
-        self.file.write(|_| offset, &buf)?;
-        if self.depth() == 1 {
+        let result = match self.file.write(|_| offset, &buf) {
+            // Of several writes under way only their completions say how they ended.
+            Err(short) if self.depth > 1 && short.kind() == io::ErrorKind::WriteZero => Err(short),
+            done => {
+                done?;
+                Ok(())
+            }
+        };
+        if self.depth == 1 {
             self.make_durable(offset, buf.len());
         }
-        self.under_way.push_back((offset, buf));
+        self.under_way.push_back(Write { offset, buf, result });
         Ok(())
     }
 
     fn complete(&mut self) -> io::Result<Option<AlignedBuf>> {
-        let Some((offset, buf)) = self.under_way.pop_front() else {
+        if self.failed {
+            return Err(Fault::Io.error());
+        }
+        let Some(write) = self.under_way.pop_front() else {
             return Ok(None);
         };
-        if self.depth() > 1 {
-            self.file.shared.pass_whole()?;
-            self.make_durable(offset, buf.len());
+        if self.depth > 1 {
+            let ended = write.result.and_then(|()| self.file.shared.pass_whole());
+            self.failed = ended.is_err();
+            ended?;
+            self.make_durable(write.offset, write.buf.len());
         }
-        Ok(Some(buf))
+        Ok(Some(write.buf))
     }
 
     fn depth(&self) -> usize {
-        self.file.shared.setup.log_depth
+        self.depth
     }
 }

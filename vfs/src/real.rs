@@ -1,10 +1,14 @@
 //! The operating system's files.
 //!
 //! Folders are made for the owner only (0700), files too (0600). Directly written log files use
-//! `O_DIRECT` and `RWF_DSYNC`: one system call per durable write. Nothing is retried after an
-//! error; an interrupted call that did nothing is repeated, and a partial write is continued.
+//! `O_DIRECT` and `RWF_DSYNC`: one system call per durable write. Log files with several writes
+//! under way are in `uring.rs`. Nothing is retried after an error; an interrupted call that did
+//! nothing is repeated, and a partial write is continued.
 
-use crate::{AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, ReadFile, Vfs};
+use crate::uring::UringLog;
+use crate::{
+    AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, ReadFile, Vfs, alignment,
+};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{ReadWriteFlags, pwritev2, retry_on_intr};
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -31,15 +35,22 @@ impl Vfs for RealVfs {
     }
 
     fn open_log(&self, path: &Path, mode: LogMode) -> io::Result<Box<dyn LogFile>> {
+        let is_direct = matches!(mode, LogMode::Direct | LogMode::Uring { .. });
         let mut options = OpenOptions::new();
         options.write(true);
-        if mode == LogMode::Direct {
+        if is_direct {
             // The type of open flags differs from the system's only in sign.
             options.custom_flags(OFlags::DIRECT.bits().cast_signed());
         }
         let file = options.open(path)?;
+        if is_direct {
+            alignment::check(&file)?;
+        }
         let length = file.metadata()?.len();
-        Ok(Box::new(RealLog { file, length, mode, done: None }))
+        Ok(match mode {
+            LogMode::Uring { depth } => Box::new(UringLog::new(file, length, depth)?),
+            _ => Box::new(RealLog { file, length, is_direct, mode, done: None }),
+        })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -142,6 +153,7 @@ impl FileLock for RealLock {}
 struct RealLog {
     file: File,
     length: u64,
+    is_direct: bool,
     mode: LogMode,
     done: Option<AlignedBuf>,
 }
@@ -150,13 +162,13 @@ impl RealLog {
     fn write(&self, mut offset: u64, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
             let slices = [IoSlice::new(bytes)];
-            let flags = match self.mode {
-                LogMode::Direct => ReadWriteFlags::DSYNC,
-                LogMode::Buffered | LogMode::Unsynced => ReadWriteFlags::empty(),
+            let flags = match self.is_direct {
+                true => ReadWriteFlags::DSYNC,
+                false => ReadWriteFlags::empty(),
             };
             let n = retry_on_intr(|| pwritev2(&self.file, &slices, offset, flags))?;
             // What is left of a directly written buffer must still be aligned.
-            if n == 0 || self.mode == LogMode::Direct && !n.is_multiple_of(LOG_ALIGNMENT) {
+            if n == 0 || self.is_direct && !n.is_multiple_of(LOG_ALIGNMENT) {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             bytes = &bytes[n..];

@@ -15,6 +15,7 @@ const IDENTITY: Identity = Identity { cluster: 1, member: 1 };
 const OPTIONS: Options = Options {
     segment_bytes: 64 << 20,
     io: IoMode::Buffered,
+    depth: 1,
     unsynced: true,
     compress_from_bytes: 0,
     salt: 1,

@@ -7,77 +7,14 @@ use crate::compress::Compressor;
 use crate::error::{Error, Result};
 use crate::group::{GROUP_HEADER_BYTES, GroupHeader};
 use crate::index::{Durable, Span};
-use crate::limits::{BLOCK_BYTES, BUFFER_BYTES_MIN, KEPT_BUFFER_BYTES_MAX};
-use crate::options::{IoMode, Options};
+use crate::limits::{BLOCK_BYTES, BUFFER_BYTES_MIN, KEPT_BUFFER_BYTES_MAX, KEPT_BUFFERS_BYTES_MAX};
+use crate::options::Options;
 use crate::segment::{SegmentHeader, VERSION_WITH_COMPRESSION};
 use crate::types::Group;
-use retcd_vfs::{AlignedBuf, LogFile, LogMode, Vfs};
+use retcd_vfs::{AlignedBuf, LogFile, Waiter};
 use std::collections::VecDeque;
-use std::io;
-use std::path::{Path, PathBuf};
-
-/// Opens log files in the way that the options ask for and the file system allows.
-pub(crate) struct Opener {
-    io: IoMode,
-    /// The way that is being taken, once one has worked.
-    pub(crate) mode: Option<LogMode>,
-    unsynced: bool,
-}
-
-impl Opener {
-    pub(crate) fn new(options: &Options) -> Opener {
-        Opener { io: options.io, mode: None, unsynced: options.unsynced }
-    }
-
-    /// Opens `path` and writes `block` at `offset`, where nothing acknowledged may lie: only a
-    /// write shows whether a file system has direct I/O.
-    pub(crate) fn open_with_block(
-        &mut self,
-        vfs: &dyn Vfs,
-        path: &Path,
-        offset: u64,
-        block: AlignedBuf,
-    ) -> Result<(Box<dyn LogFile>, AlignedBuf)> {
-        let first = match (self.mode, self.unsynced, self.io) {
-            (Some(mode), _, _) => mode,
-            (None, true, _) => LogMode::Unsynced,
-            (None, false, IoMode::Buffered) => LogMode::Buffered,
-            (None, false, IoMode::Auto | IoMode::Direct) => LogMode::Direct,
-        };
-        let may_fall_back = self.mode.is_none() && self.io == IoMode::Auto;
-        let mut spare = AlignedBuf::new(block.len());
-        spare.copy_from_slice(&block);
-        let opened = match try_open(vfs, path, first, offset, block) {
-            Err(e) if may_fall_back && first == LogMode::Direct && is_refusal(&e) => {
-                self.mode = Some(LogMode::Buffered);
-                try_open(vfs, path, LogMode::Buffered, offset, spare)
-            }
-            other => {
-                self.mode = Some(first);
-                other
-            }
-        };
-        opened.map_err(Error::io(path))
-    }
-}
-
-fn try_open(
-    vfs: &dyn Vfs,
-    path: &Path,
-    mode: LogMode,
-    offset: u64,
-    block: AlignedBuf,
-) -> io::Result<(Box<dyn LogFile>, AlignedBuf)> {
-    let mut file = vfs.open_log(path, mode)?;
-    file.submit(offset, block)?;
-    let block = file.complete()?.expect("a submitted write completes");
-    Ok((file, block))
-}
-
-/// Whether direct I/O was refused, rather than failed.
-fn is_refusal(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
-}
+use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A group on its way to the disk.
 pub(crate) struct UnderWay {
@@ -106,16 +43,24 @@ pub(crate) struct Active {
     under_way: VecDeque<UnderWay>,
 }
 
+/// Whether to wait for a group that is still on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wait {
+    UntilDurable,
+    Never,
+}
+
 /// What groups are put together with: buffers that wait for one, and the compressor.
 pub(crate) struct Workshop {
     spare: Vec<AlignedBuf>,
+    spare_bytes: usize,
     compressor: Compressor,
 }
 
 impl Workshop {
     pub(crate) fn new(options: &Options) -> Workshop {
         let compressor = Compressor::new(options.compress_from_bytes);
-        Workshop { spare: Vec::new(), compressor }
+        Workshop { spare: Vec::new(), spare_bytes: 0, compressor }
     }
 
     /// A buffer with the records of `group` behind the place for the header, as version `version`
@@ -138,7 +83,9 @@ impl Workshop {
 
     /// A buffer that shows `bytes`, rounded up to a block. What it holds is undefined.
     fn take(&mut self, bytes: usize) -> AlignedBuf {
-        let mut buf = match self.spare.pop() {
+        let spare = self.spare.pop();
+        self.spare_bytes -= spare.as_ref().map_or(0, AlignedBuf::capacity);
+        let mut buf = match spare {
             Some(buf) if buf.capacity() >= bytes => buf,
             _ => AlignedBuf::new(bytes.next_power_of_two().max(BUFFER_BYTES_MIN)),
         };
@@ -147,7 +94,9 @@ impl Workshop {
     }
 
     fn give_back(&mut self, buf: AlignedBuf) {
-        if buf.capacity() <= KEPT_BUFFER_BYTES_MAX {
+        let bytes = buf.capacity();
+        if bytes <= KEPT_BUFFER_BYTES_MAX && self.spare_bytes + bytes <= KEPT_BUFFERS_BYTES_MAX {
+            self.spare_bytes += bytes;
             self.spare.push(buf);
         }
     }
@@ -233,14 +182,28 @@ impl Active {
         Ok(())
     }
 
-    /// Waits for the oldest group; `None` if there is none.
-    pub(crate) fn complete(&mut self, workshop: &mut Workshop) -> Result<Option<UnderWay>> {
-        let Some(group) = self.under_way.pop_front() else {
+    /// Takes the oldest group if it is durable, or waits until it is; `None` if there is none.
+    pub(crate) fn complete(
+        &mut self,
+        workshop: &mut Workshop,
+        wait: Wait,
+    ) -> Result<Option<UnderWay>> {
+        let buf = match wait {
+            _ if self.under_way.is_empty() => return Ok(None),
+            Wait::UntilDurable => self.file.complete(),
+            Wait::Never => self.file.try_complete(),
+        };
+        let Some(buf) = buf.map_err(Error::io(&self.path))? else {
+            assert!(wait == Wait::Never, "a submitted write completes");
             return Ok(None);
         };
-        let buf = self.file.complete().map_err(Error::io(&self.path))?;
-        workshop.give_back(buf.expect("a submitted write completes"));
+        workshop.give_back(buf);
+        let group = self.under_way.pop_front().expect("what completes was submitted");
         self.durable = group.durable.end;
         Ok(Some(group))
+    }
+
+    pub(crate) fn waiter(&self) -> Option<Arc<dyn Waiter>> {
+        self.file.waiter()
     }
 }

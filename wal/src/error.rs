@@ -1,6 +1,7 @@
 //! What can go wrong in the log, told apart by what the caller can do about it.
 
 use crate::types::Identity;
+use retcd_vfs::LogMode;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,15 @@ pub enum Error {
     Io {
         /// The file or folder.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The way of writing that was asked for isn't to be had here. Another one may be.
+    Refused {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The way.
+        mode: LogMode,
         /// What the system said.
         source: io::Error,
     },
@@ -116,6 +126,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
+            Error::Refused { path, mode, source } => {
+                write!(f, "{}: the log can't be written by {mode} here: {source}", path.display())
+            }
             Error::PreparationDiskFull { path, source } => {
                 write!(f, "{}: preparing a segment: {source}", path.display())
             }
@@ -157,6 +170,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Io { source, .. }
+            | Error::Refused { source, .. }
             | Error::PreparationDiskFull { source, .. }
             | Error::Compression(source) => Some(source),
             _ => None,

@@ -13,8 +13,9 @@
 //! them back from any thread while the log goes on.
 //!
 //! No thread is owned here. [`Log::submit`] starts a group, [`Log::complete`] waits for the oldest
-//! one, [`Log::prepare`] makes the next segment ready, [`Log::purge`] recycles segments that nobody
-//! needs. After an I/O error the log is poisoned: nothing is retried, every call fails.
+//! one, [`Log::waiter`] is what a thread sleeps on that doesn't hold the log, [`Log::prepare`]
+//! makes the next segment ready, [`Log::purge`] recycles segments that nobody needs. After an I/O
+//! error the log is poisoned: nothing is retried, every call fails.
 
 mod active;
 mod compress;
@@ -24,6 +25,7 @@ mod index;
 mod layout;
 mod limits;
 mod log;
+mod opener;
 mod options;
 mod prepare;
 mod readback;
@@ -38,10 +40,11 @@ mod window;
 pub use error::{Error, Result};
 pub use group::{GROUP_HEADER_BYTES, GroupHeader};
 pub use limits::{
-    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, REQUEST_BYTES_MAX, SEGMENT_BYTES_DEFAULT,
+    BLOCK_BYTES, COMPRESS_FROM_BYTES_DEFAULT, DEPTH_MAX, REQUEST_BYTES_MAX, SEGMENT_BYTES_DEFAULT,
     SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, group_bytes_max,
 };
 pub use log::{Log, Ticket, group_bytes};
+pub use opener::Refusal;
 pub use options::{IoMode, Options};
 pub use prepare::{Preparation, Purge};
 pub use readback::LogReader;

@@ -25,12 +25,23 @@ pub const REQUEST_BYTES_MAX: u64 = 48 << 20;
 pub const COMPRESS_FROM_BYTES_DEFAULT: u64 = 64 << 10;
 
 /// How much of the next segment one call of `prepare` fills and syncs, in bytes.
-pub(crate) const PREPARE_BYTES: usize = 4 << 20;
+pub(crate) const PREPARE_BYTES: usize = 512 << 10;
+
+/// How many files of old segments are kept for new ones, besides the next one. A flush frees all
+/// segments below it at once: with small groups nine of them, when 150,000 entries are a flush.
+/// Were they removed, the same number of files would have to be filled before the next flush.
+pub(crate) const SPARES_MAX: usize = 8;
 
 /// A larger group buffer is given back to the allocator after its group, in bytes.
 pub(crate) const KEPT_BUFFER_BYTES_MAX: usize = 8 << 20;
 
-/// The first buffer's size, in bytes.
+/// Buffers kept for the next groups, all together, in bytes.
+pub(crate) const KEPT_BUFFERS_BYTES_MAX: usize = 32 << 20;
+
+/// How many groups may be under way at once, at most.
+pub const DEPTH_MAX: usize = 64;
+
+/// A buffer's least size, in bytes.
 pub(crate) const BUFFER_BYTES_MIN: usize = 256 << 10;
 
 /// How much of a segment is read at once, in bytes, unless a group is larger.
@@ -64,6 +75,9 @@ const _: () = {
     assert!(PREPARE_BYTES as u64 <= SEGMENT_BYTES_MAX);
     assert!(PREPARE_BYTES.is_multiple_of(LOG_ALIGNMENT));
     assert!(BUFFER_BYTES_MIN <= KEPT_BUFFER_BYTES_MAX);
+    // Small groups find a buffer at every depth.
+    assert!(DEPTH_MAX * BUFFER_BYTES_MIN <= KEPT_BUFFERS_BYTES_MAX);
+    assert!(KEPT_BUFFER_BYTES_MAX <= KEPT_BUFFERS_BYTES_MAX);
     assert!(WINDOW_BYTES_MIN <= WINDOW_BYTES);
     assert!(WINDOW_BYTES <= KEPT_BUFFER_BYTES_MAX as u64);
 };

@@ -49,6 +49,20 @@ pub struct Preparation {
 }
 
 impl Preparation {
+    /// How much of the file is filled, in bytes.
+    pub fn filled(&self) -> u64 {
+        match &self.next {
+            Next::Nothing | Next::Away => 0,
+            Next::Filling { filled, .. } => *filled,
+            Next::Ready(_) => self.segment_bytes,
+        }
+    }
+
+    /// Whether the file is ready.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.next, Next::Ready(_))
+    }
+
     /// Does a bounded piece of work; says `Idle` when the file is ready.
     ///
     /// # Errors
@@ -66,6 +80,19 @@ impl Preparation {
         self.has_failed = !matches!(step, Ok(_) | Err(Error::PreparationDiskFull { .. }));
         step
     }
+}
+
+/// Where in a segment the filling of the next one begins, in bytes: in the first half an old file
+/// may still become free.
+pub(crate) fn fill_begin(segment_bytes: u64) -> u64 {
+    segment_bytes / 2
+}
+
+/// How much of the next segment should be filled when groups have come to `offset` in this one: in
+/// step with them from the middle on, and all of it at seven eighths.
+pub(crate) fn fill_target(offset: u64, segment_bytes: u64) -> u64 {
+    let gone = offset.saturating_sub(fill_begin(segment_bytes));
+    (gone * 8 / 3).min(segment_bytes)
 }
 
 /// A file of full length under a temporary name.
@@ -148,5 +175,21 @@ fn preparing(path: &Path, source: io::Error) -> Error {
             Error::PreparationDiskFull { path, source }
         }
         _ => Error::Io { path, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_segment_is_filled_in_step_with_this_one() {
+        let bytes = 64 << 20;
+        assert_eq!(fill_target(bytes / 2, bytes), 0);
+        assert_eq!(fill_target(bytes / 2 + 3000, bytes), 8000);
+        assert_eq!(fill_target(bytes / 8 * 7 - 3, bytes), bytes - 8);
+        assert_eq!(fill_target(bytes, bytes), bytes);
+        let largest = crate::limits::SEGMENT_BYTES_MAX;
+        assert_eq!(fill_target(largest, largest), largest);
     }
 }

@@ -23,6 +23,7 @@ use crate::record::{RecordHead, RecordHeads};
 use crate::segment::{Cut, CutReason, HeaderFault, SegmentHeader, SegmentName};
 use crate::types::{Flushed, Identity, LogState, Seen, SnapshotMark};
 use retcd_vfs::Vfs;
+use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -49,6 +50,21 @@ pub enum Verdict {
         /// Where it was cut, in bytes.
         offset: u64,
     },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Closed => f.write_str("a log that was closed"),
+            Verdict::Unmarked => f.write_str("a whole log that wasn't closed"),
+            Verdict::TornTail { path, offset } => {
+                write!(f, "a torn tail, cut at offset {offset} of {}", path.display())
+            }
+            Verdict::Hole { path, offset } => {
+                write!(f, "groups behind a gap, cut at offset {offset} of {}", path.display())
+            }
+        }
+    }
 }
 
 /// What was found in the log.
@@ -295,6 +311,9 @@ impl Replay<'_> {
         for record in RecordHeads::new(payload) {
             records += 1;
             match record?.0 {
+                RecordHead::Entry { index: u64::MAX, .. } => {
+                    return Err("an entry has the last index there is: none could follow");
+                }
                 RecordHead::Entry { index, term, kind } => {
                     span = Some(match span {
                         None => self.first_entry(index, term)?,

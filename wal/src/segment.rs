@@ -237,7 +237,9 @@ impl SegmentHeader {
                 _ => return None,
             },
         };
+        // A log that went on behind the last number would have none for its next segment.
         let plausible = flags & !FLAGS_KNOWN == 0
+            && header.segment < u64::MAX
             && (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&header.segment_bytes)
             && header.segment_bytes.is_multiple_of(BLOCK_BYTES);
         plausible.then_some(header)

@@ -17,6 +17,8 @@ pub struct Stats {
     pub saved_bytes: u64,
     /// Segments that exist now, without the one in preparation.
     pub segments: u64,
+    /// Files that are ready to become segments.
+    pub prepared: u64,
     /// Segments that were begun.
     pub rotations: u64,
     /// Segments that had to be prepared while a group waited for them.

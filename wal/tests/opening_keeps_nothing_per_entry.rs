@@ -2,6 +2,7 @@
 //! index, not for entries: 120,000 of them leave less than 32 KiB behind.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(unsafe_code, reason = "counting allocated bytes takes an allocator")]
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use retcd_vfs::MemVfs;
 use retcd_wal::{Flushed, Group, Identity, Log, LogEntry, Options, SnapshotMark};
@@ -40,6 +41,7 @@ static COUNTING: Counting = Counting;
 const OPTIONS: Options = Options {
     segment_bytes: 4 << 20,
     io: retcd_wal::IoMode::Auto,
+    depth: 1,
     unsynced: false,
     compress_from_bytes: 0,
     salt: 1,

@@ -21,6 +21,7 @@ use retcd_engine::{Direction, KeyRange, Keyspace, Projection, Record, Version, V
 
 use super::crc::Concatenation;
 use crate::Result;
+use crate::etcd_database::put_revision;
 use crate::read::end_of;
 use crate::wire::{WirePair, put_tombstone};
 
@@ -31,11 +32,11 @@ const ALL_KEYS: KeyRange<'_> = KeyRange { start: b"", end: None };
 
 /// Which versions go in.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Bounds {
+pub(crate) struct Bounds {
     /// Versions above it are left out.
-    pub(super) through: i64,
+    pub(crate) through: i64,
     /// The compacted revision, or -1.
-    pub(super) compacted: i64,
+    pub(crate) compacted: i64,
 }
 
 /// The checksum of one record, and its place.
@@ -74,7 +75,7 @@ pub(super) fn checksum(view: &dyn View, bounds: Bounds, parts_max: usize) -> Res
 
 /// Which versions at or below the compacted revision go in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kept {
+pub(crate) enum Kept {
     /// Those that are the newest of their key up to the hashed revision.
     NewestThrough,
     /// Those that the compaction kept.
@@ -99,7 +100,7 @@ impl Kept {
 }
 
 /// Calls `visitor` with each record that goes in, in key order, and a buffer to use.
-fn visit(
+pub(crate) fn visit(
     view: &dyn View,
     bounds: Bounds,
     kept: Kept,
@@ -130,20 +131,25 @@ fn visit(
 /// The checksum of etcd's key and value for a record.
 fn part(record: &Record, scratch: &mut Vec<u8>) -> Result<Part> {
     scratch.clear();
-    scratch.extend_from_slice(&record.version.main.to_be_bytes());
-    scratch.push(b'_');
-    scratch.extend_from_slice(&record.version.sub.to_be_bytes());
+    put_revision(record.version, scratch);
     if record.tombstone {
         scratch.push(b't');
-        put_tombstone(&record.key, scratch);
-    } else {
-        WirePair::new(record)?.put(scratch);
     }
+    put_stored(record, scratch)?;
     Ok(Part {
         version: record.version,
         checksum: crc32c::crc32c(scratch),
         bytes: u32::try_from(scratch.len()).expect("entries are far below 4 GiB, so pairs are"),
     })
+}
+
+/// Appends what etcd stores for a record.
+pub(crate) fn put_stored(record: &Record, to: &mut Vec<u8>) -> Result<()> {
+    match record.tombstone {
+        true => put_tombstone(&record.key, to),
+        false => WirePair::new(record)?.put(to),
+    }
+    Ok(())
 }
 
 /// The parts with the smallest versions of all that were pushed.

@@ -6,6 +6,8 @@
 mod crc;
 mod kv;
 
+pub(crate) use kv::{Bounds, Kept, put_stored, visit};
+
 use retcd_engine::{Direction, KeyRange, Keyspace, Projection};
 
 use crate::read::{Reader, Snapshot, resolve_revision};

@@ -105,5 +105,7 @@ fn check_state(member: &Member, model: &Model) -> Result<(), TestCaseError> {
         let hash = store.hash_kv(revision).expect("the revision can be read");
         prop_assert_eq!(hash.hash, model.hash(revision), "hash of revision {}", revision);
     }
+    let file: Vec<_> = model.file().into_iter().map(|(_, key, value)| (key, value)).collect();
+    prop_assert_eq!(member.database_pairs(), file);
     Ok(())
 }

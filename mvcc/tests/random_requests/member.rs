@@ -5,18 +5,20 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use prost::Message;
 use retcd_api::Error;
 use retcd_api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use retcd_api::etcdserverpb::{
     InternalRaftRequest, RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse,
 };
+use retcd_engine::bolt::{Database, Entry};
 use retcd_engine::lsm::{Lsm, Options};
 use retcd_engine::oracle::Oracle;
+use retcd_engine::sort::Sorter;
 use retcd_engine::{Engine, Step};
 use retcd_mvcc::watch::{History, PieceLimit};
-use retcd_mvcc::{Applier, Commit, CommittedEntry, Config, Response, Store};
+use retcd_mvcc::{Applier, Commit, CommittedEntry, Config, DatabaseOrigin, Response, Store};
 use retcd_vfs::{MemVfs, Vfs};
 
 /// Which engine a member runs on.
@@ -66,6 +68,33 @@ impl Member {
 
     pub(crate) fn publish(&mut self) {
         self.applier.publish().expect(NEVER_FAILS);
+    }
+
+    /// The pairs of the database that etcd would have, as they are in its file.
+    pub(crate) fn database_pairs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let folder = Path::new("/outgoing");
+        self.vfs.create_dir_all(folder).expect(NEVER_FAILS);
+        let sorter = Sorter::new(Arc::clone(&self.vfs), folder, 500);
+        let origin = DatabaseOrigin { term: 1, conf_state_json: &|_| Some(b"{}".to_vec()) };
+        let database = self.store.etcd_database(sorter, &origin).expect(NEVER_FAILS);
+        let mut file = Vec::new();
+        database.write(&mut file).expect(NEVER_FAILS);
+        assert_eq!(file.len() as u64, database.bytes());
+        drop(database);
+        assert!(self.vfs.list(folder).expect(NEVER_FAILS).is_empty(), "scratch files are gone");
+        let path = folder.join("db");
+        let written = self.vfs.create_append(&path).and_then(|mut to| to.append(&file));
+        written.expect(NEVER_FAILS);
+        let database = Database::open(&*self.vfs, &path).expect(NEVER_FAILS);
+        self.vfs.remove_file(&path).expect(NEVER_FAILS);
+        database.verify().expect("each page is used once");
+        let pairs = database.bucket(b"key").expect(NEVER_FAILS).expect("it is always there");
+        let pairs = pairs.entries(&database).expect(NEVER_FAILS);
+        let pair = |pair: retcd_engine::Result<(Bytes, Entry)>| match pair.expect(NEVER_FAILS) {
+            (key, Entry::Value(value)) => (key.to_vec(), value.to_vec()),
+            (_, Entry::Bucket(_)) => panic!("etcd has no buckets within buckets"),
+        };
+        pairs.map(pair).collect()
     }
 
     /// Lets the engine flush and merge, as far as `steps` go.

@@ -379,45 +379,55 @@ impl Model {
         Ok(commits)
     }
 
+    /// Revision and sub of the newest version up to `at` of each key that is alive then.
+    fn newest_at(&self, at: i64) -> BTreeSet<(i64, i64)> {
+        let mut newest = BTreeMap::new();
+        for (revision, sub, key, pair) in &self.log {
+            if *revision <= at {
+                newest.insert(key, (*revision, *sub, pair.is_some()));
+            }
+        }
+        let alive = newest.into_values().filter(|(_, _, is_alive)| *is_alive);
+        alive.map(|(revision, sub, _)| (revision, sub)).collect()
+    }
+
+    /// The entries of etcd's file, in their order: revision and sub, key, value.
+    pub(crate) fn file(&self) -> Vec<FileEntry> {
+        let kept = self.newest_at(self.compacted);
+        let is_in = |place: &(i64, i64)| place.0 > self.compacted || kept.contains(place);
+        let in_file = self.log.iter().filter(|(revision, sub, ..)| is_in(&(*revision, *sub)));
+        let mut file = Vec::new();
+        for (revision, sub, key, pair) in in_file {
+            let mut file_key = revision.to_be_bytes().to_vec();
+            file_key.push(b'_');
+            file_key.extend(sub.to_be_bytes());
+            let tombstone = KeyValue { key: key.clone(), ..KeyValue::default() };
+            if pair.is_none() {
+                file_key.push(b't');
+            }
+            let value = pair.as_ref().unwrap_or(&tombstone).encode_to_vec();
+            file.push(((*revision, *sub), file_key, value));
+        }
+        file
+    }
+
     /// etcd's checksum, as etcd takes it: over its file's entries in their order.
     pub(crate) fn hash(&self, through: i64) -> u32 {
-        let newest_at = |at: i64| -> BTreeSet<(i64, i64)> {
-            let mut newest = BTreeMap::new();
-            for (revision, sub, key, pair) in &self.log {
-                if *revision <= at {
-                    newest.insert(key, (*revision, *sub, pair.is_some()));
-                }
-            }
-            let alive = newest.into_values().filter(|(_, _, is_alive)| *is_alive);
-            alive.map(|(revision, sub, _)| (revision, sub)).collect()
-        };
-        let in_file = newest_at(self.compacted);
-        let keep = newest_at(through);
+        let keep = self.newest_at(through);
         let mut bytes = b"key".to_vec();
-        for (revision, sub, key, pair) in &self.log {
-            let place = (*revision, *sub);
-            let is_compacted = *revision <= self.compacted;
-            if *revision > through
-                || is_compacted && !in_file.contains(&place)
-                || is_compacted && !keep.is_empty() && !keep.contains(&place)
-            {
-                continue;
-            }
-            bytes.extend(revision.to_be_bytes());
-            bytes.push(b'_');
-            bytes.extend(sub.to_be_bytes());
-            match pair {
-                Some(pair) => bytes.extend(pair.encode_to_vec()),
-                None => {
-                    bytes.push(b't');
-                    let tombstone = KeyValue { key: key.clone(), ..KeyValue::default() };
-                    bytes.extend(tombstone.encode_to_vec());
-                }
+        for (place, key, value) in self.file() {
+            let is_compacted = place.0 <= self.compacted;
+            if place.0 <= through && !(is_compacted && !keep.is_empty() && !keep.contains(&place)) {
+                bytes.extend(key);
+                bytes.extend(value);
             }
         }
         crc32c::crc32c(&bytes)
     }
 }
+
+/// Revision and sub, key, value.
+pub(crate) type FileEntry = ((i64, i64), Vec<u8>, Vec<u8>);
 
 /// Sorts as asked, equal ones by key.
 fn sort(kvs: &mut [KeyValue], request: &RangeRequest) {

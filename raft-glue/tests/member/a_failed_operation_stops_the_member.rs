@@ -11,8 +11,8 @@ use std::sync::Arc;
 const ROUNDS: usize = 24;
 const SEED: u64 = 11;
 
-fn fail_at(operation: u64, fault: Fault) {
-    let vfs = CrashVfs::new();
+fn fail_at(operation: u64, fault: Fault, make: fn() -> CrashVfs) {
+    let vfs = make();
     vfs.fail_at(operation, fault);
     let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
     let mut world = World::default();
@@ -28,27 +28,34 @@ fn fail_at(operation: u64, fault: Fault) {
     }
 }
 
-fn fail_everywhere(fault: Fault) {
-    let vfs = CrashVfs::new();
+fn fail_everywhere(fault: Fault, make: fn() -> CrashVfs) {
+    let vfs = make();
     let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
     run(&shared, &mut World::default(), &mut Random(SEED), ROUNDS).expect("nothing fails");
     for operation in 1..=vfs.operations() {
-        let result = std::panic::catch_unwind(|| fail_at(operation, fault));
+        let result = std::panic::catch_unwind(|| fail_at(operation, fault, make));
         assert!(result.is_ok(), "{fault:?} at operation {operation}");
     }
 }
 
 #[test]
 fn with_an_io_error() {
-    fail_everywhere(Fault::Io);
+    fail_everywhere(Fault::Io, CrashVfs::new);
 }
 
 #[test]
 fn with_a_full_disk() {
-    fail_everywhere(Fault::NoSpace);
+    fail_everywhere(Fault::NoSpace, CrashVfs::new);
 }
 
 #[test]
 fn with_a_short_write() {
-    fail_everywhere(Fault::ShortWrite);
+    fail_everywhere(Fault::ShortWrite, CrashVfs::new);
+}
+
+#[test]
+fn while_several_groups_are_under_way() {
+    for fault in [Fault::Io, Fault::NoSpace, Fault::ShortWrite] {
+        fail_everywhere(fault, || CrashVfs::with_log_depth(3));
+    }
 }

@@ -26,6 +26,8 @@ pub mod limits {
     pub const GROUP_DELAY_MAX: Duration = Duration::from_secs(1);
     /// Bytes from which log groups are compressed, unless that is off: a block can't get smaller.
     pub const COMPRESS_FROM_BYTES: std::ops::RangeInclusive<u64> = 4096..=(32 << 20);
+    /// Log groups in flight at once.
+    pub const GROUPS_IN_FLIGHT: std::ops::RangeInclusive<u64> = 1..=retcd_wal::DEPTH_MAX as u64;
     /// Bytes of a memtable.
     pub const MEMTABLE_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
     /// Bytes of cached blocks.
@@ -193,6 +195,8 @@ pub struct StorageConfig {
     pub group_delay: Duration,
     /// `--wal-io`.
     pub log_io: LogIo,
+    /// `--wal-depth`: groups in flight at once; more than 1 only by io_uring.
+    pub log_depth: usize,
     /// `--max-wals`: segments kept for slow members; `None` for all.
     pub segments_max: Option<u64>,
     /// Whether anything is synced: the opposite of `--unsafe-no-fsync`.
@@ -208,12 +212,14 @@ pub struct StorageConfig {
 /// How the log writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogIo {
-    /// Direct where the file system has it, else buffered.
+    /// For several groups in flight io_uring, else direct, else buffered: the first that is there.
     Auto,
     /// O_DIRECT, or not at all.
     Direct,
     /// Through the page cache.
     Buffered,
+    /// O_DIRECT by io_uring, or not at all.
+    Uring,
 }
 
 /// What HTTP requests may come in.

@@ -145,11 +145,6 @@ fn refuse_unavailable(settings: &Settings, gates: &Gates) -> Result<(), String> 
              only the default, {default}, is accepted"
         ));
     }
-    if settings.text("wal-io") == "uring" {
-        return Err("--wal-io=\"uring\": io_uring is not available in this version yet; \
-                    \"auto\", \"direct\" and \"buffered\" are accepted"
-            .to_owned());
-    }
     gates.refuse_unavailable()
 }
 
@@ -325,32 +320,40 @@ fn watch_progress_interval(settings: &Settings, records: &mut Vec<Record>) -> Du
 }
 
 fn storage(settings: &Settings) -> Result<StorageConfig, String> {
-    let bytes = |name: &str, range| {
+    let limited = |name: &str, range| {
         let value = settings.uint(name);
         within(name, value, range).map(|()| value)
     };
     let group_delay = duration(settings, "wal-group-delay")?;
     at_most("wal-group-delay", group_delay, limits::GROUP_DELAY_MAX)?;
+    let log_io = match settings.text("wal-io").as_str() {
+        "direct" => LogIo::Direct,
+        "buffered" => LogIo::Buffered,
+        "uring" => LogIo::Uring,
+        _ => LogIo::Auto,
+    };
+    let log_depth = limited("wal-depth", limits::GROUPS_IN_FLIGHT)?;
+    if log_depth > 1 && matches!(log_io, LogIo::Direct | LogIo::Buffered) {
+        let io = settings.text("wal-io");
+        return Err(format!("--wal-depth={log_depth} needs --wal-io=auto or uring (set to {io})"));
+    }
     let snapshot_count = match settings.uint("snapshot-count") {
         0 => SNAPSHOT_COUNT_DEFAULT,
         count => count,
     };
     Ok(StorageConfig {
-        group_bytes: bytes("wal-group-bytes", limits::GROUP_BYTES)?,
+        group_bytes: limited("wal-group-bytes", limits::GROUP_BYTES)?,
         compress_from_bytes: match settings.uint("wal-compress-bytes") {
             0 => 0,
-            _ => bytes("wal-compress-bytes", limits::COMPRESS_FROM_BYTES)?,
+            _ => limited("wal-compress-bytes", limits::COMPRESS_FROM_BYTES)?,
         },
         group_delay,
-        log_io: match settings.text("wal-io").as_str() {
-            "direct" => LogIo::Direct,
-            "buffered" => LogIo::Buffered,
-            _ => LogIo::Auto,
-        },
+        log_io,
+        log_depth: log_depth as usize,
         segments_max: Some(settings.uint("max-wals")).filter(|count| *count > 0),
         sync: !settings.bool("unsafe-no-fsync"),
-        memtable_bytes: bytes("memtable-bytes", limits::MEMTABLE_BYTES)?,
-        block_cache_bytes: bytes("block-cache-bytes", limits::BLOCK_CACHE_BYTES)?,
+        memtable_bytes: limited("memtable-bytes", limits::MEMTABLE_BYTES)?,
+        block_cache_bytes: limited("block-cache-bytes", limits::BLOCK_CACHE_BYTES)?,
         replay_entries_max: snapshot_count.min(limits::REPLAY_ENTRIES_MAX),
     })
 }

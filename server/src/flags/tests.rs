@@ -237,9 +237,7 @@ fn what_is_not_there_yet_is_taken_at_its_default_only() {
         ("--auto-tls", "--auto-tls=\"true\""),
         ("--force-new-cluster", "forcing a new cluster"),
         ("--discovery-srv=x", later),
-        ("--wal-depth=8", "several groups in flight"),
         ("--compaction-threads=2", "more than one thread"),
-        ("--wal-io=uring", "io_uring"),
         ("--experimental-corrupt-check-time=1m", "--experimental-corrupt-check-time=\"1m0s\""),
         ("--experimental-initial-corrupt-check", "feature gate InitialCorruptCheck=true"),
         ("--enable-log-rotation", later),
@@ -260,7 +258,6 @@ fn what_is_not_there_yet_is_taken_at_its_default_only() {
     for flag in [
         "--cert-file=",
         "--auto-tls=false",
-        "--wal-depth=1",
         "--discovery-fallback=exit",
         "--v2-deprecation=write-only",
         "--max-learners=1",
@@ -282,6 +279,27 @@ fn what_changes_nothing_is_told() {
 }
 
 #[test]
+fn the_logs_way_and_depth_go_together() {
+    let of = |words: &[&str]| {
+        let storage = config(words).storage;
+        (storage.log_io, storage.log_depth)
+    };
+    assert_eq!(of(&[]), (LogIo::Auto, 1));
+    assert_eq!(of(&["--wal-depth=8"]), (LogIo::Auto, 8));
+    assert_eq!(of(&["--wal-io=uring"]), (LogIo::Uring, 1));
+    assert_eq!(of(&["--wal-io=uring", "--wal-depth=64"]), (LogIo::Uring, 64));
+    assert_eq!(of(&["--wal-io=direct", "--wal-depth=1"]), (LogIo::Direct, 1));
+    assert_eq!(
+        refused(&["--wal-io=direct", "--wal-depth=2"]),
+        "--wal-depth=2 needs --wal-io=auto or uring (set to direct)"
+    );
+    assert_eq!(
+        refused(&["--wal-io=buffered", "--wal-depth=64"]),
+        "--wal-depth=64 needs --wal-io=auto or uring (set to buffered)"
+    );
+}
+
+#[test]
 fn knobs_have_limits() {
     for (flag, error) in [
         ("--max-request-bytes=50331649", "--max-request-bytes must be between 1 and 50331648"),
@@ -291,6 +309,8 @@ fn knobs_have_limits() {
             "--wal-compress-bytes must be between 4096 and 33554432 (set to 1)",
         ),
         ("--wal-group-delay=2s", "--wal-group-delay must be at most 1s (set to 2s)"),
+        ("--wal-depth=0", "--wal-depth must be between 1 and 64 (set to 0)"),
+        ("--wal-depth=65", "--wal-depth must be between 1 and 64 (set to 65)"),
         ("--memtable-bytes=1", "--memtable-bytes must be between"),
         ("--block-cache-bytes=1", "--block-cache-bytes must be between"),
         ("--backend-batch-limit=-1", "--backend-batch-limit must be between 1 and 1000000"),

@@ -71,6 +71,7 @@ fn pages_with(source: Scripted, config: HttpConfig) -> Pages {
         member_id: 1,
         quota_bytes: None,
         log_io: "direct".to_owned(),
+        log_depth: 1,
         detail: MetricsDetail::Basic,
     };
     let arguments = vec!["etcd".to_owned(), "--name=a".to_owned()];

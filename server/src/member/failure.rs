@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Watch(String),
     /// Consensus.
     Raft(retcd_raft_glue::Error),
+    /// A thread couldn't sleep on writes under way.
+    Sleep(std::io::Error),
     /// A thread panicked: a bug of ours.
     Panicked(&'static str),
     /// Another thread stopped first; its failure is the one to look at.
@@ -27,6 +29,7 @@ impl std::fmt::Display for Failure {
             Failure::Engine(error) => error.fmt(f),
             Failure::Watch(text) => f.write_str(text),
             Failure::Raft(error) => error.fmt(f),
+            Failure::Sleep(error) => write!(f, "waiting for log writes: {error}"),
             Failure::Panicked(thread) => write!(f, "thread {thread} panicked"),
             Failure::Stopped => f.write_str("another part of the member stopped"),
         }
@@ -40,6 +43,7 @@ impl std::error::Error for Failure {
             Failure::State(error) => Some(error),
             Failure::Engine(error) => Some(error),
             Failure::Raft(error) => Some(error),
+            Failure::Sleep(error) => Some(error),
             Failure::Watch(_) | Failure::Panicked(_) | Failure::Stopped => None,
         }
     }

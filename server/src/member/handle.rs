@@ -3,6 +3,7 @@
 use super::Failure;
 use super::background::Background;
 use super::entry::{self, Carries};
+use super::outgoing::Outgoing;
 use super::pending::{Answer, Inboxes, Pending};
 use super::read_gate::ReadGate;
 use super::status::Status;
@@ -62,6 +63,8 @@ pub(crate) struct Member {
     pub(crate) started: Instant,
     /// What is counted.
     pub(crate) metrics: Arc<Metrics>,
+    /// Where snapshots for clients are made.
+    pub(crate) outgoing: Outgoing,
     /// Reads that wait for raft.
     pub(super) reads: ReadGate,
     pub(super) background: Background,

@@ -1,17 +1,20 @@
 //! The log stage: makes groups durable, one sync for everything that gathered meanwhile.
+//!
+//! A log that writes on the spot has one group at a time: beginning it is doing it. Of a log with a
+//! waiter up to its depth are under way: whoever brings work begins a group if there is room, the
+//! stage's thread sleeps on completions, reports them in order, and begins what has gathered.
 
+use super::gathering::{Gathered, Gathering};
 use super::handle::{Event, Member};
 use super::segments::{DiskSpace, Segments, Wait};
-use super::stage::{Queue, Worker};
+use super::stage::{Pause, Queue, Worker};
 use crate::member::Failure;
 use crossbeam_channel::Sender;
 use retcd_raft_glue::{AppendGroup, Input};
-use retcd_wal::{Group, HardState, Log, LogEntry, Purge};
+use retcd_wal::{Group, Log, Purge};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// Entries' payload above which a group doesn't grow any more.
-const GROUP_BYTES_DEFAULT: usize = 4 << 20;
 
 /// Groups after which a log thread that never waits looks after its segments all the same, as it
 /// does at each segment's begin. A segment of small groups holds sixteen times as many.
@@ -20,27 +23,14 @@ const GROUPS_PER_LOOK: usize = 1024;
 /// How long the log's thread waits for work before it looks after its segments.
 pub(super) const IDLE: Duration = Duration::from_millis(20);
 
-/// How groups are made.
-#[derive(Clone, Debug)]
-pub(crate) struct Grouping {
-    /// A group doesn't grow beyond this many payload bytes.
-    pub(crate) bytes_max: usize,
-    /// How long a group waits for company. Zero: never.
-    pub(crate) delay: Duration,
-}
-
-impl Default for Grouping {
-    fn default() -> Grouping {
-        Grouping { bytes_max: GROUP_BYTES_DEFAULT, delay: Duration::ZERO }
-    }
-}
-
 /// The log stage's possessions.
 pub(super) struct Writer {
     pub(super) log: Log,
     pub(super) raft: Sender<Event>,
     pub(super) member: Arc<Member>,
-    pub(super) grouping: Grouping,
+    pub(super) gathering: Gathering,
+    /// Groups that aren't reported yet, oldest first.
+    pub(super) under_way: VecDeque<UnderWay>,
     /// Segments to keep for members that lag; 0 for no limit.
     pub(super) segments_max: usize,
     pub(super) segments: Segments,
@@ -48,52 +38,73 @@ pub(super) struct Writer {
     pub(super) groups_since_look: usize,
 }
 
-/// A durable write in the making.
-#[derive(Default)]
-struct Gathered {
+/// A group on its way to the disk.
+pub(super) struct UnderWay {
     number: u64,
-    entries: Vec<LogEntry>,
-    hard_state: Option<HardState>,
-    bytes: usize,
-}
-
-impl Gathered {
-    fn add(&mut self, group: AppendGroup) {
-        self.number = group.number;
-        self.bytes += group.entries.iter().map(|entry| entry.data.len()).sum::<usize>();
-        if self.entries.is_empty() {
-            self.entries = group.entries;
-        } else {
-            self.entries.extend(group.entries);
-        }
-        if group.hard_state.is_some() {
-            self.hard_state = group.hard_state;
-        }
-    }
-
-    /// Whether `group` continues the entries, instead of replacing some.
-    fn is_continued_by(&self, group: &AppendGroup) -> bool {
-        match (self.entries.last(), group.entries.first()) {
-            (Some(last), Some(first)) => first.index == last.index + 1,
-            _ => true,
-        }
-    }
+    begun: Instant,
+    entries: usize,
 }
 
 impl Worker for Writer {
     type Work = AppendGroup;
 
-    /// Makes the group durable, and with the same sync everything that gathered meanwhile.
+    /// A log that writes on the spot takes whatever comes. To one that overlaps only the beginning
+    /// of a group is brought: what waits for a free place, for groups under way (a new segment), or
+    /// for the disk (a look at the segments) is the stage's thread's.
+    fn is_ready(&self, work: &AppendGroup) -> bool {
+        if !self.log.overlaps() {
+            return true;
+        }
+        let AppendGroup { entries, hard_state, .. } = work;
+        let group = Group { entries, hard_state: *hard_state, snapshot: None };
+        self.has_room()
+            && self.gathering.is_empty()
+            && self.groups_since_look < GROUPS_PER_LOOK
+            && !self.log.begins_segment(&group)
+    }
+
+    /// Begins to make the group durable, and with the same sync everything that gathered meanwhile.
     fn work(&mut self, first: AppendGroup, queue: &Queue<AppendGroup>) -> Result<(), Failure> {
-        let mut next = Some(first);
-        while let Some(group) = next {
-            let mut gathered = Gathered::default();
-            gathered.add(group);
-            next = self.gather(&mut gathered, queue);
-            self.append(&gathered)?;
-            // The raft thread may be gone at shutdown; then nobody needs to know.
-            let persisted = Input::Persisted { number: gathered.number };
-            let _ = self.raft.send(Event::Input(persisted));
+        self.gathering.add(first);
+        self.go_on(queue)
+    }
+
+    /// Reports what is durable, and begins what has gathered as far as there is room.
+    fn go_on(&mut self, queue: &Queue<AppendGroup>) -> Result<(), Failure> {
+        loop {
+            self.report()?;
+            if !self.has_room() {
+                return Ok(());
+            }
+            while self.gathering.takes_more()
+                && let Some(group) = queue.next()
+            {
+                self.gathering.add(group);
+            }
+            let Some(gathered) = self.gathering.take_if_due() else {
+                return Ok(());
+            };
+            self.begin(gathered)?;
+        }
+    }
+
+    fn pause(&self) -> Pause {
+        let waiter = match self.under_way.is_empty() {
+            true => None,
+            false => self.log.waiter(),
+        };
+        let has_room = self.has_room();
+        Pause {
+            waiter,
+            takes_work: has_room && self.gathering.takes_more(),
+            until: self.gathering.waits_until().filter(|_| has_room),
+        }
+    }
+
+    fn settle(&mut self) -> Result<(), Failure> {
+        while !self.under_way.is_empty() {
+            self.log.complete()?;
+            self.durable();
         }
         Ok(())
     }
@@ -102,41 +113,30 @@ impl Worker for Writer {
         self.look_after_segments()
     }
 
-    fn end(self) -> Result<(), Failure> {
+    fn end(mut self) -> Result<(), Failure> {
+        self.settle()?;
+        while let Some(gathered) = self.gathering.take() {
+            self.begin(gathered)?;
+            self.settle()?;
+        }
         Ok(self.log.close()?)
     }
 }
 
 impl Writer {
-    /// Adds what is queued already. A group that can't be added comes back.
-    fn gather(&self, gathered: &mut Gathered, queue: &Queue<AppendGroup>) -> Option<AppendGroup> {
-        let deadline =
-            (!self.grouping.delay.is_zero()).then(|| Instant::now() + self.grouping.delay);
-        while gathered.bytes < self.grouping.bytes_max {
-            let group = match (queue.next(), deadline) {
-                (Some(group), _) => group,
-                (None, None) => return None,
-                (None, Some(deadline)) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    queue.next_within(left)?
-                }
-            };
-            if !gathered.is_continued_by(&group) {
-                return Some(group);
-            }
-            gathered.add(group);
-        }
-        None
+    fn has_room(&self) -> bool {
+        self.under_way.len() < self.log.depth()
     }
 
-    fn append(&mut self, gathered: &Gathered) -> Result<(), Failure> {
-        let group =
-            Group { entries: &gathered.entries, hard_state: gathered.hard_state, snapshot: None };
+    fn begin(&mut self, gathered: Gathered) -> Result<(), Failure> {
+        let Gathered { number, entries, hard_state, .. } = gathered;
+        let group = Group { entries: &entries, hard_state, snapshot: None };
         let wait = if self.log.begins_segment(&group) { Wait::Until } else { Wait::Never };
         self.take_segment(wait)?;
-        let started = Instant::now();
-        self.log.append(&group)?;
-        self.member.metrics.log_synced(started.elapsed(), gathered.entries.len());
+        let begun = Instant::now();
+        self.log.submit(&group)?;
+        self.under_way.push_back(UnderWay { number, begun, entries: entries.len() });
+        self.member.metrics.log_begun(self.under_way.len());
         self.groups_since_look += 1;
         // A look lets one segment go: one at least for each that is begun, or large groups without
         // a pause would fill the disk.
@@ -144,6 +144,22 @@ impl Writer {
             true => self.look_after_segments(),
             false => self.segments.give_out(&mut self.log),
         }
+    }
+
+    /// Tells the raft thread what is durable.
+    fn report(&mut self) -> Result<(), Failure> {
+        while !self.under_way.is_empty() && self.log.try_complete()?.is_some() {
+            self.durable();
+        }
+        Ok(())
+    }
+
+    /// The oldest group has completed.
+    fn durable(&mut self) {
+        let group = self.under_way.pop_front().expect("what completes was begun");
+        self.member.metrics.log_synced(group.begun.elapsed(), group.entries);
+        // The raft thread may be gone at shutdown; then nobody needs to know.
+        let _ = self.raft.send(Event::Input(Input::Persisted { number: group.number }));
     }
 
     /// Lets go of segments that the engine doesn't need any more, and has the next one made.
@@ -155,7 +171,7 @@ impl Writer {
         // One per look: letting go of a file syncs its folder, and groups may be waiting.
         self.log.purge(limits)?;
         self.segments.give_out(&mut self.log)?;
-        self.member.metrics.log_stats(self.log.stats());
+        self.member.metrics.log_stats(self.log.stats(), self.segments.stalls());
         Ok(())
     }
 

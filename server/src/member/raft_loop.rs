@@ -28,6 +28,8 @@ pub(super) struct RaftLoop {
     pub(super) tick: Duration,
     /// Whether groups wait for company (`--wal-group-delay`).
     pub(super) groups_wait: bool,
+    /// Whether a group that is handed to the log doesn't hold up who hands it.
+    pub(super) log_overlaps: bool,
     /// Applied index that the consensus knows of.
     pub(super) applied: u64,
     /// See [`super::status::Status`].
@@ -37,6 +39,12 @@ pub(super) struct RaftLoop {
 impl RaftLoop {
     /// Runs until told to stop.
     pub(super) fn run(mut self) -> Result<(), Failure> {
+        let stopped = self.step_until_stopped();
+        // The kernel may give up writes whose thread ends.
+        stopped.and(self.log.settle())
+    }
+
+    fn step_until_stopped(&mut self) -> Result<(), Failure> {
         let mut next_tick = Instant::now() + self.tick;
         loop {
             // Whatever is to be said before the first event (a lone voter campaigns at once).
@@ -99,7 +107,8 @@ impl RaftLoop {
         for group in output.groups {
             // Peers must not wait for this member's disk; a lone voter has none.
             // A group that waits for company does so on the log's own thread.
-            let is_now = self.consensus.reads_alone() && !self.groups_wait;
+            let waits_for_nobody = self.log_overlaps || self.consensus.reads_alone();
+            let is_now = waits_for_nobody && !self.groups_wait;
             let bring = if is_now { Bring::Now } else { Bring::Later };
             self.log.bring(group, bring)?;
         }

@@ -2,8 +2,10 @@
 
 use super::apply::{Apply, Batching};
 use super::background::background;
+use super::gathering::{Gathering, Grouping};
 use super::handle::{Event, Limits, Member};
-use super::log::{self, Grouping, Writer};
+use super::log::{self, Writer};
+use super::outgoing::Outgoing;
 use super::raft_loop::RaftLoop;
 use super::read_gate::ReadGate;
 use super::segments::segments;
@@ -13,6 +15,7 @@ use super::{Failure, Inboxes};
 use crate::metrics::Metrics;
 use crossbeam_channel::{Sender, unbounded};
 use retcd_raft_glue::{DataDir, Parts};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -72,6 +75,7 @@ pub(crate) fn start(
         started: Instant::now(),
         metrics,
         reads: ReadGate::default(),
+        outgoing: Outgoing::open(parts.data_dir.vfs().clone(), parts.data_dir.outgoing())?,
         background,
         events: events.clone(),
         inboxes,
@@ -82,12 +86,14 @@ pub(crate) fn start(
     let applied = parts.consensus.status().applied;
     member.status.set_applied(applied);
     let groups_wait = !options.grouping.delay.is_zero();
+    let (log_depth, log_overlaps) = (parts.log.depth(), parts.log.overlaps());
     let (segments, segment_loop) = segments();
     let log = Arc::new(Stage::new(Writer {
         log: parts.log,
         raft: events.clone(),
         member: member.clone(),
-        grouping: options.grouping,
+        gathering: Gathering::new(options.grouping),
+        under_way: VecDeque::with_capacity(log_depth),
         segments_max: options.segments_max,
         segments,
         groups_since_look: 0,
@@ -109,6 +115,7 @@ pub(crate) fn start(
         member: member.clone(),
         tick: options.tick,
         groups_wait,
+        log_overlaps,
         applied,
         lone_leader_from: 0,
     };

@@ -40,6 +40,8 @@ pub(crate) struct Facts {
     pub(crate) quota_bytes: Option<u64>,
     /// How the log writes.
     pub(crate) log_io: String,
+    /// Groups that it may have under way.
+    pub(crate) log_depth: usize,
     /// Whether histograms of calls are kept.
     pub(crate) detail: MetricsDetail,
 }
@@ -103,7 +105,7 @@ impl Metrics {
             reading: Mutex::new(()),
             calls: Calls::new(&catalog, facts.detail),
             process: Process::new(&catalog),
-            log: Log::new(&catalog, &facts.log_io),
+            log: Log::new(&catalog, &facts.log_io, facts.log_depth),
             tables,
             raft: Raft::new(&catalog),
             state: State::new(&catalog),
@@ -167,14 +169,20 @@ impl Metrics {
         self.state.events_sent(count);
     }
 
+    /// A group of the log is on its way, the last of so many.
+    pub(crate) fn log_begun(&self, under_way: usize) {
+        self.log.begun(under_way);
+    }
+
     /// A group of the log is durable.
     pub(crate) fn log_synced(&self, took: Duration, entries: usize) {
         self.log.synced(took, entries);
     }
 
-    /// The log's counts as of now. Only the log's thread calls this.
-    pub(crate) fn log_stats(&self, stats: retcd_wal::Stats) {
-        self.log.set(&stats);
+    /// The log's counts as of now, and how often and how long it waited for segments. Only whoever
+    /// works on the log calls this.
+    pub(crate) fn log_stats(&self, stats: retcd_wal::Stats, stalls: (u64, Duration)) {
+        self.log.set(&stats, stalls);
     }
 
     /// A memtable was flushed.
@@ -222,6 +230,11 @@ impl Metrics {
     pub(crate) fn compacted(&self, at: SystemTime) {
         let since_epoch = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.state.compacted(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX));
+    }
+
+    /// A snapshot was made and sent, or given up.
+    pub(crate) fn snapshot_taken(&self, took: Duration) {
+        self.tables.snapshot_taken(took);
     }
 
     /// The whole content was hashed.

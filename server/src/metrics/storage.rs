@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Histogram, IntCounter, IntGauge};
+use prometheus::{Counter, Histogram, IntCounter, IntGauge};
 
 use super::catalog::{Buckets, Catalog, DISK};
 
@@ -11,25 +11,31 @@ pub(super) struct Log {
     sync: Histogram,
     bytes: IntGauge,
     group_entries: Histogram,
+    groups_under_way: Histogram,
     groups: IntCounter,
     syncs: IntCounter,
     payload_bytes: IntCounter,
     compressed_groups: IntCounter,
     saved_bytes: IntCounter,
     segments: IntGauge,
+    prepared: IntGauge,
     rotations: IntCounter,
     stalls: IntCounter,
+    stall_seconds: Counter,
     recycled: IntCounter,
 }
 
 impl Log {
-    pub(super) fn new(catalog: &Catalog, io: &str) -> Log {
+    pub(super) fn new(catalog: &Catalog, io: &str, depth: usize) -> Log {
         let mode = catalog.gauges(
             "retcd_wal_io_info",
             "How the log writes. 1 for 'mode' label with the mode in use.",
             &["mode"],
         );
         mode.with_label_values(&[io]).set(1);
+        catalog
+            .gauge("retcd_wal_io_depth", "Groups of the log that may be under way at once.")
+            .set(signed(depth as u64));
         Log {
             sync: catalog.histogram(
                 "etcd_disk_wal_fsync_duration_seconds",
@@ -42,6 +48,11 @@ impl Log {
                 "retcd_wal_group_entries",
                 "Entries in one group of the log.",
                 Buckets::Doubling { start: 1.0, count: 12 },
+            ),
+            groups_under_way: catalog.histogram(
+                "retcd_wal_groups_under_way",
+                "Groups of the log under way when one is begun, that one included.",
+                Buckets::Doubling { start: 1.0, count: 7 },
             ),
             groups: catalog.counter("retcd_wal_groups_total", "Groups that became durable."),
             syncs: catalog.counter("retcd_wal_syncs_total", "Durable writes for groups."),
@@ -56,10 +67,16 @@ impl Log {
                 "Bytes of groups that compression saved, before padding.",
             ),
             segments: catalog.gauge("retcd_wal_segments", "Segments that exist now."),
+            prepared: catalog
+                .gauge("retcd_wal_prepared_segments", "Files that are ready to become segments."),
             rotations: catalog.counter("retcd_wal_rotations_total", "Segments begun."),
             stalls: catalog.counter(
                 "retcd_wal_segment_stalls_total",
                 "Segments that had to be prepared while a group waited.",
+            ),
+            stall_seconds: catalog.float_counter(
+                "retcd_wal_segment_stall_seconds_total",
+                "How long groups have waited for a segment.",
             ),
             recycled: catalog.counter(
                 "retcd_wal_segments_recycled_total",
@@ -68,12 +85,17 @@ impl Log {
         }
     }
 
+    pub(super) fn begun(&self, under_way: usize) {
+        self.groups_under_way.observe(under_way as f64);
+    }
+
     pub(super) fn synced(&self, took: Duration, entries: usize) {
         self.sync.observe(took.as_secs_f64());
         self.group_entries.observe(entries as f64);
     }
 
-    pub(super) fn set(&self, stats: &retcd_wal::Stats) {
+    /// `stalls` is how often and how long groups waited for the segment thread.
+    pub(super) fn set(&self, stats: &retcd_wal::Stats, stalls: (u64, Duration)) {
         self.bytes.set(signed(stats.bytes));
         raise(&self.groups, stats.groups);
         raise(&self.syncs, stats.syncs);
@@ -81,8 +103,10 @@ impl Log {
         raise(&self.compressed_groups, stats.compressed_groups);
         raise(&self.saved_bytes, stats.saved_bytes);
         self.segments.set(signed(stats.segments));
+        self.prepared.set(signed(stats.prepared));
         raise(&self.rotations, stats.rotations);
-        raise(&self.stalls, stats.inline_preparations);
+        raise(&self.stalls, stats.inline_preparations + stalls.0);
+        self.stall_seconds.inc_by((stalls.1.as_secs_f64() - self.stall_seconds.get()).max(0.0));
         raise(&self.recycled, stats.recycled);
     }
 }
@@ -90,6 +114,7 @@ impl Log {
 /// The engine's metrics.
 pub(super) struct Tables {
     flush: Histogram,
+    snapshot: Histogram,
     total_bytes: IntGauge,
     used_bytes: IntGauge,
     quota_bytes: IntGauge,
@@ -111,6 +136,11 @@ impl Tables {
                 "etcd_disk_backend_commit_duration_seconds",
                 "The latency distributions of commit called by backend.",
                 DISK,
+            ),
+            snapshot: catalog.histogram(
+                "etcd_disk_backend_snapshot_duration_seconds",
+                "The latency distribution of backend snapshots.",
+                Buckets::Doubling { start: 0.01, count: 17 },
             ),
             total_bytes: catalog.gauge(
                 "etcd_mvcc_db_total_size_in_bytes",
@@ -153,6 +183,10 @@ impl Tables {
 
     pub(super) fn flushed(&self, took: Duration) {
         self.flush.observe(took.as_secs_f64());
+    }
+
+    pub(super) fn snapshot_taken(&self, took: Duration) {
+        self.snapshot.observe(took.as_secs_f64());
     }
 
     /// `used_bytes` is what the quota counts.

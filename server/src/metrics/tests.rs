@@ -9,6 +9,7 @@ fn metrics(detail: MetricsDetail) -> Metrics {
         member_id: 0x8e9e_05c5_2164_694d,
         quota_bytes: Some(2 << 30),
         log_io: "direct".to_owned(),
+        log_depth: 3,
         detail,
     })
 }
@@ -55,6 +56,7 @@ fn what_is_counted_is_told() {
     metrics.message_received(Method::Put, 10);
     metrics.message_sent(Method::Put, 20);
     metrics.rpc_done(Method::Put, tonic::Code::Ok, Duration::from_millis(7));
+    metrics.log_begun(2);
     metrics.log_synced(Duration::from_micros(1500), 3);
     metrics.applied(Request::Put, true, Duration::from_micros(150));
     metrics.executed(Ops { puts: 2, deletes: 1, ranges: 0 });
@@ -98,6 +100,9 @@ fn what_is_counted_is_told() {
         ("etcd_mvcc_db_total_size_in_use_in_bytes".into(), "5"),
         ("retcd_engine_flushes_total".into(), "4"),
         ("retcd_wal_io_info{mode=\"direct\"}".into(), "1"),
+        ("retcd_wal_io_depth".into(), "3"),
+        ("retcd_wal_groups_under_way_bucket{le=\"1\"}".into(), "0"),
+        ("retcd_wal_groups_under_way_bucket{le=\"2\"}".into(), "1"),
         (
             "etcd_server_healthchecks_total{name=\"linearizable_read\",status=\"error\",\
              type=\"readyz\"}"

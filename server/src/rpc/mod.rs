@@ -21,6 +21,7 @@ mod method;
 mod place;
 mod range_stream;
 mod serve;
+mod snapshot;
 mod watch;
 
 pub(crate) use method::{Kind, Method};

@@ -4,7 +4,7 @@ use super::codec::RawCodec;
 use super::limit::Limited;
 use super::{Kind, Method, Responses};
 use super::{auth, cluster, election, health, keep_alive, kv, lease, lock, maintenance};
-use super::{range_stream, status, watch};
+use super::{range_stream, snapshot, status, watch};
 use crate::member::Member;
 use crate::metrics::Metrics;
 use bytes::Bytes;
@@ -109,6 +109,7 @@ impl Rpc {
         let member = self.member.clone();
         match method {
             Method::RangeStream => range_stream::range_stream(member, message),
+            Method::Snapshot => snapshot::snapshot(member),
             Method::Observe => election::observe(member, message),
             Method::HealthWatch => health::watch(member, message),
             _ => Err(not_available(method)),

@@ -2,6 +2,10 @@
 
 use etcd_client::{AlarmAction, AlarmType};
 
+use retcd_engine::bolt::{Database, Entry};
+use retcd_vfs::RealVfs;
+use sha2::Digest;
+
 use crate::common::Member;
 
 #[tokio::test]
@@ -47,4 +51,41 @@ async fn there_are_no_alarms_without_a_reason() {
     let mut client = member.client().await;
     let alarms = client.alarm(AlarmAction::Get, AlarmType::None, None).await.expect("alarms");
     assert!(alarms.alarms().is_empty());
+}
+
+/// etcd's tools judge the file in `interop/`; here it is read by our own reader of it.
+#[tokio::test]
+async fn a_snapshot_is_a_database_with_its_hash_behind() {
+    let member = Member::start(&[]);
+    let mut client = member.client().await;
+    for number in 0..500 {
+        client.put(format!("key{}", number % 50), vec![7; 1000], None).await.expect("put");
+    }
+    let mut stream = client.snapshot().await.expect("a snapshot");
+    let mut file: Vec<u8> = Vec::new();
+    let mut remaining = None;
+    while let Some(message) = stream.message().await.expect("a message") {
+        file.extend_from_slice(message.blob());
+        let gone = message.blob().len() as u64;
+        if let Some(before) = remaining.replace(message.remaining_bytes()) {
+            // The hash comes when nothing of the file remains.
+            assert!(message.remaining_bytes() + gone == before || before == 0);
+        }
+    }
+    assert_eq!(remaining, Some(0));
+    let hash = file.split_off(file.len() - 32);
+    assert_eq!(hash, sha2::Sha256::digest(&file).to_vec());
+    let path = member.folder.path().join("snapshot");
+    std::fs::write(&path, &file).expect("a file");
+    let database = Database::open(&RealVfs, &path).expect("a database");
+    database.verify().expect("a whole one");
+    let pairs = database.bucket(b"key").expect("it is whole").expect("etcd's bucket");
+    let mut hash = crc32c::crc32c(b"key");
+    for pair in pairs.entries(&database).expect("it is whole") {
+        let (key, Entry::Value(value)) = pair.expect("it is whole") else {
+            panic!("a bucket among the pairs");
+        };
+        hash = crc32c::crc32c_append(crc32c::crc32c_append(hash, &key), &value);
+    }
+    assert_eq!(client.hash_kv(0).await.expect("hash").hash(), hash);
 }

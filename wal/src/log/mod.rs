@@ -3,17 +3,18 @@
 mod opening;
 mod rotation;
 
-use crate::active::{Active, Opener, Workshop};
+use crate::active::{Active, Wait, Workshop};
 use crate::error::{Error, Result};
 use crate::group::GROUP_HEADER_BYTES;
 use crate::limits::group_bytes_max;
+use crate::opener::{Opener, Refusal};
 use crate::options::Options;
 use crate::prepare::{Next, ReadyFile};
 use crate::readback::{LogReader, Shared};
 use crate::segment::SegmentName;
 use crate::stats::Stats;
 use crate::types::{Group, HardState, Identity, LogState, SnapshotMark};
-use retcd_vfs::{LogMode, Vfs};
+use retcd_vfs::{LogMode, Vfs, Waiter};
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -35,9 +36,9 @@ pub struct Log {
     shared: Arc<Shared>,
     active: Active,
     next: Next,
-    /// An old segment's file, kept for the segment after the next: a recycled file needn't be
-    /// filled, which would double what the log writes.
-    spare: Option<ReadyFile>,
+    /// Files for the segments after the next, oldest first: a recycled file needn't be filled,
+    /// which would double what the log writes.
+    spares: VecDeque<ReadyFile>,
     opener: Opener,
     workshop: Workshop,
     submitted: u64,
@@ -79,16 +80,20 @@ impl Log {
 
     /// Waits for the oldest group; `None` if there is none.
     pub fn complete(&mut self) -> Result<Option<Ticket>> {
-        self.guarded(|log| {
-            if log.told == log.completed {
-                if !log.complete_one()? {
-                    return Ok(None);
-                }
-                log.completed += 1;
-            }
-            log.told += 1;
-            Ok(Some(Ticket(log.told - 1)))
-        })
+        self.guarded(|log| log.tell(Wait::UntilDurable))
+    }
+
+    /// As [`Log::complete`], but where there is a [`Log::waiter`] it doesn't wait: `None` also if
+    /// the oldest group is still under way.
+    pub fn try_complete(&mut self) -> Result<Option<Ticket>> {
+        self.guarded(|log| log.tell(Wait::Never))
+    }
+
+    /// What to sleep on, without a hold on the log, until [`Log::try_complete`] may have something
+    /// to say. `None` where it always has. Another one after a new segment was begun, when the old
+    /// one rings a last time.
+    pub fn waiter(&self) -> Option<Arc<dyn Waiter>> {
+        self.active.waiter()
     }
 
     /// Writes a group and waits until it and all groups before it are durable. Their tickets aren't
@@ -109,7 +114,7 @@ impl Log {
             log.drain()?;
             if !log.active.is_final {
                 log.start(&Group::default())?;
-                log.complete_one()?;
+                log.complete_one(Wait::UntilDurable)?;
             }
             Ok(())
         })
@@ -146,9 +151,19 @@ impl Log {
         (self.submitted - self.told) as usize
     }
 
+    /// Whether submitting a group leaves it under way, instead of writing it on the spot.
+    pub fn overlaps(&self) -> bool {
+        matches!(self.mode(), LogMode::Uring { .. })
+    }
+
     /// Which way writes take.
     pub fn mode(&self) -> LogMode {
-        self.opener.mode.expect("an open log has written a block already")
+        self.opener.mode()
+    }
+
+    /// Better ways of writing that [`IoMode::Auto`](crate::IoMode::Auto) found refused.
+    pub fn refusals(&self) -> &[Refusal] {
+        self.opener.refusals()
     }
 
     /// Longest group that is accepted, in bytes: see [`group_bytes`].
@@ -158,7 +173,12 @@ impl Log {
 
     /// Counts since open.
     pub fn stats(&self) -> Stats {
-        Stats { segments: self.segments.len() as u64, ..self.stats }
+        let is_next_ready = matches!(self.next, Next::Ready(_));
+        Stats {
+            segments: self.segments.len() as u64,
+            prepared: self.spares.len() as u64 + u64::from(is_next_ready),
+            ..self.stats
+        }
     }
 
     /// Runs a call unless the log is poisoned, and poisons it if the call fails.
@@ -204,7 +224,7 @@ impl Log {
         if group.entries.is_empty() {
             return self.drain();
         }
-        self.complete_one()?;
+        self.complete_one(Wait::UntilDurable)?;
         self.write(&Group { snapshot: None, ..group.clone() })
     }
 
@@ -221,9 +241,22 @@ impl Log {
         self.active.submit(&mut self.workshop, group, self.state.last_index)
     }
 
-    /// Waits for the oldest group on its way, without counting it as a completed ticket.
-    fn complete_one(&mut self) -> Result<bool> {
-        let Some(group) = self.active.complete(&mut self.workshop)? else {
+    /// The oldest ticket that `complete` hasn't told about, if it has completed.
+    fn tell(&mut self, wait: Wait) -> Result<Option<Ticket>> {
+        if self.told == self.completed {
+            if !self.complete_one(wait)? {
+                return Ok(None);
+            }
+            self.completed += 1;
+        }
+        self.told += 1;
+        Ok(Some(Ticket(self.told - 1)))
+    }
+
+    /// Takes the oldest group on its way, without counting it as a completed ticket. Says whether
+    /// there was one that is durable.
+    fn complete_one(&mut self, wait: Wait) -> Result<bool> {
+        let Some(group) = self.active.complete(&mut self.workshop, wait)? else {
             return Ok(false);
         };
         self.shared.index.lock().add(&group.durable);
@@ -237,7 +270,7 @@ impl Log {
     }
 
     fn drain(&mut self) -> Result<()> {
-        while self.complete_one()? {
+        while self.complete_one(Wait::UntilDurable)? {
             self.completed += 1;
         }
         Ok(())

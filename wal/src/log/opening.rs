@@ -2,10 +2,11 @@
 
 use super::Log;
 use super::rotation::{begin, finish};
-use crate::active::{Active, Opener, Workshop};
+use crate::active::{Active, Workshop};
 use crate::error::{Error, Result};
 use crate::index::Index;
-use crate::limits::BLOCK_BYTES;
+use crate::limits::{BLOCK_BYTES, SPARES_MAX};
+use crate::opener::Opener;
 use crate::options::Options;
 use crate::prepare::{Next, ReadyFile, is_temporary};
 use crate::readback::Shared;
@@ -37,7 +38,7 @@ impl Log {
         if !segments(&*vfs, dir)?.is_empty() {
             return Err(Error::AlreadyExists { dir: dir.to_owned() });
         }
-        remove_temporaries(&*vfs, dir, None)?;
+        remove_temporaries(&*vfs, dir)?;
         let mut state = LogState::default();
         state.restart(start);
         let mut opener = Opener::new(&options);
@@ -130,7 +131,7 @@ impl Log {
         let mut index = tail.index;
         let last = *tail.reader.header();
         let number = last.segment + 1;
-        let mut next = adopt(&*vfs, dir, options.segment_bytes)?;
+        let (mut next, spares) = adopt(&*vfs, dir, options.segment_bytes)?;
         let (end, chain) = (tail.reader.offset(), tail.reader.chain());
         let active = if tail.cut.is_some() || end == last.segment_bytes {
             let file = finish(&mut next, &*vfs, dir, number, options.segment_bytes)?;
@@ -152,13 +153,16 @@ impl Log {
         } else {
             let path = tail.reader.path().to_owned();
             let block = AlignedBuf::new(BLOCK_BYTES as usize);
-            let (file, _) = opener.open_with_block(&*vfs, &path, end, block)?;
+            let file = opener.open_with_block(&*vfs, &path, end, &block)?;
             let mut active = Active::new(path, last, file, end, chain);
             active.is_final = tail.is_final;
             active
         };
         let parts = (state, names, index, active, next, opener);
-        Ok(Log::assemble(vfs, dir, options, identity, parts))
+        let mut log = Log::assemble(vfs, dir, options, identity, parts);
+        log.spares = spares;
+        log.take_spare();
+        Ok(log)
     }
 
     fn assemble(
@@ -185,7 +189,7 @@ impl Log {
             segments,
             active,
             next,
-            spare: None,
+            spares: VecDeque::new(),
             opener,
             workshop: Workshop::new(&options),
             submitted: 0,
@@ -210,31 +214,31 @@ fn make_durable(vfs: &dyn Vfs, dir: &Path, recovery: &Recovery, tail: &Tail) -> 
     vfs.sync_dir(dir).map_err(Error::io(dir))
 }
 
-/// Takes over a file of full length that was being prepared before; removes the others.
-fn adopt(vfs: &dyn Vfs, dir: &Path, segment_bytes: u64) -> Result<Next> {
-    let mut adopted = None;
+/// Takes over files of full length that were prepared or kept before; removes the others.
+fn adopt(vfs: &dyn Vfs, dir: &Path, segment_bytes: u64) -> Result<(Next, VecDeque<ReadyFile>)> {
+    let mut adopted = VecDeque::new();
     for name in vfs.list(dir).map_err(Error::io(dir))? {
-        let path = dir.join(&name);
-        if adopted.is_some() || !is_temporary(&name) {
+        if !is_temporary(&name) {
             continue;
         }
+        let path = dir.join(&name);
         let file = vfs.open_read(&path).map_err(Error::io(&path))?;
-        if file.len().map_err(Error::io(&path))? == segment_bytes {
+        let has_length = file.len().map_err(Error::io(&path))? == segment_bytes;
+        if has_length && adopted.len() <= SPARES_MAX {
             vfs.sync_file(&path).map_err(Error::io(&path))?;
-            adopted = Some(path);
+            adopted.push_back(ReadyFile { path, recycled: true });
+        } else {
+            vfs.remove_file(&path).map_err(Error::io(&path))?;
         }
     }
-    remove_temporaries(vfs, dir, adopted.as_deref())?;
-    Ok(match adopted {
-        None => Next::Nothing,
-        Some(path) => Next::Ready(ReadyFile { path, recycled: true }),
-    })
+    let next = adopted.pop_front().map_or(Next::Nothing, Next::Ready);
+    Ok((next, adopted))
 }
 
-fn remove_temporaries(vfs: &dyn Vfs, dir: &Path, except: Option<&Path>) -> Result<()> {
+fn remove_temporaries(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
     for name in vfs.list(dir).map_err(Error::io(dir))? {
-        let path = dir.join(&name);
-        if is_temporary(&name) && Some(path.as_path()) != except {
+        if is_temporary(&name) {
+            let path = dir.join(&name);
             vfs.remove_file(&path).map_err(Error::io(&path))?;
         }
     }

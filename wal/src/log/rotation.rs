@@ -1,10 +1,11 @@
 //! How segments come and go: preparation, rotation, letting go.
 
 use super::{Log, group_bytes};
-use crate::active::{Active, Opener};
+use crate::active::Active;
 use crate::error::{Error, Result};
-use crate::limits::BLOCK_BYTES;
-use crate::prepare::{Next, Preparation, Purge, ReadyFile, temporary};
+use crate::limits::{BLOCK_BYTES, SPARES_MAX};
+use crate::opener::Opener;
+use crate::prepare::{Next, Preparation, Purge, ReadyFile, fill_begin, fill_target, temporary};
 use crate::recovery;
 use crate::segment::{FORMAT_VERSION, SegmentHeader, SegmentName};
 use crate::types::{Flushed, Group, Step};
@@ -38,6 +39,13 @@ impl Log {
         self.guarded(|log| Ok(log.preparation_is_due().then(|| log.take_preparation())))
     }
 
+    /// How much of the next segment's file, in bytes, should be filled by now, for whoever steps a
+    /// [`Preparation`] and doesn't want to take the disk from the groups: all of it in good time
+    /// before this segment is full.
+    pub fn preparation_target(&self) -> u64 {
+        fill_target(self.active.offset, self.active.header.segment_bytes)
+    }
+
     /// Takes back what [`Log::preparation`] gave out, finished or not. One that failed for good
     /// poisons the log.
     pub fn prepared(&mut self, preparation: Preparation) {
@@ -47,10 +55,10 @@ impl Log {
         self.take_spare();
     }
 
-    /// Makes the file that was kept for later the next one, where there is no next one.
-    fn take_spare(&mut self) {
+    /// Makes a file that was kept for later the next one, where there is no next one.
+    pub(super) fn take_spare(&mut self) {
         if matches!(self.next, Next::Nothing)
-            && let Some(spare) = self.spare.take()
+            && let Some(spare) = self.spares.pop_front()
         {
             self.next = Next::Ready(spare);
         }
@@ -66,7 +74,7 @@ impl Log {
     /// In the first half of a segment an old one may still become free to be used again.
     fn preparation_is_due(&self) -> bool {
         match self.next {
-            Next::Nothing => self.active.offset >= self.active.header.segment_bytes / 2,
+            Next::Nothing => self.active.offset >= fill_begin(self.active.header.segment_bytes),
             Next::Filling { .. } => true,
             Next::Ready(_) | Next::Away => false,
         }
@@ -141,26 +149,34 @@ impl Log {
         Ok(())
     }
 
-    /// Keeps the file of an old segment for later if there is none yet, or removes it.
+    /// Keeps the file of an old segment for later if there are few, or removes it.
     fn let_go(&mut self, name: SegmentName) -> Result<()> {
         let path = self.dir.join(name.to_string());
         let file = self.vfs.open_read(&path).map_err(Error::io(&path))?;
         let length = file.len().map_err(Error::io(&path))?;
-        let is_wanted = matches!(self.next, Next::Nothing) || self.spare.is_none();
-        if is_wanted && length == self.options.segment_bytes {
-            let to = temporary(&self.dir, name.segment);
+        let to = temporary(&self.dir, name.segment);
+        if length == self.options.segment_bytes && self.wants_file(&to) {
             self.vfs.rename(&path, &to).map_err(Error::io(&path))?;
-            let ready = ReadyFile { path: to, recycled: true };
-            match self.next {
-                Next::Nothing => self.next = Next::Ready(ready),
-                _ => self.spare = Some(ready),
-            }
+            self.spares.push_back(ReadyFile { path: to, recycled: true });
+            self.take_spare();
             self.stats.recycled += 1;
         } else {
             self.vfs.remove_file(&path).map_err(Error::io(&path))?;
         }
         // Before the file's first block is written again its old name must be gone for good.
         self.vfs.sync_dir(&self.dir).map_err(Error::io(&self.dir))
+    }
+
+    /// Whether a file is to be kept for later under this name. A file that was filled for a segment
+    /// and then wasn't needed for it may have the name already.
+    fn wants_file(&self, path: &Path) -> bool {
+        let is_next = match &self.next {
+            Next::Ready(next) => next.path == path,
+            Next::Nothing | Next::Filling { .. } | Next::Away => false,
+        };
+        self.spares.len() < SPARES_MAX
+            && !is_next
+            && self.spares.iter().all(|spare| spare.path != path)
     }
 }
 
@@ -190,7 +206,7 @@ pub(super) fn begin(
 ) -> Result<Active> {
     let mut block = AlignedBuf::new(BLOCK_BYTES as usize);
     let chain = header.encode(&mut block);
-    let (file, _) = opener.open_with_block(vfs, &ready.path, 0, block)?;
+    let file = opener.open_with_block(vfs, &ready.path, 0, &block)?;
     let path = dir.join(header.name().to_string());
     vfs.rename(&ready.path, &path).map_err(Error::io(&ready.path))?;
     vfs.sync_dir(dir).map_err(Error::io(dir))?;

@@ -136,15 +136,23 @@ fn with_parents(vfs: CrashVfs) -> CrashVfs {
 
 #[test]
 fn an_error_at_any_operation_poisons_the_log_and_loses_nothing() {
-    let actions = history();
-    let operations = all(prepared(), &actions);
+    fail_everywhere(prepared, &history());
+}
+
+#[test]
+fn nor_does_one_while_several_groups_are_under_way() {
+    fail_everywhere(|| with_parents(CrashVfs::with_log_depth(3)), &history_of_depth());
+}
+
+fn fail_everywhere(make: impl Fn() -> CrashVfs, actions: &[Action]) {
+    let operations = all(make(), actions);
     for fault in [Fault::Io, Fault::NoSpace, Fault::ShortWrite] {
         let mut told = 0;
         for k in 1..=operations {
             let label = format!("{fault:?} at operation {k}");
-            let mut harness = Harness::new(prepared());
+            let mut harness = Harness::new(make());
             harness.vfs.fail_at(k, fault);
-            let failed = harness.create().and_then(|()| harness.run(&actions));
+            let failed = harness.create().and_then(|()| harness.run(actions));
             match failed {
                 Err(Error::PreparationDiskFull { .. }) => {
                     told += 1;

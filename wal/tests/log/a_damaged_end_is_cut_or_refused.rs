@@ -2,7 +2,7 @@
 //! cut there, simply ends there, or is refused.
 
 use crate::support::*;
-use retcd_vfs::{CrashVfs, LogMode, MemVfs, Vfs};
+use retcd_vfs::{CrashVfs, MemVfs, Vfs};
 use retcd_wal::{BLOCK_BYTES, CutReason, Error, Flushed, Log, Purge, SegmentReader, Step, Verdict};
 use std::sync::Arc;
 
@@ -330,16 +330,4 @@ fn a_client_cannot_forge_a_group() {
             }
         }
     }
-}
-
-#[test]
-fn direct_writing_falls_back_where_there_is_none_and_only_if_allowed() {
-    let vfs = CrashVfs::without_direct_io();
-    assert_eq!(create(&vfs).mode(), LogMode::Buffered);
-    let (log, _) = open(&vfs, Flushed::default()).unwrap();
-    assert_eq!(log.mode(), LogMode::Buffered);
-    let direct = retcd_wal::Options { io: retcd_wal::IoMode::Direct, ..OPTIONS };
-    let vfs = CrashVfs::without_direct_io();
-    assert!(matches!(create_with(&vfs, direct).err(), Some(Error::Io { .. })));
-    assert_eq!(create(&MemVfs::new()).mode(), LogMode::Direct);
 }

@@ -213,6 +213,54 @@ fn a_log_that_lets_go_in_time_is_never_filled_with_zeros_again() {
     assert_eq!(stats.inline_preparations, 0);
 }
 
+/// What a flush frees at once serves until the next one, over restarts too.
+#[test]
+fn files_of_many_segments_freed_at_once_are_used_again() {
+    let vfs = CrashVfs::new();
+    let mut log = create(&vfs);
+    let (mut files, mut files_made) = (1, 0);
+    for index in 1..=400 {
+        fill(&mut log, index, index, 1);
+        while log.prepare().unwrap() == Step::Worked {}
+        let now = vfs.list(dir()).unwrap().len();
+        files_made += now.saturating_sub(files);
+        if index % 48 == 0 {
+            while log.purge(purge(index, index, 0)).unwrap() == Step::Worked {}
+        }
+        if index % 100 == 0 {
+            drop(log);
+            log = open(&vfs, flushed(index / 48 * 48, 1)).unwrap().0;
+        }
+        files = vfs.list(dir()).unwrap().len();
+    }
+    assert!(files_made <= 10, "{files_made} files were made");
+    assert!(files <= 10, "active, next, and eight to spare");
+    assert_eq!(log.stats().segments + log.stats().prepared, files as u64);
+    assert_eq!(indexes(&open(&vfs, flushed(384, 1)).unwrap().1), (385..=400).collect::<Vec<_>>());
+}
+
+/// A start finds files under names that the next segments will have when they are let go.
+#[test]
+fn a_kept_file_is_never_replaced_by_another() {
+    let vfs = MemVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 5, 1);
+    drop(log);
+    for name in ["0000000000000001.tmp", "0000000000000002.tmp", "0000000000000003.tmp"] {
+        let mut file = vfs.create_append(&dir().join(name)).unwrap();
+        file.append(&vec![7; OPTIONS.segment_bytes as usize]).unwrap();
+    }
+    let (mut log, _) = open(&vfs, Flushed::default()).unwrap();
+    for index in 6..=60 {
+        fill(&mut log, index, index, 1);
+        while log.purge(purge(index, index, 0)).unwrap() == Step::Worked {}
+    }
+    let stats = log.stats();
+    assert_eq!((stats.rotations, stats.inline_preparations), (9, 0));
+    assert_eq!(vfs.list(dir()).unwrap().len(), 4, "as many files as there were");
+    assert_eq!(indexes(&open(&vfs, flushed(59, 1)).unwrap().1), [60]);
+}
+
 #[test]
 fn a_preparation_that_fails_elsewhere_poisons_the_log_when_it_is_back() {
     let vfs = CrashVfs::new();

@@ -16,6 +16,7 @@ pub(crate) const IDENTITY: Identity = Identity { cluster: 0xc1, member: 0xfe };
 pub(crate) const OPTIONS: Options = Options {
     segment_bytes: 8 * BLOCK_BYTES,
     io: retcd_wal::IoMode::Auto,
+    depth: 1,
     unsynced: false,
     compress_from_bytes: 0,
     salt: 0x5a17,
@@ -30,7 +31,7 @@ pub(crate) fn entry(index: u64, term: u64, bytes: usize) -> LogEntry {
         index,
         term,
         kind: (index % 3) as u8,
-        data: vec![(index * 7 + term) as u8; bytes].into(),
+        data: vec![(index.wrapping_mul(7) + term) as u8; bytes].into(),
     }
 }
 

@@ -76,11 +76,12 @@ pub(super) const STORAGE: &[Flag] = section! { Storage:
     "wal-group-delay", Duration, "0s", Works;
     "How long the log waits for a fuller group."
     "wal-compress-bytes", Uint, "65536", Works;
-    "Groups of the log with at least so many bytes are compressed, if it saves something; 0 for none."
-    "wal-depth", Uint, "1", Later("several groups in flight", &[]);
-    "Groups of the log in flight at once."
+    "Groups of the log with so many bytes are compressed, if it saves something; 0 for none."
+    "wal-depth", Uint, "1", Works;
+    "Groups of the log in flight at once, 1 to 64; more than 1 needs io_uring."
     "wal-io", Choice(&["auto", "direct", "buffered", "uring"]), "auto", Works;
-    "How the log writes: auto, direct, buffered or uring."
+    "How the log writes: direct, buffered, uring, or auto: the first that is there of uring for \
+    a depth above 1, direct, buffered."
     "memtable-bytes", Uint, "67108864", Works;
     "Size at which the memtable is frozen and flushed."
     "block-cache-bytes", Uint, "134217728", Works;

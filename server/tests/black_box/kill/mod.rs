@@ -19,42 +19,63 @@ mod history;
 mod verify;
 mod workload;
 
-use retcd_testkit::Server;
 use retcd_testkit::random::{Random, fresh_seed};
-use tempfile::TempDir;
 
-use crate::common::{server_binary_is_ours, soon, start_on};
+use crate::common::{PATIENCE, server_binary_is_ours, soon, start_on};
 use history::History;
 
 /// Enough to catch a systematic loss within the time of an ordinary test run.
 const ROUNDS_BY_DEFAULT: u64 = 5;
 
+/// Of these the log alone is another one than in the rounds above.
+const OVERLAPPED_ROUNDS_BY_DEFAULT: u64 = 2;
+
 /// So small that flushes and merges happen in every round.
-const SMALL_MEMTABLE: [&str; 1] = ["--memtable-bytes=1048576"];
+const SMALL_MEMTABLE: &str = "--memtable-bytes=1048576";
 
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_and_nothing_unsent_appears() {
+    let arguments: &[&str] = if server_binary_is_ours() { &[SMALL_MEMTABLE] } else { &[] };
+    kill_rounds(arguments, ROUNDS_BY_DEFAULT).await;
+}
+
+#[tokio::test]
+async fn nor_with_several_groups_of_the_log_under_way() {
+    if !server_binary_is_ours() || !has_uring() {
+        println!("passed over: the log can't be written by io_uring here");
+        return;
+    }
+    let arguments = [SMALL_MEMTABLE, "--wal-io=uring", "--wal-depth=8"];
+    kill_rounds(&arguments, OVERLAPPED_ROUNDS_BY_DEFAULT).await;
+}
+
+/// Whether a server that may choose takes io_uring.
+fn has_uring() -> bool {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let server = start_on(&folder, &["--wal-depth=2"]);
+    let choice = server.log().wait_for("chose how the log writes", PATIENCE);
+    choice.expect("every start says it")["wal-io"] == "uring"
+}
+
+/// Kills a server that runs with `arguments` again and again.
+async fn kill_rounds(arguments: &[&str], rounds: u64) {
     let number = |name: &str, default: u64| {
         std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
     };
-    let rounds = number("RETCD_KILL_ROUNDS", ROUNDS_BY_DEFAULT);
+    let rounds = number("RETCD_KILL_ROUNDS", rounds);
     let seed = number("RETCD_KILL_SEED", fresh_seed());
     println!("RETCD_KILL_SEED={seed}");
     let mut random = Random::new(seed);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut history = History::new();
-    let mut server = start(&folder);
+    let mut server = start_on(&folder, arguments);
     for round in 1..=rounds {
         let attempts = workload::until_killed(server, &history, &mut random).await;
-        server = start(&folder);
+        server = start_on(&folder, arguments);
         let told = soon(verify::observe(&server, &history, &mut random)).await;
         let summary = verify::check(&mut history, &attempts, &told)
             .unwrap_or_else(|offence| panic!("seed {seed}, round {round}: {offence}"));
         println!("round {round} of {rounds}: {summary}");
     }
     println!("{rounds} of {rounds} kill rounds passed");
-}
-
-fn start(folder: &TempDir) -> Server {
-    start_on(folder, if server_binary_is_ours() { &SMALL_MEMTABLE } else { &[] })
 }

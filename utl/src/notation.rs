@@ -1,0 +1,140 @@
+//! Byte strings as people and programs read them: quoted text, and base64.
+
+use std::fmt;
+
+/// Bytes as text in double quotes. What isn't printable is written as `\n`, `\t`, `\r` or, byte by
+/// byte, as `\x` and two hexadecimal digits, so that no output can steer a terminal.
+pub(crate) struct Quoted<'a>(pub(crate) &'a [u8]);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        f.write_char('"')?;
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                quote(character, f)?;
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+fn quote(character: char, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    use fmt::Write;
+    match character {
+        '"' | '\\' => write!(f, "\\{character}"),
+        '\n' => f.write_str("\\n"),
+        '\t' => f.write_str("\\t"),
+        '\r' => f.write_str("\\r"),
+        '\'' => f.write_char(character),
+        _ if character.escape_debug().len() == 1 => f.write_char(character),
+        _ => {
+            let mut buffer = [0; 4];
+            let bytes = character.encode_utf8(&mut buffer).bytes();
+            bytes.into_iter().try_for_each(|byte| write!(f, "\\x{byte:02x}"))
+        }
+    }
+}
+
+/// The bytes that [`Quoted`] shows so, quotes left out. `None` if a backslash is followed by
+/// something else than there.
+pub(crate) fn unquote(text: &str) -> Option<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'\\' => match rest.next()? {
+                b'n' => b'\n',
+                b't' => b'\t',
+                b'r' => b'\r',
+                b'x' => {
+                    let mut digit = || char::from(rest.next()?).to_digit(16);
+                    u8::try_from(digit()? * 16 + digit()?).ok()?
+                }
+                same @ (b'\\' | b'"') => same,
+                _ => return None,
+            },
+            plain => plain,
+        });
+    }
+    Some(bytes)
+}
+
+/// Standard base64 with padding, as in etcd's JSON.
+pub(crate) fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize & 63];
+            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
+        }
+    }
+    text
+}
+
+/// A number of bytes, in the largest unit that leaves at least one of it.
+pub(crate) struct Size(pub(crate) u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0;
+        match bytes {
+            0..1024 => write!(f, "{bytes} B"),
+            1024..0x10_0000 => write!(f, "{:.1} KiB", bytes as f64 / 1024.0),
+            0x10_0000..0x4000_0000 => write!(f, "{:.1} MiB", bytes as f64 / 1_048_576.0),
+            _ => write!(f, "{:.1} GiB", bytes as f64 / 1_073_741_824.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_isnt_printable_is_escaped() {
+        let quoted = |bytes: &[u8]| Quoted(bytes).to_string();
+        assert_eq!(quoted(b"/registry/pods/a b"), r#""/registry/pods/a b""#);
+        assert_eq!(quoted("größe".as_bytes()), "\"größe\"");
+        assert_eq!(quoted(b"it's \"a\\b\""), r#""it's \"a\\b\"""#);
+        assert_eq!(quoted(b"k8s\x00\n\x1b[31m\xff"), r#""k8s\x00\n\x1b[31m\xff""#);
+        assert_eq!(quoted("\u{202e}x".as_bytes()), r#""\xe2\x80\xaex""#);
+        assert_eq!(quoted(b""), r#""""#);
+    }
+
+    #[test]
+    fn what_is_shown_can_be_typed() {
+        for bytes in [&b"plain"[..], b"\x00\n\t\r\"\\\xff'", "gr\u{f6}\u{202e}".as_bytes()] {
+            let shown = Quoted(bytes).to_string();
+            assert_eq!(unquote(&shown[1..shown.len() - 1]).as_deref(), Some(bytes));
+        }
+        for wrong in ["\\", "\\q", "\\x1", "\\xzz"] {
+            assert_eq!(unquote(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn base64_is_the_standard_one() {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+        {
+            assert_eq!(base64(bytes.as_bytes()), text);
+        }
+        assert_eq!(base64(&[0xff, 0xfe, 0xfb]), "//77");
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        let text = |bytes| Size(bytes).to_string();
+        assert_eq!(text(1023), "1023 B");
+        assert_eq!(text(1536), "1.5 KiB");
+        assert_eq!(text(64 << 20), "64.0 MiB");
+        assert_eq!(text(3 << 30), "3.0 GiB");
+    }
+}

@@ -1,0 +1,117 @@
+//! Random bytes in random places, as they are and with the checksums made right again: the program
+//! ends, says something in both forms, and changes nothing.
+
+use crate::support::*;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use retcd_vfs::{MemVfs, Vfs};
+use retcd_wal::{Group, Options, SnapshotMark};
+
+fn log(compress_from_bytes: u64) -> MemVfs {
+    let vfs = MemVfs::new();
+    let mut log = create_with(&vfs, Options { compress_from_bytes, ..options() });
+    fill(&mut log, 1, 8, 1);
+    fill(&mut log, 7, 9, 2);
+    let mark = Some(SnapshotMark { index: 12, term: 2 });
+    let entries = [put(13, 3, "k", vec![b'v'; 9000]), entry(14, 3, 1, "no change")];
+    log.append(&Group { entries: &entries, hard_state: hard(3, 12), snapshot: mark })
+        .expect("in memory");
+    vfs
+}
+
+/// A change of one byte: block, byte in the block, bits. Most of them where something is written.
+fn change() -> impl Strategy<Value = (usize, usize, u8)> {
+    (0..8usize, prop_oneof![4 => 0..200usize, 1 => 200..4096usize], 1..=255u8)
+}
+
+/// Runs the program in all its ways.
+fn survive(vfs: &MemVfs) -> Result<(), TestCaseError> {
+    let all = paths(vfs);
+    let before: Vec<_> = all.iter().map(|path| read(vfs, path)).collect();
+    for flushed in ["0:0", "12:2", "18446744073709551615:1"] {
+        let text = dump(vfs, &["--flushed", flushed]);
+        let json = dump(vfs, &["--flushed", flushed, "-w", "json"]);
+        let totals = dump(vfs, &["--flushed", flushed, "--summary"]);
+        prop_assert_eq!((text.code, totals.code), (json.code, json.code));
+        prop_assert_eq!(json.json("verdict").len(), 1);
+        prop_assert_eq!(json.json("verdict")[0]["starts"].as_bool(), Some(json.code == 0));
+        prop_assert_eq!(text.lines_with("verdict: ").len(), 1);
+    }
+    let assumed = dump(vfs, &["--groups-only"]);
+    prop_assert!(assumed.lines_with("verdict: ").len() == 1);
+    let after: Vec<_> = all.iter().map(|path| read(vfs, path)).collect();
+    prop_assert!(before == after, "a file was changed");
+    Ok(())
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"))
+}
+
+fn put_u32(bytes: &mut [u8], at: usize, number: u32) {
+    bytes[at..at + 4].copy_from_slice(&number.to_le_bytes());
+}
+
+/// Changes what isn't a group's place, and makes checksums and chain right again. Returns the last
+/// checksum, which the next segment has to name. `chain` is that of the segment before.
+fn reseal(bytes: &mut [u8], chain: Option<u32>, changes: &[(usize, usize, u8)]) -> u32 {
+    let flip = |bytes: &mut [u8], block: usize, from: usize, to: usize| {
+        for (_, byte, bits) in changes.iter().filter(|(in_block, ..)| *in_block == block) {
+            if (from..to).contains(byte) {
+                bytes[block * 4096 + byte] ^= bits;
+            }
+        }
+    };
+    flip(bytes, 0, 16, 140);
+    if let Some(chain) = chain {
+        put_u32(bytes, 80, chain);
+    }
+    let mut sum = crc32fast::hash(&bytes[16..256]);
+    put_u32(bytes, 12, sum);
+    let mut block = 1;
+    while block < 8 && &bytes[at(block)..at(block) + 4] == b"RLGP" {
+        let start = at(block);
+        let blocks = (64 + u32_at(bytes, start + 44)).div_ceil(4096);
+        flip(bytes, block as usize, 48, 4096);
+        bytes[start + 52] &= 3;
+        bytes[start + 53..start + 56].fill(0);
+        put_u32(bytes, start + 40, sum);
+        let end = start + 64 + u32_at(bytes, start + 44) as usize;
+        sum = crc32fast::hash(&bytes[start + 8..end]);
+        put_u32(bytes, start + 4, sum);
+        block += u64::from(blocks);
+    }
+    sum
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn of_any_bytes(changes in vec((0..3usize, change()), 1..20), cut in 0..5u64) {
+        let vfs = log(0);
+        let all = paths(&vfs);
+        for (segment, (block, byte, bits)) in changes {
+            damage(&vfs, &all[segment], |bytes| bytes[block * 4096 + byte] ^= bits);
+        }
+        if cut == 0 {
+            let bytes = read(&vfs, &all[0]);
+            vfs.remove_file(&all[0]).expect("it is there");
+            write(&vfs, &all[0], &bytes[..bytes.len() - bytes.len() / 9]);
+        }
+        survive(&vfs)?;
+    }
+
+    #[test]
+    fn under_right_checksums(
+        changes in vec(vec(change(), 0..6), 3..=3),
+        compress in prop_oneof![Just(0), Just(1)],
+    ) {
+        let vfs = log(compress);
+        let mut chain = None;
+        for (path, changes) in paths(&vfs).iter().zip(changes) {
+            damage(&vfs, path, |bytes| chain = Some(reseal(bytes, chain, &changes)));
+        }
+        survive(&vfs)?;
+    }
+}

@@ -1,0 +1,99 @@
+//! On real files: content, times and names are the same before and after, also where nothing may be
+//! written and where a member holds the lock.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use crate::support::{IDENTITY, etcd_dump, fill, options};
+use retcd_raft_glue::DataDir;
+use retcd_vfs::{RealVfs, Vfs};
+use retcd_wal::{Log, SnapshotMark};
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+/// Everything below a folder: names, modes, times of change in nanoseconds, content.
+fn picture(dir: &Path) -> BTreeMap<PathBuf, (u32, i64, i64, Vec<u8>)> {
+    let mut seen = BTreeMap::new();
+    let mut folders = vec![dir.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for found in fs::read_dir(&folder).unwrap() {
+            let path = found.unwrap().path();
+            let meta = fs::metadata(&path).unwrap();
+            let content = if meta.is_dir() { Vec::new() } else { fs::read(&path).unwrap() };
+            seen.insert(path.clone(), (meta.mode(), meta.mtime_nsec(), meta.ctime_nsec(), content));
+            if meta.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+    seen
+}
+
+#[test]
+fn with_a_member_that_runs() {
+    let root = tempfile::tempdir().unwrap();
+    let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
+    let held = DataDir::open(vfs.clone(), root.path(), None).unwrap();
+    let mut log =
+        Log::create(vfs, held.log(), options(), IDENTITY, SnapshotMark::default()).unwrap();
+    fill(&mut log, 1, 9, 1);
+    let before = picture(root.path());
+    for form in ["text", "json"] {
+        let ran = etcd_dump(&RealVfs, &["wal", root.path().to_str().unwrap(), "-w", form]);
+        assert_eq!(ran.code, 0, "{}", ran.err);
+    }
+    assert_eq!(picture(root.path()), before);
+    // The member goes on.
+    fill(&mut log, 10, 11, 1);
+}
+
+#[test]
+fn where_nothing_may_be_written() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("copy");
+    fs::create_dir(&dir).unwrap();
+    let vfs = Arc::new(RealVfs);
+    let mut log = Log::create(vfs, &dir, options(), IDENTITY, SnapshotMark::default()).unwrap();
+    fill(&mut log, 1, 9, 1);
+    log.close().unwrap();
+    for path in picture(&dir).into_keys() {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o400)).unwrap();
+    }
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o500)).unwrap();
+    let before = picture(&dir);
+    let ran = etcd_dump(&RealVfs, &["wal", dir.to_str().unwrap(), "--summary"]);
+    assert_eq!(picture(&dir), before);
+    fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_eq!(ran.lines_with("verdict: whole, ends with a clean stop").len(), 1);
+}
+
+#[test]
+fn the_program_itself_stops_with_its_reader() {
+    let root = tempfile::tempdir().unwrap();
+    let vfs = Arc::new(RealVfs);
+    let mut log =
+        Log::create(vfs, root.path(), options(), IDENTITY, SnapshotMark::default()).unwrap();
+    fill(&mut log, 1, 600, 1);
+    let program = || Command::new(env!("CARGO_BIN_EXE_etcd-dump"));
+    let mut child = program()
+        .arg("wal")
+        .arg(root.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr.len()), (Some(0), 0));
+    let refused = program().arg("wal").arg(root.path().join("nothing")).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(refused.stderr.starts_with(b"etcd-dump: "));
+    let segment = fs::read_dir(root.path()).unwrap().next().unwrap().unwrap().path();
+    let refused = program().arg("wal").arg(segment).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("not a folder"));
+    assert_eq!(program().output().unwrap().status.code(), Some(2));
+}
