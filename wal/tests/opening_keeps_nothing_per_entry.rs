@@ -2,7 +2,6 @@
 //! index, not for entries: 120,000 of them leave less than 32 KiB behind.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(unsafe_code, reason = "counting allocated bytes takes an allocator")]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use retcd_vfs::MemVfs;
 use retcd_wal::{Flushed, Group, Identity, Log, LogEntry, Options, SnapshotMark};

@@ -1,12 +1,12 @@
-//! One thread appends, replaces, rotates and purges on real files while others read: in sequence
-//! from the oldest entry on, and anywhere. Each read gives entries that were written, without a
-//! gap, or says that they are gone. Nothing is taken for damage, although files are used again
-//! under a reader's hands.
+//! One thread submits groups, replaces, rotates and purges on real files while others read: in
+//! sequence from the oldest entry on, and anywhere. Each read gives entries that were written,
+//! without a gap, or says that they are gone. Nothing is taken for damage, although files are used
+//! again under a reader's hands.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use crate::support::{IDENTITY, OPTIONS, entry, group};
 use retcd_vfs::RealVfs;
-use retcd_wal::{Error, Log, LogEntry, LogReader, Options, Purge, SnapshotMark, Step};
+use retcd_wal::{Error, IoMode, Log, LogEntry, LogReader, Options, Purge, SnapshotMark, Step};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -71,21 +71,28 @@ fn write(log: &mut Log, groups: u64) {
         let first = last + 1 - back;
         let entries: Vec<_> =
             (first..first + 1 + round % 4).map(|index| written(index, term)).collect();
-        log.append(&group(&entries)).unwrap();
-        let flushed = log.last_index().saturating_sub(10);
+        if log.under_way() == log.depth() {
+            log.complete().unwrap();
+        }
+        log.submit(&group(&entries)).unwrap();
+        let flushed = log.reader().last_index().saturating_sub(10);
         let limits = Purge { flushed, replicated: flushed, segments_max: 0 };
         if round % 5 == 0 {
             log.purge(limits).unwrap();
         }
         while log.prepare().unwrap() == Step::Worked {}
     }
+    while log.complete().unwrap().is_some() {}
 }
 
 fn run(options: Options, groups: u64) {
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let dir = folder.path().join("wal");
     let start = SnapshotMark::default();
-    let mut log = Log::create(Arc::new(RealVfs), &dir, options, IDENTITY, start).unwrap();
+    let mut log = match Log::create(Arc::new(RealVfs), &dir, options, IDENTITY, start) {
+        Err(Error::Refused { .. }) if options.io == IoMode::Uring => return,
+        created => created.unwrap(),
+    };
     let readers = [log.reader(), log.reader()];
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -103,6 +110,11 @@ fn run(options: Options, groups: u64) {
 #[test]
 fn with_durable_writes() {
     run(OPTIONS, 150);
+}
+
+#[test]
+fn with_groups_that_overlap_where_io_uring_is_to_be_had() {
+    run(Options { io: IoMode::Uring, depth: 4, ..OPTIONS }, 300);
 }
 
 #[test]
