@@ -12,7 +12,7 @@
 //!
 //! Only durable groups are in here. Nothing in here reads files; see [`crate::LogReader`].
 
-use crate::limits::MARK_SPACING_BYTES;
+use crate::limits::{BLOCK_BYTES, MARK_SPACING_BYTES};
 use crate::segment::{SegmentHeader, SegmentName};
 use crate::types::{LogEntry, SnapshotMark};
 use std::collections::VecDeque;
@@ -163,7 +163,7 @@ impl Index {
     pub(crate) fn begin_segment(&mut self, header: SegmentHeader) {
         let marks = header.segment_bytes / MARK_SPACING_BYTES + 1;
         self.marks.reserve(usize::try_from(marks).unwrap_or_default());
-        self.segments.push_back(Indexed { header, end: crate::limits::BLOCK_BYTES });
+        self.segments.push_back(Indexed { header, end: BLOCK_BYTES });
     }
 
     /// Takes in the next group, which is durable.
@@ -201,7 +201,7 @@ impl Index {
     }
 
     /// Restarts behind a snapshot: nothing before it counts.
-    pub(crate) fn restart(&mut self, mark: SnapshotMark) {
+    fn restart(&mut self, mark: SnapshotMark) {
         self.replacements += 1;
         self.older.clear();
         self.marks.clear();

@@ -13,6 +13,7 @@
 //! nobody has asked for aren't indexed; they are when somebody does, newest first, one read of the
 //! whole segment each. Whatever is wrong with one of these ends what is available, and is no error:
 //! the log is complete without them.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use crate::error::{Error, Result};
 use crate::index::{Index, Located, Stretch};
@@ -263,7 +264,7 @@ struct Wanted {
 impl Wanted {
     /// Takes what is wanted of a group, below index `end`. Says whether the group has no more.
     fn take(&mut self, payload: &[u8], end: u64) -> std::result::Result<bool, &'static str> {
-        let (mut start, mut bytes) = (0, 0);
+        let (mut start, mut bytes, mut count) = (0_usize, 0_usize, 0_usize);
         let mut is_used_up = true;
         for record in RecordHeads::new(payload) {
             let (head, record) = record?;
@@ -278,17 +279,19 @@ impl Wanted {
                     if index != self.next {
                         return Err("an entry doesn't follow the one before");
                     }
-                    self.next += 1;
+                    self.next = self.next.saturating_add(1);
                     self.bytes_left = self.bytes_left.saturating_sub(record_bytes);
-                    bytes += record.len();
+                    bytes = bytes.saturating_add(record.len());
+                    count = count.saturating_add(1);
                 }
-                _ if bytes == 0 => start += record.len(),
+                _ if bytes == 0 => start = start.saturating_add(record.len()),
                 // A hard state ends a group.
                 _ => {}
             }
         }
         // One allocation for a group: its entries are used, and given up, together.
-        let taken = payload.get(start..start + bytes).unwrap_or_default();
+        let taken = payload.get(start..start.saturating_add(bytes)).unwrap_or_default();
+        self.entries.reserve(count);
         for record in Records::new(Bytes::copy_from_slice(taken)) {
             if let Record::Entry(entry) = record? {
                 self.entries.push(entry);

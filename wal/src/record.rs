@@ -13,7 +13,7 @@
 
 use crate::layout::{put, take, u16_at, u32_at, u64_at};
 use crate::types::{Group, HardState, LogEntry, SnapshotMark};
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 const HEAD_BYTES: usize = 8;
 const AT_ENTRY_KIND: usize = 1;
@@ -222,15 +222,16 @@ impl Iterator for Records {
             self.rest.clear();
             return Some(Err(NO_RECORD));
         };
-        let mut record = self.rest.split_to(end);
-        Some(Ok(match head {
+        let record = match head {
             RecordHead::Entry { index, term, kind } => {
-                let data = record.split_off(ENTRY_OVERHEAD_BYTES);
+                let data = self.rest.slice(ENTRY_OVERHEAD_BYTES..end);
                 Record::Entry(LogEntry { index, term, kind, data })
             }
             RecordHead::HardState(hard_state) => Record::HardState(hard_state),
             RecordHead::Snapshot(mark) => Record::Snapshot(mark),
-        }))
+        };
+        self.rest.advance(end);
+        Some(Ok(record))
     }
 }
 
