@@ -2,8 +2,8 @@
 //!
 //! It starts given server programs on real files, drives them one after the other with the same
 //! cheap client, and prints medians of several short runs beside the raw floor of the file system,
-//! measured in the same run. Figures of one run on one machine can be compared with each other and
-//! with nothing else.
+//! measured in the same run. The log has a bench of its own, without a server: [`wal`]. Figures of
+//! one run on one machine can be compared with each other and with nothing else.
 
 pub mod client;
 pub mod fill;
@@ -13,6 +13,7 @@ pub mod options;
 pub mod report;
 pub mod stats;
 pub mod suite;
+pub mod wal;
 pub mod workload;
 
 /// What goes wrong: nearly always a server that can't be reached, told in its own words.

@@ -9,8 +9,8 @@
 //! the bytes look like is in `docs/format.md`; how the end of the log is found after a crash, and
 //! when a damaged log is refused, is in [`recovery`](Recovery).
 //!
-//! Entries stay on the disk: in memory is a sparse index of where they are, and a [`LogReader`] reads
-//! them back from any thread while the log goes on.
+//! Entries stay on the disk: in memory is a sparse index of where they are, and a [`LogReader`]
+//! reads them back from any thread while the log goes on.
 //!
 //! No thread is owned here. [`Log::submit`] starts a group, [`Log::complete`] waits for the oldest
 //! one, [`Log::waiter`] is what a thread sleeps on that doesn't hold the log, [`Log::prepare`]
