@@ -1,5 +1,6 @@
 //! Opening a log and reading it back piece by piece takes memory for windows, pieces and the sparse
 //! index, not for entries: 120,000 of them leave less than 32 KiB behind.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 #![expect(unsafe_code, reason = "counting allocated bytes takes an allocator")]
 
 use retcd_vfs::MemVfs;
