@@ -1,4 +1,4 @@
-//! A log on real files with eight groups under way: groups are submitted ahead of their completions,
+//! A log on real files with eight groups under way: they are submitted ahead of their completions,
 //! across many segments, and the log is dropped at some point as if the process had been killed.
 //! Everything acknowledged is there again, and what else is there follows it without a gap. Another
 //! thread may sleep on completions meanwhile.

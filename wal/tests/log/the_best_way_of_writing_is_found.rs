@@ -1,4 +1,4 @@
-//! The log is asked to find a way of writing, on file systems that refuse one or the other: it takes
+//! The log is asked to find a way of writing on file systems that refuse one or the other: it takes
 //! the best that is left and tells what was refused. Asked for one way, it takes that or none.
 
 use crate::support::*;
