@@ -10,9 +10,9 @@
 //! when a damaged log is refused, is in [`recovery`](Recovery).
 //!
 //! No thread is owned here. [`Log::submit`] starts a group, [`Log::complete`] waits for the oldest
-//! one, [`Log::waiter`] is what a thread sleeps on that doesn't hold the log, [`Log::prepare`] makes
-//! the next segment ready, [`Log::purge`] recycles segments that nobody needs. After an I/O error
-//! the log is poisoned: nothing is retried, every call fails.
+//! one, [`Log::waiter`] is what a thread sleeps on that doesn't hold the log, [`Log::prepare`]
+//! makes the next segment ready, [`Log::purge`] recycles segments that nobody needs. After an I/O
+//! error the log is poisoned: nothing is retried, every call fails.
 
 mod active;
 mod error;
