@@ -99,7 +99,7 @@ impl Gathering {
 
     /// Adds a piece, which there must be room for.
     pub(super) fn add(&mut self, group: AppendGroup) {
-        debug_assert!(self.takes_more(), "a group is full");
+        assert!(self.takes_more(), "a group is full");
         match &mut self.gathered {
             None => self.begin(group),
             Some(gathered) if gathered.is_continued_by(&group) => gathered.add(group),
