@@ -72,8 +72,8 @@ pub struct Behind {
     /// The furthest that a whole group of this segment says was durable, in bytes; `None` if there
     /// is no such group.
     pub synced_through: Option<u64>,
-    /// Whether a whole group at the end of the chain says that everything before it was durable, and
-    /// names another group there than the one that was read: an old version of it, then.
+    /// Whether a whole group at the end of the chain says that everything before it was durable,
+    /// and names another group there than the one that was read: an old version of it, then.
     pub contradicts_chain: bool,
     /// Up to where something was written that nobody read, in bytes; the end of the chain if
     /// nothing. In a recycled file only groups of this segment count.

@@ -84,8 +84,8 @@ impl Segment<'_> {
         self.after.and_then(|after| after.get(range.clone())) == self.before.get(range)
     }
 
-    /// Whether a whole group stands in the place of this one, an older version: then nothing but the
-    /// group directly behind can tell, which is for the reference to judge.
+    /// Whether a whole group stands in the place of this one, an older version: then nothing but
+    /// the group directly behind can tell, which is for the reference to judge.
     fn has_impostor(&self, group: &Whole) -> bool {
         let now = self.after.map(|after| parse::place(after, &self.head, group.offset));
         matches!(now, Some(parse::Place::Whole(now)) if now.crc != group.crc)
