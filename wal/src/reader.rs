@@ -74,6 +74,9 @@ pub struct Behind {
     /// The furthest that a whole group of this segment says was durable, in bytes; `None` if there
     /// is no such group.
     pub synced_through: Option<u64>,
+    /// Whether a whole group at the end of the chain says that everything before it was durable,
+    /// and names another group there than the one that was read: an old version of it, then.
+    pub contradicts_chain: bool,
     /// Up to where something was written that nobody read, in bytes; the end of the chain if
     /// nothing. In a recycled file only groups of this segment count.
     pub written_through: u64,
@@ -216,13 +219,17 @@ impl SegmentReader {
 
     /// Looks at everything from the end of the chain to the end of the file.
     pub fn behind(&mut self) -> Result<Behind> {
-        let mut behind = Behind { synced_through: None, written_through: self.offset };
+        let mut behind =
+            Behind { synced_through: None, contradicts_chain: false, written_through: self.offset };
         let mut offset = self.offset;
         while offset < self.header.segment_bytes {
             let next = offset.saturating_add(BLOCK_BYTES);
             let (written_through, step) = match self.examine(offset)? {
                 Examined::Whole(group, _) => {
                     behind.synced_through = behind.synced_through.max(Some(group.synced_through));
+                    behind.contradicts_chain |= offset == self.offset
+                        && group.synced_through == offset
+                        && group.chain != self.chain;
                     (end_of(&group), end_of(&group))
                 }
                 Examined::Not(Ending::Broken(group)) => {

@@ -419,9 +419,13 @@ impl Replay<'_> {
     /// Decides whether the log is cut at the end of its chain, or refused.
     fn cut(&self, reader: &mut SegmentReader) -> Result<Option<Cut>> {
         let end = reader.offset();
-        let Behind { synced_through, written_through } = reader.behind()?;
+        let Behind { synced_through, contradicts_chain, written_through } = reader.behind()?;
         if synced_through > Some(end) {
             let reason = "a later group says that what was here had been made durable";
+            return Err(Error::damaged(reader.path(), end, reason));
+        }
+        if contradicts_chain {
+            let reason = "the group here says that another one than the one before it was durable";
             return Err(Error::damaged(reader.path(), end, reason));
         }
         let reason = match synced_through {

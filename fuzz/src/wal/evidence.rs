@@ -31,7 +31,10 @@ pub fn must_refuse(before: &Disk, after: &Disk, flushed: Flushed) -> Option<&'st
             true => usize::MAX,
             false => segment.synced_through(),
         };
-        if segment.groups.iter().any(|group| group.end <= proven && !segment.has(group)) {
+        let is_gone = |group: &&Whole| group.end <= proven && !segment.has(group);
+        if let Some(gone) = segment.groups.iter().find(is_gone)
+            && !(at == newest_in_use && segment.has_impostor(gone))
+        {
             return Some("a group is gone that was durable for certain");
         }
     }
@@ -79,6 +82,13 @@ impl Segment<'_> {
     fn has(&self, group: &Whole) -> bool {
         let range = group.offset..group.checked_end;
         self.after.and_then(|after| after.get(range.clone())) == self.before.get(range)
+    }
+
+    /// Whether a whole group stands in the place of this one, an older version: then nothing but
+    /// the group directly behind can tell, which is for the reference to judge.
+    fn has_impostor(&self, group: &Whole) -> bool {
+        let now = self.after.map(|after| parse::place(after, &self.head, group.offset));
+        matches!(now, Some(parse::Place::Whole(now)) if now.crc != group.crc)
     }
 
     /// What the groups that are left say was durable, in bytes.

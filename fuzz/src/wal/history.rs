@@ -78,7 +78,7 @@ impl History {
             1 => written,
             _ => self.model.acknowledged,
         };
-        self.places.follow(&self.vfs, &self.model.states);
+        self.follow();
         if self.stops || how > 1 {
             self.keep();
             self.vfs = self.vfs.crash(seed);
@@ -177,13 +177,17 @@ impl History {
         self.submit(&kept, &group)
     }
 
+    fn follow(&mut self) {
+        self.places.follow(&self.vfs, &self.model.states, self.model.acknowledged);
+    }
+
     fn submit(&mut self, kept: &[(u64, Kept)], group: &Group<'_>) -> Result<()> {
         if self.log().under_way() == self.log().depth() {
             self.complete()?;
         }
         self.model.write(kept, group);
         self.log().submit(group)?;
-        self.places.follow(&self.vfs, &self.model.states);
+        self.follow();
         Ok(())
     }
 
@@ -205,7 +209,7 @@ impl History {
             self.model.write(&kept, &Group { hard_state, ..Group::default() });
         }
         self.log().submit(&Group { entries: &owned(&kept), hard_state, snapshot })?;
-        self.places.follow(&self.vfs, &self.model.states);
+        self.follow();
         self.model.acknowledged += usize::from(count > 0);
         Ok(())
     }

@@ -17,8 +17,8 @@ type Key = (u64, usize, u32);
 /// What is known of the disk.
 pub struct Places {
     known: HashMap<Key, Rc<State>>,
-    /// Of the model's states, the last one whose write was found.
-    linked: usize,
+    /// Where the log ended when it was opened, and behind each write since that was found.
+    ends: Vec<Cursor>,
     /// Where the next group will be.
     cursor: Cursor,
     /// Whether no write has escaped: one may, when the machine stops while a log is being opened.
@@ -42,7 +42,8 @@ enum Passed {
 impl Places {
     /// Nothing is known yet.
     pub fn new() -> Places {
-        Places { known: HashMap::new(), linked: 0, cursor: Cursor::default(), is_certain: true }
+        let cursor = Cursor::default();
+        Places { known: HashMap::new(), ends: vec![cursor], cursor, is_certain: true }
     }
 
     /// What the log said behind the group with this checksum.
@@ -56,15 +57,24 @@ impl Places {
     }
 
     /// Finds what was written since the last call. Finds nothing once the machine has stopped.
-    pub fn follow(&mut self, vfs: &dyn Vfs, states: &[Rc<State>]) {
+    ///
+    /// # Panics
+    ///
+    /// If a group claims less than had been durable for certain when it was built: then damage to
+    /// that would pass for a torn tail.
+    pub fn follow(&mut self, vfs: &dyn Vfs, states: &[Rc<State>], acknowledged: usize) {
         while let Some((file, head)) = segment(vfs, self.cursor.segment) {
             while let Place::Whole(group) = parse::place(&file, &head, self.cursor.offset)
                 && group.chain == self.cursor.chain
             {
+                let durable =
+                    self.ends.get(acknowledged).filter(|end| end.segment == head.name.number);
+                assert!(durable.is_none_or(|end| group.synced_through >= end.offset), "{group:?}");
+                let write = self.linked() + usize::from(!group.is_empty);
+                self.pass_group(&group, &states[write.min(states.len() - 1)]);
                 if !group.is_empty {
-                    self.linked = (self.linked + 1).min(states.len() - 1);
+                    self.ends.push(self.cursor);
                 }
-                self.pass_group(&group, &states[self.linked]);
             }
             let Some((_, next)) = segment(vfs, self.cursor.segment + 1) else {
                 return;
@@ -75,8 +85,14 @@ impl Places {
             }
             self.cursor = Cursor { segment: next.name.number, offset: BLOCK, chain: next.crc };
             let key = (next.name.number, 0, next.crc);
-            self.known.insert(key, Rc::clone(&states[self.linked]));
+            let state = &states[self.linked().min(states.len() - 1)];
+            self.known.insert(key, Rc::clone(state));
         }
+    }
+
+    /// Of the model's states, the last one whose write was found.
+    fn linked(&self) -> usize {
+        self.ends.len() - 1
     }
 
     fn pass_group(&mut self, group: &Whole, state: &Rc<State>) {
@@ -92,6 +108,7 @@ impl Places {
     pub fn reopen(&mut self, disk: &Disk, states: &[Rc<State>], base: &Rc<State>, restarted: bool) {
         let passed = self.passed(disk);
         let last = passed.len().saturating_sub(1);
+        let mut linked = self.linked();
         let mut now: Option<Rc<State>> = None;
         for (at, passed) in passed.into_iter().enumerate() {
             let (Passed::Head(key, _) | Passed::Group(key, _)) = passed;
@@ -110,8 +127,8 @@ impl Places {
                     }
                 }
                 Passed::Group(_, group) if !group.is_empty => {
-                    self.linked += 1;
-                    let write = states.get(self.linked).filter(|_| at < last || !restarted);
+                    linked += 1;
+                    let write = states.get(linked).filter(|_| at < last || !restarted);
                     now = Some(Rc::clone(write.unwrap_or(base)));
                 }
                 Passed::Head(..) if at == last => now = Some(Rc::clone(base)),
@@ -121,7 +138,7 @@ impl Places {
                 self.known.insert(key, Rc::clone(state));
             }
         }
-        self.linked = 0;
+        self.ends = vec![self.cursor];
     }
 
     /// All headers and groups that count, in order; the cursor is left behind the last one.

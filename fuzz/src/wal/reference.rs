@@ -61,7 +61,7 @@ fn ending(
         match next {
             Some(next) if (next.previous_end, next.previous_chain) == (end as u64, chain) => {}
             Some(_) => return Err("groups before a later segment are gone"),
-            None => judge_end(file, head, end, last_index < flushed.index)?,
+            None => judge_end(file, head, (end, chain), last_index < flushed.index)?,
         }
     }
     Ok(state)
@@ -101,12 +101,17 @@ pub fn needed_from(names: &[Name], flushed: Flushed) -> Option<usize> {
 fn judge_end(
     file: &[u8],
     head: &Head,
-    end: usize,
+    (end, chain): (usize, u32),
     is_below_flushed: bool,
 ) -> Result<(), &'static str> {
     let later = behind(file, head, end);
     if later.iter().any(|group| group.synced_through > end) {
         return Err("a later group says that this was durable");
+    }
+    let contradicts =
+        |group: &Whole| group.offset == end && group.synced_through == end && group.chain != chain;
+    if later.first().is_some_and(contradicts) {
+        return Err("an old group stands in place of a durable one");
     }
     match is_below_flushed && (!later.is_empty() || has_trace(file, head, end)) {
         true => Err("what is torn was flushed"),

@@ -91,6 +91,20 @@ fn a_hole_below_what_was_acknowledged_is_refused() {
 }
 
 #[test]
+fn an_old_version_of_a_group_below_what_was_acknowledged_is_refused() {
+    // The same segment, salt and place, so it is whole and follows the header.
+    let old = log_of(1);
+    let old = read(&old, &newest(&old));
+    let vfs = MemVfs::new();
+    fill(&mut create(&vfs), 1, 2, 2);
+    let path = newest(&vfs);
+    damage(&vfs, &path, |bytes| bytes[at(1)..at(2)].copy_from_slice(&old[at(1)..at(2)]));
+    let (file, offset, text) = refusal(&vfs, Flushed::default());
+    assert_eq!((file.as_str(), offset), (path.to_str().unwrap(), 2 * BLOCK_BYTES));
+    assert!(text.contains("another one than the one before it"), "{text}");
+}
+
+#[test]
 fn damage_in_a_segment_that_others_follow_is_refused() {
     for block in 1..=6 {
         let vfs = log_of(14);
