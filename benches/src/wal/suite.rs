@@ -175,7 +175,11 @@ fn panels(points: &[Point]) -> Vec<Panel> {
         }
         all
     };
-    let floors = MODES.iter().filter_map(|mode| {
+    // One line for each raw call, whoever is compared with it.
+    let has_own_call = |mode: &&Mode| {
+        MODES.iter().find(|m| m.raw == mode.raw).is_some_and(|m| m.name == mode.name)
+    };
+    let floors = MODES.iter().filter(has_own_call).filter_map(|mode| {
         let of = |p: &&Point| p.mode == mode.name && p.payload_bytes == PLOTTED_BYTES[0];
         let point = points.iter().filter(of).find(|point| point.writers == 1)?;
         let call = match mode.raw {
