@@ -1,6 +1,7 @@
 //! Sorts more pairs of bytes than memory holds.
 //!
-//! 1. Pairs gather in memory; when they are `memory_bytes`, they are sorted and written to a file.
+//! 1. Pairs gather in memory; before they are more than `memory_bytes`, they are sorted and written
+//!    to a file.
 //! 2. What is left at the end is sorted and stays in memory.
 //! 3. A reading merges the files with what is in memory. It can be repeated.
 //!
@@ -20,6 +21,9 @@ use zstd::bulk;
 
 /// Bytes of pairs in a chunk, unless one pair is larger.
 const CHUNK_BYTES: usize = 64 << 10;
+
+/// Most memory that is taken before it is needed, in bytes. What isn't touched costs nothing.
+const RESERVED_BYTES_MAX: usize = 256 << 20;
 
 /// zstd's level: a fast one, because the bytes are read again soon.
 const LEVEL: i32 = -3;
@@ -85,11 +89,17 @@ impl Sorter {
     ///
     /// If key and value together have 4 GiB or more.
     pub fn push(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
-        self.gathered.push(key, value);
-        match self.gathered.memory_bytes() > self.memory_bytes {
-            true => self.spill(),
-            false => Ok(()),
+        let more = PAIR_HEADER_BYTES + key.len() + value.len() + size_of::<usize>();
+        let is_full = self.gathered.memory_bytes() + more > self.memory_bytes;
+        if is_full && !self.gathered.places.is_empty() {
+            self.spill()?;
         }
+        if self.gathered.bytes.capacity() == 0 {
+            // All of it at once: growing would copy, and take twice as much in the end.
+            self.gathered.bytes.reserve_exact(self.memory_bytes.min(RESERVED_BYTES_MAX));
+        }
+        self.gathered.push(key, value);
+        Ok(())
     }
 
     /// No more pairs come.
@@ -380,7 +390,7 @@ mod tests {
             let sorted = sorted(&vfs, &pairs, memory_bytes);
             prop_assert_eq!(sorted.files() == 0, memory_bytes == usize::MAX || {
                 let bytes: usize = pairs.iter().map(|(k, v)| k.len() + v.len() + 16).sum();
-                bytes <= memory_bytes
+                bytes <= memory_bytes || pairs.len() < 2
             });
             let mut found = all(&sorted).expect("memory");
             prop_assert!(found.is_sorted_by_key(|(key, _)| key.clone()));
