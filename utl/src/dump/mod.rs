@@ -1,5 +1,6 @@
 //! `etcd-dump`: the offline inspector. It shows what is on disk and never changes it.
 
+mod db;
 mod wal;
 
 use clap::{Parser, Subcommand};
@@ -24,6 +25,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Db(db::Args),
     Wal(wal::Args),
 }
 
@@ -40,17 +42,28 @@ pub fn run(
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, out, err),
     };
-    let Command::Wal(args) = &arguments.command;
-    match wal::run(args, vfs, out) {
-        Ok(true) => WHOLE,
-        Ok(false) => FAILED,
-        Err(wal::Error::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => WHOLE,
-        Err(error) => {
-            // Nothing more can be done if nobody hears it.
-            let _ = writeln!(err, "etcd-dump: {error}");
-            FAILED
-        }
-    }
+    let failed = match &arguments.command {
+        Command::Wal(args) => match wal::run(args, vfs, out) {
+            Ok(true) => return WHOLE,
+            Ok(false) => return FAILED,
+            Err(wal::Error::Output(error)) if is_broken_pipe(&error) => return WHOLE,
+            Err(error) => error.to_string(),
+        },
+        Command::Db(args) => match db::run(args, vfs, out) {
+            Ok(()) => return WHOLE,
+            Err(db::Error::Output(error)) if is_broken_pipe(&error) => return WHOLE,
+            Err(error) => error.to_string(),
+        },
+    };
+    // What was printed before it went wrong is to be seen, and nothing more can be done if nobody
+    // hears it.
+    let _ = out.flush();
+    let _ = writeln!(err, "etcd-dump: {failed}");
+    FAILED
+}
+
+fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }
 
 /// Prints help where it was asked for, or what is wrong with the arguments.

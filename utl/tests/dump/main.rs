@@ -1,6 +1,7 @@
 //! The scenarios of `etcd-dump`, one file each. They are one program because they share what is in
 //! `support`.
 
+mod a_database_of_etcds_is_shown;
 mod a_member_of_its_own_is_understood;
 mod any_damage_is_survived;
 mod arguments_are_checked;

@@ -1,0 +1,385 @@
+//! `etcd-dump db`: what is in a database of etcd's or in a snapshot, and nothing is changed.
+//!
+//! The file is bbolt's: buckets of pairs. Without a bucket's name the whole file is read: each page
+//! is checked to be used once, keys to ascend, and the hash behind a snapshot to be right. With
+//! one, its pairs are printed as they come, as far as what lies before them is whole. Revisions, pairs
+//! and leases are decoded; what doesn't decode is shown as bytes.
+//!
+//! Memory is one path of pages, and a bit for each page of the file.
+
+use crate::notation::{Quoted, base64};
+use bytes::Bytes;
+use prost::Message;
+use retcd_api::leasepb::Lease;
+use retcd_api::mvccpb::KeyValue;
+use retcd_engine::bolt::{Bucket, Database, Entry, Usage};
+use retcd_vfs::Vfs;
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes of a value that text shows unless all are asked for.
+const VALUE_BYTES_SHOWN: usize = 64;
+
+/// Bytes of the hash behind a snapshot; the file itself has a multiple of [`SECTOR`] bytes.
+const HASH_BYTES: usize = 32;
+const SECTOR: u64 = 512;
+
+/// Bytes that are hashed at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// Bytes of a revision as a key: main, `_`, sub; a `t` more for a deletion.
+const REVISION_BYTES: usize = 17;
+
+/// Shows a database of etcd's: its buckets, or the pairs in one of them
+///
+/// FILE is etcd's `member/snap/db`, a snapshot that was saved, or a data directory of etcd's. A
+/// member must not run on it meanwhile.
+///
+/// Exit code: 0 whole, 1 damaged or unreadable, 2 wrong arguments.
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// A database, a snapshot, or etcd's data directory
+    #[arg(value_name = "FILE")]
+    path: PathBuf,
+    /// Print the pairs in this bucket
+    #[arg(long, value_name = "NAME")]
+    bucket: Option<String>,
+    /// Print so many pairs at most
+    #[arg(long, value_name = "N", requires = "bucket")]
+    limit: Option<usize>,
+    /// Print values whole
+    #[arg(long, requires = "bucket")]
+    full: bool,
+    /// How to print
+    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
+    write_out: Format,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// An object in each line
+    Json,
+}
+
+/// Why there is nothing, or nothing more, to print.
+#[derive(Debug)]
+pub(super) enum Error {
+    /// The file can't be read or is damaged.
+    Database(retcd_engine::Error),
+    /// A file can't be read.
+    Io(PathBuf, io::Error),
+    /// It is a folder of this program's own engine.
+    OwnEngine(PathBuf),
+    /// There is no bucket of this name.
+    NoBucket(PathBuf, String),
+    /// The hash behind the snapshot isn't the file's.
+    WrongHash(PathBuf),
+    /// Nobody reads on.
+    Output(io::Error),
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Error::Database(error) => error.fmt(f),
+            Error::Io(path, source) => write!(f, "{}: {source}", path.display()),
+            Error::OwnEngine(path) => write!(
+                f,
+                "{}: a folder, not a bbolt file: retcd's own tables can't be shown yet; save a \
+                 snapshot and name that",
+                path.display()
+            ),
+            Error::NoBucket(path, name) => {
+                write!(f, "{}: there is no bucket {name}", path.display())
+            }
+            Error::WrongHash(path) => {
+                write!(f, "{}: the hash at the end isn't that of what is before", path.display())
+            }
+            Error::Output(source) => write!(f, "output: {source}"),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(source: io::Error) -> Error {
+        Error::Output(source)
+    }
+}
+
+impl From<retcd_engine::Error> for Error {
+    fn from(source: retcd_engine::Error) -> Error {
+        Error::Database(source)
+    }
+}
+
+/// Prints what `args` ask for.
+pub(super) fn run(args: &Args, vfs: &dyn Vfs, out: &mut dyn Write) -> Result<(), Error> {
+    let path = find(vfs, &args.path)?;
+    let database = Database::open(vfs, &path)?;
+    match &args.bucket {
+        None => summary(args, vfs, &database, out)?,
+        Some(name) => {
+            let bucket = database.bucket(name.as_bytes())?;
+            let bucket = bucket.ok_or_else(|| Error::NoBucket(path, name.clone()))?;
+            pairs(args, &database, name, &bucket, out)?;
+        }
+    }
+    Ok(out.flush()?)
+}
+
+/// The file that is meant.
+fn find(vfs: &dyn Vfs, path: &Path) -> Result<PathBuf, Error> {
+    let is_folder = |path: &Path| vfs.list(path).is_ok();
+    if !is_folder(path) {
+        return Ok(path.to_owned());
+    }
+    let within = path.join("member/snap/db");
+    let is_there = vfs.exists(&within).map_err(|e| Error::Io(within.clone(), e))?;
+    match is_there && !is_folder(&within) {
+        true => Ok(within),
+        false => Err(Error::OwnEngine(path.to_owned())),
+    }
+}
+
+/// What one bucket holds.
+#[derive(Default)]
+struct Count {
+    name: String,
+    keys: u64,
+    key_bytes: u64,
+    value_bytes: u64,
+}
+
+fn summary(
+    args: &Args,
+    vfs: &dyn Vfs,
+    database: &Database,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let usage = database.verify()?;
+    let is_hashed = check_hash(vfs, database)?;
+    let mut counts = Vec::new();
+    for bucket in database.root().entries(database)? {
+        let (name, entry) = bucket?;
+        let mut count = Count { name: unescaped(&name), ..Count::default() };
+        if let Entry::Bucket(bucket) = entry {
+            for pair in bucket.entries(database)? {
+                let (key, entry) = pair?;
+                count.keys += 1;
+                count.key_bytes += key.len() as u64;
+                if let Entry::Value(value) = entry {
+                    count.value_bytes += value.len() as u64;
+                }
+            }
+        }
+        counts.push(count);
+    }
+    match args.write_out {
+        Format::Json => summary_json(database, usage, is_hashed, &counts, out)?,
+        Format::Text => summary_text(database, usage, is_hashed, &counts, out)?,
+    }
+    Ok(())
+}
+
+fn summary_text(
+    database: &Database,
+    usage: Usage,
+    is_hashed: bool,
+    counts: &[Count],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let meta = database.meta();
+    let (path, bytes) = (database.path().display(), database.file_bytes());
+    writeln!(out, "database {path}: {bytes} bytes, pages of {}", meta.page_bytes)?;
+    let (pages, transaction) = (meta.pages, meta.transaction);
+    let Usage { trees, free, bookkeeping } = usage;
+    writeln!(
+        out,
+        "  transaction {transaction}; {pages} pages: {trees} of trees, {free} free, \
+         {bookkeeping} of bookkeeping, {} named by nobody",
+        pages - trees - free - bookkeeping
+    )?;
+    let hash = if is_hashed { "the SHA-256 at the end is right" } else { "no SHA-256 at the end" };
+    writeln!(out, "  {hash}\n")?;
+    let head = ["bucket", "keys", "key bytes", "value bytes"];
+    writeln!(out, "  {:<18} {:>12} {:>14} {:>16}", head[0], head[1], head[2], head[3])?;
+    for Count { name, keys, key_bytes, value_bytes } in counts {
+        writeln!(out, "  {name:<18} {keys:>12} {key_bytes:>14} {value_bytes:>16}")?;
+    }
+    Ok(())
+}
+
+fn summary_json(
+    database: &Database,
+    usage: Usage,
+    is_hashed: bool,
+    counts: &[Count],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let meta = database.meta();
+    let line = json!({
+        "type": "database",
+        "file": database.path().display().to_string(),
+        "bytes": database.file_bytes(),
+        "page_bytes": meta.page_bytes,
+        "transaction": meta.transaction,
+        "pages": meta.pages,
+        "tree_pages": usage.trees,
+        "free_pages": usage.free,
+        "bookkeeping_pages": usage.bookkeeping,
+        "hashed": is_hashed,
+    });
+    writeln!(out, "{line}")?;
+    for Count { name, keys, key_bytes, value_bytes } in counts {
+        let line = json!({
+            "type": "bucket",
+            "name": name,
+            "keys": keys,
+            "key_bytes": key_bytes,
+            "value_bytes": value_bytes,
+        });
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+/// Checks the hash behind a snapshot; says whether there is one.
+fn check_hash(vfs: &dyn Vfs, database: &Database) -> Result<bool, Error> {
+    let (path, bytes) = (database.path(), database.file_bytes());
+    if bytes % SECTOR != HASH_BYTES as u64 {
+        return Ok(false);
+    }
+    let io = |error| Error::Io(path.to_owned(), error);
+    let file = vfs.open_read(path).map_err(io)?;
+    let (mut sha256, mut piece, mut offset) = (Sha256::new(), vec![0; PIECE_BYTES], 0);
+    let end = bytes - HASH_BYTES as u64;
+    while offset < end {
+        let length = usize::try_from(end - offset).unwrap_or(usize::MAX).min(PIECE_BYTES);
+        file.read_exact_at(offset, &mut piece[..length]).map_err(io)?;
+        sha256.update(&piece[..length]);
+        offset += length as u64;
+    }
+    let mut hash = [0; HASH_BYTES];
+    file.read_exact_at(end, &mut hash).map_err(io)?;
+    match sha256.finalize()[..] == hash {
+        true => Ok(true),
+        false => Err(Error::WrongHash(path.to_owned())),
+    }
+}
+
+fn pairs(
+    args: &Args,
+    database: &Database,
+    name: &str,
+    bucket: &Bucket,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    for pair in bucket.entries(database)?.take(args.limit.unwrap_or(usize::MAX)) {
+        let (key, entry) = pair?;
+        let value = match entry {
+            // It has the hash of a password.
+            Entry::Value(_) if name == "authUsers" => Bytes::from_static(b"(withheld)"),
+            Entry::Value(value) => value,
+            Entry::Bucket(_) => Bytes::from_static(b"(a bucket)"),
+        };
+        let decoded = decode(name, &key, &value);
+        match args.write_out {
+            Format::Json => writeln!(out, "{}", pair_json(name, &key, &value, decoded))?,
+            Format::Text => {
+                let shown = if args.full { usize::MAX } else { VALUE_BYTES_SHOWN };
+                writeln!(out, "{}", pair_text(&key, &value, decoded, shown))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What etcd keeps in a pair.
+enum Decoded {
+    Version { main: u64, sub: u64, is_deleted: bool, pair: KeyValue },
+    Lease(Lease),
+}
+
+fn decode(bucket: &str, key: &Bytes, value: &Bytes) -> Option<Decoded> {
+    match bucket {
+        "key" => {
+            let (revision, mark) = key.split_at_checked(REVISION_BYTES)?;
+            let number = |bytes: &[u8]| Some(u64::from_be_bytes(*bytes.first_chunk()?));
+            Some(Decoded::Version {
+                main: number(revision)?,
+                sub: number(revision.get(9..)?)?,
+                is_deleted: mark == b"t",
+                pair: KeyValue::decode(value.clone()).ok()?,
+            })
+        }
+        "lease" => Lease::decode(value.clone()).ok().map(Decoded::Lease),
+        _ => None,
+    }
+}
+
+fn pair_text(key: &Bytes, value: &Bytes, decoded: Option<Decoded>, shown: usize) -> String {
+    let cut = |value: &[u8]| match value.get(..shown) {
+        Some(start) if start.len() < value.len() => {
+            format!("{}… ({} bytes)", Quoted(start), value.len())
+        }
+        _ => Quoted(value).to_string(),
+    };
+    match decoded {
+        Some(Decoded::Version { main, sub, is_deleted: true, pair }) => {
+            format!("{main}.{sub} delete {}", Quoted(&pair.key))
+        }
+        Some(Decoded::Version { main, sub, is_deleted: false, pair }) => {
+            let KeyValue { key, value, create_revision, version, lease, .. } = &pair;
+            let lease = if *lease == 0 { String::new() } else { format!(" lease {lease:x}") };
+            let (key, value) = (Quoted(key), cut(value));
+            let created = create_revision;
+            format!("{main}.{sub} put {key} = {value} created {created} version {version}{lease}")
+        }
+        Some(Decoded::Lease(lease)) => {
+            let Lease { id, ttl, remaining_ttl, .. } = lease;
+            format!("lease {id:016x} TTL {ttl} s, remaining when last told {remaining_ttl} s")
+        }
+        None => format!("{} = {}", Quoted(key), cut(value)),
+    }
+}
+
+fn pair_json(bucket: &str, key: &Bytes, value: &Bytes, decoded: Option<Decoded>) -> Value {
+    let mut line = Map::new();
+    let mut put = |name: &str, value: Value| line.insert(name.into(), value);
+    put("type", "pair".into());
+    put("bucket", bucket.into());
+    match decoded {
+        Some(Decoded::Version { main, sub, is_deleted, pair }) => {
+            put("main", main.into());
+            put("sub", sub.into());
+            put("deleted", is_deleted.into());
+            put("key", base64(&pair.key).into());
+            if !is_deleted {
+                put("value", base64(&pair.value).into());
+                put("create_revision", pair.create_revision.into());
+                put("version", pair.version.into());
+                put("lease", pair.lease.into());
+            }
+        }
+        Some(Decoded::Lease(lease)) => {
+            put("lease", lease.id.into());
+            put("ttl", lease.ttl.into());
+            put("remaining_ttl", lease.remaining_ttl.into());
+        }
+        None => {
+            put("key", base64(key).into());
+            put("value", base64(value).into());
+        }
+    }
+    Value::Object(line)
+}
+
+/// A bucket's name as it is typed.
+fn unescaped(name: &[u8]) -> String {
+    let quoted = Quoted(name).to_string();
+    quoted.trim_matches('"').to_owned()
+}
