@@ -2,8 +2,8 @@
 //!
 //! The file is bbolt's: buckets of pairs. Without a bucket's name the whole file is read: each page
 //! is checked to be used once, keys to ascend, and the hash behind a snapshot to be right. With
-//! one, its pairs are printed as they come, as far as what lies before them is whole. Revisions, pairs
-//! and leases are decoded; what doesn't decode is shown as bytes.
+//! one, its pairs are printed as they come, as far as what lies before them is whole. Revisions,
+//! pairs and leases are decoded; what doesn't decode is shown as bytes.
 //!
 //! Memory is one path of pages, and a bit for each page of the file.
 
