@@ -68,7 +68,8 @@ def scenario_interactive(s):
     watch.send("watch w --prefix --prev-kv --rev=3")
     watch.wait_lines(12)
     watch.send("progress")
-    watch.wait_lines(13)
+    # Both watches tell.
+    watch.wait_lines(14)
     watch.stop()
 
 
