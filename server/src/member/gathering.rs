@@ -1,11 +1,15 @@
 //! Log groups in the making: what comes while others are on their way to the disk goes together.
 
 use retcd_raft_glue::AppendGroup;
-use retcd_wal::{HardState, LogEntry};
+use retcd_wal::{Group, HardState, LogEntry, SEGMENT_BYTES_DEFAULT, group_bytes_max};
 use std::time::{Duration, Instant};
 
 /// Entries' payload above which a group doesn't grow any more.
 const GROUP_BYTES_DEFAULT: usize = 4 << 20;
+
+/// What a segment holds, in bytes: pieces that are more together don't go together, whatever
+/// [`Grouping::bytes_max`] says, which is asked before the last one is added.
+const STORED_BYTES_MAX: u64 = group_bytes_max(SEGMENT_BYTES_DEFAULT);
 
 /// How groups are made.
 #[derive(Clone, Debug)]
@@ -30,13 +34,16 @@ pub(super) struct Gathered {
     pub(super) entries: Vec<LogEntry>,
     pub(super) hard_state: Option<HardState>,
     bytes: usize,
+    /// At least what it takes in a segment, in bytes.
+    stored_bytes: u64,
 }
 
 impl From<AppendGroup> for Gathered {
     fn from(group: AppendGroup) -> Gathered {
         let AppendGroup { number, entries, hard_state, .. } = group;
         let bytes = payload_bytes(&entries);
-        Gathered { number, entries, hard_state, bytes }
+        let stored_bytes = stored_bytes(&entries, hard_state);
+        Gathered { number, entries, hard_state, bytes, stored_bytes }
     }
 }
 
@@ -44,6 +51,7 @@ impl Gathered {
     fn add(&mut self, group: AppendGroup) {
         self.number = group.number;
         self.bytes += payload_bytes(&group.entries);
+        self.stored_bytes += stored_bytes(&group.entries, group.hard_state);
         if self.entries.is_empty() {
             self.entries = group.entries;
         } else {
@@ -54,13 +62,20 @@ impl Gathered {
         }
     }
 
-    /// Whether `group` continues the entries, instead of replacing some.
-    fn is_continued_by(&self, group: &AppendGroup) -> bool {
-        match (self.entries.last(), group.entries.first()) {
+    /// Whether `group` can go with it: it continues the entries, instead of replacing some, and
+    /// both together fit into a segment.
+    fn goes_with(&self, group: &AppendGroup) -> bool {
+        let continues = match (self.entries.last(), group.entries.first()) {
             (Some(last), Some(first)) => first.index == last.index + 1,
             _ => true,
-        }
+        };
+        let more = stored_bytes(&group.entries, group.hard_state);
+        continues && self.stored_bytes + more <= STORED_BYTES_MAX
     }
+}
+
+fn stored_bytes(entries: &[LogEntry], hard_state: Option<HardState>) -> u64 {
+    retcd_wal::group_bytes(&Group { entries, hard_state, snapshot: None })
 }
 
 fn payload_bytes(entries: &[LogEntry]) -> usize {
@@ -73,7 +88,7 @@ pub(super) struct Gathering {
     gathered: Option<Gathered>,
     /// Until when it waits for company, if it does.
     due: Option<Instant>,
-    /// What came behind it and replaces some of its entries.
+    /// What came behind it and can't go with it.
     behind: Option<AppendGroup>,
 }
 
@@ -102,7 +117,7 @@ impl Gathering {
         assert!(self.takes_more(), "a group is full");
         match &mut self.gathered {
             None => self.begin(group),
-            Some(gathered) if gathered.is_continued_by(&group) => gathered.add(group),
+            Some(gathered) if gathered.goes_with(&group) => gathered.add(group),
             Some(_) => self.behind = Some(group),
         }
     }
@@ -157,6 +172,22 @@ mod tests {
         let gathered = gathering.take_if_due().expect("nothing waits without a delay");
         assert_eq!((gathered.number, gathered.entries.len()), (3, 6));
         assert!(gathering.is_empty() && gathering.takes_more());
+    }
+
+    #[test]
+    fn pieces_that_no_segment_holds_together_go_one_after_the_other() {
+        let large = |number| {
+            let data = vec![0; 40 << 20].into();
+            let entries = vec![LogEntry { index: number, term: 1, kind: 0, data }];
+            AppendGroup { number, entries, hard_state: None }
+        };
+        let mut gathering = gathering(60 << 20, Duration::ZERO);
+        gathering.add(large(1));
+        assert!(gathering.takes_more());
+        gathering.add(large(2));
+        assert!(!gathering.takes_more());
+        assert_eq!(gathering.take().expect("there is one").number, 1);
+        assert_eq!(gathering.take().expect("there is a second").number, 2);
     }
 
     #[test]
