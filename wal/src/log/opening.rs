@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::limits::{BLOCK_BYTES, SPARES_MAX};
 use crate::opener::Opener;
-use crate::options::Options;
+use crate::options::{IoMode, Options};
 use crate::prepare::{Next, ReadyFile, is_temporary};
 use crate::readback::Shared;
 use crate::reader::segments;
@@ -133,7 +133,11 @@ impl Log {
         let number = last.segment + 1;
         let (mut next, spares) = adopt(&*vfs, dir, options.segment_bytes)?;
         let (end, chain) = (tail.reader.offset(), tail.reader.chain());
-        let active = if tail.cut.is_some() || end == last.segment_bytes {
+        // A killed process can leave writes with the kernel, if it had several under way or used
+        // io_uring: they may arrive late, but not in a segment that goes on elsewhere.
+        let may_straggle = options.depth > 1 || options.io == IoMode::Uring;
+        let goes_on_elsewhere = may_straggle && !tail.is_final;
+        let active = if tail.cut.is_some() || goes_on_elsewhere || end == last.segment_bytes {
             let file = finish(&mut next, &*vfs, dir, number, options.segment_bytes)?;
             let header = SegmentHeader {
                 version: FORMAT_VERSION,

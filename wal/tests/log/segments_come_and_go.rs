@@ -192,6 +192,29 @@ fn a_file_system_of_depth_keeps_several_groups_under_way() {
     assert_eq!(tickets, [4, 5, 6]);
 }
 
+/// A process that was killed may have left writes with the kernel; they must find nothing of its
+/// successor's.
+#[test]
+fn after_a_kill_with_several_groups_under_way_the_log_goes_on_elsewhere() {
+    let vfs = CrashVfs::with_log_depth(3);
+    make_parents(&vfs);
+    let options = Options { depth: 3, ..OPTIONS };
+    let start = retcd_wal::SnapshotMark::default();
+    let mut log = retcd_wal::Log::create(vfs.shared(), dir(), options, IDENTITY, start).unwrap();
+    fill(&mut log, 1, 2, 1);
+    drop(log);
+    let open = || {
+        retcd_wal::Log::open(vfs.shared(), dir(), options, IDENTITY, Flushed::default()).unwrap().0
+    };
+    let mut log = open();
+    assert_eq!(names(&vfs).len(), 2);
+    fill(&mut log, 3, 3, 1);
+    log.close().unwrap();
+    drop(open());
+    assert_eq!(names(&vfs).len(), 2, "nothing was under way");
+    assert_eq!(indexes(&recover(&vfs)), [1, 2, 3]);
+}
+
 #[test]
 fn a_log_that_lets_go_in_time_is_never_filled_with_zeros_again() {
     let vfs = CrashVfs::new();
