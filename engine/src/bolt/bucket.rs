@@ -1,7 +1,8 @@
 //! A bucket: a tree of keys and values, looked into and walked through.
 //!
 //! Pages are read when they are needed; a walk holds one path. A damaged tree may point anywhere,
-//! back at itself too: a walk ends because a path has a limit and keys must ascend.
+//! back at itself too: a walk ends because a path has a limit, every path leads to a key, and keys
+//! must ascend.
 
 use super::database::Database;
 use super::page::{BUCKET_HEADER_BYTES, KIND_BRANCH, KIND_LEAF, Page, u64_at};
@@ -129,6 +130,10 @@ impl Entries<'_> {
             let damaged = |reason| database.damaged(number, reason);
             if self.path.len() == DEPTH_MAX {
                 return Err(damaged("a tree deeper than any that is written"));
+            }
+            // Whoever writes a tree leaves none; and walks through them would have no end.
+            if page.count() == 0 && !self.path.is_empty() {
+                return Err(damaged("a page of a tree is empty and isn't its root"));
             }
             if page.header.kind & KIND_LEAF != 0 {
                 let next = first_from(page.count(), |position| {
