@@ -59,6 +59,9 @@ const PAIRS: &str = "key";
 /// Bytes of a revision as a key: main, `_`, sub.
 const REVISION_BYTES: usize = 17;
 
+/// Records after which it is asked whether they are still wanted.
+const RECORDS_PER_LOOK: u64 = 1024;
+
 type Small = BTreeMap<&'static str, BTreeMap<Vec<u8>, Vec<u8>>>;
 
 /// A database of etcd's that can be written, as often as wanted, without the store changing it.
@@ -75,6 +78,8 @@ pub struct DatabaseOrigin<'a> {
     pub term: u64,
     /// Gives the JSON that etcd keeps of raft's configuration, from what the applier was given.
     pub conf_state_json: &'a dyn Fn(&Bytes) -> Option<Vec<u8>>,
+    /// Asked now and then: whether the database is still wanted.
+    pub is_wanted: &'a dyn Fn() -> bool,
 }
 
 impl Store {
@@ -82,7 +87,8 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// [`Error::Scratch`] if `sorter` fails, which concerns this call only.
+    /// [`Error::Scratch`] if `sorter` fails, and [`Error::Output`] with `BrokenPipe` if it isn't
+    /// wanted any more; both concern this call only.
     pub fn etcd_database(
         &self,
         sorter: Sorter,
@@ -105,9 +111,10 @@ impl Store {
             meta.insert(b"scheduledCompactRev".to_vec(), revision.clone());
             meta.insert(b"finishedCompactRev".to_vec(), revision);
         }
-        let pairs = sorted_pairs(&snapshot, sorter)?;
+        let pairs = sorted_pairs(&snapshot, sorter, origin.is_wanted)?;
         let mut database = EtcdDatabase { pairs, small, head: Box::new([0; _]), bytes: 0 };
-        (database.head, database.bytes) = database.write_body(io::sink())?;
+        let nowhere = Nowhere { is_wanted: origin.is_wanted };
+        (database.head, database.bytes) = database.write_body(nowhere)?;
         Ok(database)
     }
 
@@ -163,11 +170,38 @@ impl EtcdDatabase {
     }
 }
 
+/// Takes everything while it is wanted.
+struct Nowhere<'a> {
+    is_wanted: &'a dyn Fn() -> bool,
+}
+
+impl Write for Nowhere<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match (self.is_wanted)() {
+            true => Ok(bytes.len()),
+            false => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// All versions that etcd would have, in its order.
-fn sorted_pairs(snapshot: &Snapshot, mut sorter: Sorter) -> Result<Sorted> {
+fn sorted_pairs(
+    snapshot: &Snapshot,
+    mut sorter: Sorter,
+    is_wanted: &dyn Fn() -> bool,
+) -> Result<Sorted> {
     let bounds = Bounds { through: snapshot.revision, compacted: snapshot.compacted };
     let mut key = Vec::with_capacity(REVISION_BYTES + 1);
+    let mut count = 0_u64;
     visit(&*snapshot.view, bounds, Kept::NewestCompacted, &mut |record, value| {
+        count += 1;
+        if count.is_multiple_of(RECORDS_PER_LOOK) && !is_wanted() {
+            return Err(Error::Output(io::ErrorKind::BrokenPipe.into()));
+        }
         key.clear();
         value.clear();
         put_revision(record.version, &mut key);

@@ -21,6 +21,7 @@ use crate::{storage, tasks, version};
 use crossbeam_channel::{Receiver, unbounded};
 use prost::Message;
 use retcd_api::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -54,7 +55,20 @@ pub(crate) fn run(config: &Config, signals: Signals) -> End {
     }
 }
 
+/// Raises the limit of open files as far as it may be, as Go's runtime does for etcd: a file that
+/// can't be opened ends the member.
+fn raise_open_files_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+        if let Err(error) = raised {
+            tracing::warn!(%error, "the limit of open files stays as it is");
+        }
+    }
+}
+
 fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error::Error>> {
+    raise_open_files_limit();
     let listeners = listen(config)?;
     let parts = storage::open(config)?;
     let log_io = storage::log_io(parts.log.mode());

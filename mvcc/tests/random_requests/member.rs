@@ -75,7 +75,8 @@ impl Member {
         let folder = Path::new("/outgoing");
         self.vfs.create_dir_all(folder).expect(NEVER_FAILS);
         let sorter = Sorter::new(Arc::clone(&self.vfs), folder, 500);
-        let origin = DatabaseOrigin { term: 1, conf_state_json: &|_| Some(b"{}".to_vec()) };
+        let conf_state_json = &|_: &Bytes| Some(b"{}".to_vec());
+        let origin = DatabaseOrigin { term: 1, conf_state_json, is_wanted: &|| true };
         let database = self.store.etcd_database(sorter, &origin).expect(NEVER_FAILS);
         let mut file = Vec::new();
         database.write(&mut file).expect(NEVER_FAILS);

@@ -28,8 +28,11 @@ impl<V: Vfs + Clone> SharedVfs for V {
     }
 }
 
-const ORIGIN: DatabaseOrigin<'_> =
-    DatabaseOrigin { term: 7, conf_state_json: &|_| Some(b"{\"voters\":[10]}".to_vec()) };
+const ORIGIN: DatabaseOrigin<'_> = DatabaseOrigin {
+    term: 7,
+    conf_state_json: &|_| Some(b"{\"voters\":[10]}".to_vec()),
+    is_wanted: &|| true,
+};
 
 /// Bucket, key and value of everything, escaped; `0..` stands for seven zeros.
 fn dump(member: &Member) -> Vec<String> {
@@ -136,4 +139,25 @@ fn failures_are_the_calls_own() {
     let mut too_short = [0; 10_000];
     let gone = database.write(too_short.as_mut_slice());
     assert!(matches!(gone, Err(Error::Output(_))), "{gone:?}");
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_given_up() {
+    let mut member = Member::new();
+    for n in 0..3000 {
+        member.put(&format!("key{n}"), "value");
+    }
+    let vfs = MemVfs::new();
+    for asked_max in [1, 5] {
+        let asked = std::cell::Cell::new(0);
+        let is_wanted = || {
+            asked.set(asked.get() + 1);
+            asked.get() < asked_max
+        };
+        let origin = DatabaseOrigin { is_wanted: &is_wanted, ..ORIGIN };
+        let given_up = member.store.etcd_database(sorter(&vfs), &origin).err();
+        assert!(matches!(given_up, Some(Error::Output(_))), "{given_up:?}");
+        assert_eq!(asked.get(), asked_max, "it ended at once");
+        assert!(vfs.list(Path::new("/out")).expect("memory").is_empty(), "nothing stays behind");
+    }
 }

@@ -42,7 +42,7 @@ pub(super) fn snapshot(member: Arc<Member>) -> Result<Responses> {
 
 fn send(member: &Member, folder: OutgoingFolder, client: &Client) {
     let started = Instant::now();
-    let sent = database(member, &folder).and_then(|database| {
+    let sent = database(member, &folder, client).and_then(|database| {
         let remaining = database.bytes();
         tracing::info!(bytes = remaining, "sending database snapshot to client");
         let mut file =
@@ -62,10 +62,12 @@ fn send(member: &Member, folder: OutgoingFolder, client: &Client) {
     member.metrics.snapshot_taken(started.elapsed());
 }
 
-fn database(member: &Member, folder: &OutgoingFolder) -> Result<EtcdDatabase> {
+/// A client that is gone, or a member that stops, ends it: sorting a large state takes a while.
+fn database(member: &Member, folder: &OutgoingFolder, client: &Client) -> Result<EtcdDatabase> {
     let sorter = Sorter::new(folder.vfs().clone(), folder.path(), SORTED_IN_MEMORY_BYTES);
     let term = member.status.term();
-    let origin = DatabaseOrigin { term, conf_state_json: &conf_state_json };
+    let is_wanted = || !client.is_closed() && !member.status.is_stopped();
+    let origin = DatabaseOrigin { term, conf_state_json: &conf_state_json, is_wanted: &is_wanted };
     member.checked(own_or(member.store.etcd_database(sorter, &origin)))?
 }
 
