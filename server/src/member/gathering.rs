@@ -4,9 +4,6 @@ use retcd_raft_glue::AppendGroup;
 use retcd_wal::{Group, HardState, LogEntry, SEGMENT_BYTES_DEFAULT, group_bytes_max};
 use std::time::{Duration, Instant};
 
-/// Entries' payload above which a group doesn't grow any more.
-const GROUP_BYTES_DEFAULT: usize = 4 << 20;
-
 /// What a segment holds, in bytes: pieces that are more together don't go together, whatever
 /// [`Grouping::bytes_max`] says, which is asked before the last one is added.
 const STORED_BYTES_MAX: u64 = group_bytes_max(SEGMENT_BYTES_DEFAULT);
@@ -20,14 +17,7 @@ pub(crate) struct Grouping {
     pub(crate) delay: Duration,
 }
 
-impl Default for Grouping {
-    fn default() -> Grouping {
-        Grouping { bytes_max: GROUP_BYTES_DEFAULT, delay: Duration::ZERO }
-    }
-}
-
 /// One durable write in the making.
-#[derive(Default)]
 pub(super) struct Gathered {
     /// Number of the newest piece in it.
     pub(super) number: u64,
