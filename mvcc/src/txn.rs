@@ -99,16 +99,19 @@ impl<'a> Branch<'a> {
             _ => Ok(()),
         })?;
         self.check_ranges(reader)?;
-        let mut deleted: Vec<Span<'_>> = Vec::new();
+        // Deletes, and after the first one puts: the last of them that concerns a key decides.
+        let mut changes: Vec<(Span<'_>, bool)> = Vec::new();
         self.visit(&mut |request| {
             match request {
                 Request::RequestDeleteRange(delete) => {
-                    deleted.push(Span::new(&delete.key, &delete.range_end));
+                    changes.push((Span::new(&delete.key, &delete.range_end), false));
                 }
-                Request::RequestPut(put)
-                    if takes_over(put) && deleted.iter().any(|span| span.contains(&put.key)) =>
-                {
-                    return Err(retcd_api::Error::KeyNotFound.into());
+                Request::RequestPut(put) if !changes.is_empty() => {
+                    let last = changes.iter().rev().find(|(span, _)| span.contains(&put.key));
+                    if takes_over(put) && last.is_some_and(|(_, exists)| !exists) {
+                        return Err(retcd_api::Error::KeyNotFound.into());
+                    }
+                    changes.push((Span::new(&put.key, &[]), true));
                 }
                 _ => {}
             }

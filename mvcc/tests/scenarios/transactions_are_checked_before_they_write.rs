@@ -217,3 +217,20 @@ fn read_only_means_ranges_and_nothing_else() {
     assert!(!is_read_only(&writes) && !is_serializable(&writes));
     assert!(!is_read_only(&ops(vec![op(ops(vec![local()]))])));
 }
+
+/// A put that takes over what was there goes by the last change before it in the transaction.
+#[test]
+fn a_key_that_was_deleted_and_put_again_can_be_taken_over() {
+    let mut member = Member::new();
+    member.put("c", "old");
+    let taking_over = || PutRequest { ignore_value: true, ..put("c", "") };
+    let gone = ops(vec![op(ops(vec![op(delete("a", "z"))])), op(ops(vec![op(taking_over())]))]);
+    assert!(member.try_txn(gone).is_err());
+    let again = ops(vec![
+        op(ops(vec![op(delete("a", "z"))])),
+        op(ops(vec![op(put("c", "new"))])),
+        op(ops(vec![op(taking_over())])),
+    ]);
+    let revision = revision(&member.txn(again).header);
+    assert_eq!(member.value("c", revision), Some(bytes("new")));
+}
