@@ -5,7 +5,8 @@
 //! of them, or the durable one. A crash decides first of each write whether it is lost, whole or
 //! torn, and only of the torn ones sector by sector: so it is common that a long write is there
 //! while an earlier one isn't. A length that grew unsynced ends up anywhere between the old and the
-//! new one; what lies between and didn't reach the disk reads as zeros.
+//! new one; what lies between and didn't reach the disk reads as zeros. A file that was cut unsynced
+//! has lost what was behind the cut, or has it still.
 
 use crate::random::Random;
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub(crate) struct Content {
     durable: Vec<u8>,
     pending: BTreeMap<usize, Vec<Version>>,
     writes: u64,
+    /// The shortest that the file was cut to since the last sync.
+    cut: Option<usize>,
 }
 
 /// What one write made of a sector.
@@ -75,9 +78,28 @@ impl Content {
         }
     }
 
+    /// Takes away what lies behind the first `len` bytes.
+    pub(crate) fn cut(&mut self, len: usize, tracking: Tracking) {
+        if self.bytes.len() <= len {
+            return;
+        }
+        self.bytes.truncate(len);
+        if tracking == Tracking::Off {
+            return;
+        }
+        self.cut = Some(self.cut.map_or(len, |before| before.min(len)));
+        // Of a sector that is cut in two, versions keep the front half only.
+        self.pending.retain(|&sector, _| sector * SECTOR < len);
+        if let Some(versions) = self.pending.get_mut(&(len / SECTOR)) {
+            versions.iter_mut().for_each(|version| version.bytes[len % SECTOR..].fill(0));
+        }
+    }
+
     /// Makes everything durable. Does nothing where nothing is tracked: no second copy is kept.
     pub(crate) fn sync(&mut self) {
-        if self.pending.is_empty() {
+        if let Some(len) = self.cut.take() {
+            self.durable.truncate(len);
+        } else if self.pending.is_empty() {
             return;
         }
         self.durable.resize(self.bytes.len(), 0);
@@ -104,9 +126,14 @@ impl Content {
 
     /// What a crash leaves of this file.
     pub(crate) fn crashed(&self, random: &mut Random) -> Content {
-        let grown = self.bytes.len().saturating_sub(self.durable.len());
         let mut left = self.durable.clone();
-        left.resize(self.durable.len() + random.up_to(grown), 0);
+        if let Some(cut) = self.cut
+            && random.coin()
+        {
+            left.truncate(cut);
+        }
+        let grown = self.bytes.len().saturating_sub(left.len());
+        left.resize(left.len() + random.up_to(grown), 0);
         let mut fates = BTreeMap::new();
         for (&sector, versions) in &self.pending {
             for version in versions {
@@ -199,6 +226,23 @@ mod tests {
                 && left[16 * SECTOR..].iter().all(|&b| b == 2)
         });
         assert!(holes.count() > 2);
+    }
+
+    #[test]
+    fn a_cut_is_certain_after_a_sync_only() {
+        let mut content = Content::default();
+        content.write(0, &[1; 4 * SECTOR], Tracking::On);
+        content.sync();
+        content.cut(SECTOR + 7, Tracking::On);
+        content.write(SECTOR + 7, &[2; SECTOR], Tracking::On);
+        let left = |content: &Content, seed| content.crashed(&mut Random::new(seed)).bytes;
+        let lens: std::collections::BTreeSet<usize> =
+            (0..64).map(|seed| left(&content, seed).len()).collect();
+        assert!(lens.contains(&(4 * SECTOR)) && lens.len() > 8, "{lens:?}");
+        assert!((0..64).all(|seed| left(&content, seed)[..SECTOR + 7] == [1; SECTOR + 7]));
+        content.sync();
+        let whole = [vec![1; SECTOR + 7], vec![2; SECTOR]].concat();
+        assert!((0..64).all(|seed| left(&content, seed) == whole));
     }
 
     #[test]

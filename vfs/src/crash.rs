@@ -13,7 +13,7 @@ use crate::content::Tracking;
 use crate::memory::{MemVfs, Planned, Refuses, Setup};
 use crate::random::Random;
 use crate::tree::Tree;
-use crate::{AppendFile, FileLock, LogFile, LogMode, ReadFile, Vfs};
+use crate::{AppendFile, FileLock, LogFile, LogMode, PageFile, ReadFile, Vfs};
 use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -130,6 +130,10 @@ impl Vfs for CrashVfs {
 
     fn open_log(&self, path: &Path, mode: LogMode) -> io::Result<Box<dyn LogFile>> {
         self.files.open_log(path, mode)
+    }
+
+    fn open_pages(&self, path: &Path) -> io::Result<Arc<dyn PageFile>> {
+        self.files.open_pages(path)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -3,12 +3,13 @@
 //! Everything that the log and the engine keep on disk goes through [`Vfs`], so that one process
 //! can run on real files, on files in memory, or on files that crash at a chosen operation.
 //!
-//! Three kinds of file, because there are three ways in which the storage core uses one:
+//! Four kinds of file, because there are four ways in which the storage core uses one:
 //!
 //! * [`ReadFile`]: immutable while it is read, positioned reads from any thread;
 //! * [`AppendFile`]: written once from start to end, then synced (tables, manifests);
 //! * [`LogFile`]: preallocated, written at aligned offsets, each write made durable before it
-//!   counts.
+//!   counts;
+//! * [`PageFile`]: read and written in place, grown and cut, synced as a whole (the B+tree).
 //!
 //! Three implementations: [`RealVfs`], [`MemVfs`] for tests that only need speed, and [`CrashVfs`],
 //! which remembers what was synced, fails calls on request, and yields what a crash could leave.
@@ -38,6 +39,9 @@ pub trait Vfs: Send + Sync + 'static {
 
     /// Opens an existing file of full length for aligned, durable writes.
     fn open_log(&self, path: &Path, mode: LogMode) -> io::Result<Box<dyn LogFile>>;
+
+    /// Opens an existing file to be read and written in place.
+    fn open_pages(&self, path: &Path) -> io::Result<Arc<dyn PageFile>>;
 
     /// Renames within one file system, replacing the target.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
@@ -164,6 +168,22 @@ pub trait LogFile: Send {
     fn waiter(&self) -> Option<Arc<dyn Waiter>> {
         None
     }
+}
+
+/// A file that is read and written in place. Reads and writes may be concurrent; a read that meets
+/// a write of the same bytes sees any mixture of old and new ones.
+///
+/// Writes are durable after a `sync`, until then any part of any of them may be lost. After an
+/// error the file must not be written again.
+pub trait PageFile: ReadFile {
+    /// Writes all bytes at `offset`; the file grows as needed.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Takes away what lies behind the first `len` bytes. A file that is shorter stays as it is.
+    fn cut(&self, len: u64) -> io::Result<()>;
+
+    /// Makes everything written so far durable, and the file's length.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// What one thread at a time sleeps on while writes to a log file are under way.

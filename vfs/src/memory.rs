@@ -8,7 +8,9 @@ use crate::content::{Content, Tracking};
 use crate::crash::Fault;
 use crate::refusal::refused;
 use crate::tree::{Inode, Tree};
-use crate::{AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, ReadFile, Vfs};
+use crate::{
+    AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, PageFile, ReadFile, Vfs,
+};
 use parking_lot::Mutex;
 use rustix::io::Errno;
 use std::collections::{BTreeSet, VecDeque};
@@ -190,6 +192,11 @@ impl Vfs for MemVfs {
         Ok(Box::new(MemLog { file: self.handle(inode), mode, depth, under_way, failed: false }))
     }
 
+    fn open_pages(&self, path: &Path) -> io::Result<Arc<dyn PageFile>> {
+        let inode = self.names(|tree| tree.file(path))?;
+        Ok(Arc::new(self.handle(inode)))
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.names(|tree| tree.rename(from, to))
     }
@@ -284,6 +291,13 @@ impl Handle {
         }
         Ok(())
     }
+
+    fn make_durable(&self) -> io::Result<()> {
+        self.shared.pass_whole()?;
+        self.inode.lock().sync();
+        self.shared.count_sync();
+        Ok(())
+    }
 }
 
 impl ReadFile for Handle {
@@ -304,10 +318,31 @@ impl AppendFile for Handle {
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.shared.pass_whole()?;
-        self.inode.lock().sync();
-        self.shared.count_sync();
-        Ok(())
+        self.make_durable()
+    }
+}
+
+impl PageFile for Handle {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let offset = usize::try_from(offset).expect("a file in memory is addressable");
+        self.write(|_| offset, bytes)
+    }
+
+    fn cut(&self, len: u64) -> io::Result<()> {
+        let len = usize::try_from(len).expect("a file in memory is addressable");
+        let pass = self.shared.pass()?;
+        if let Pass::Short = pass {
+            return Err(Fault::Io.error());
+        }
+        self.inode.lock().cut(len, self.shared.setup.tracking);
+        match pass {
+            Pass::Last => Err(stopped()),
+            Pass::Whole | Pass::Short => Ok(()),
+        }
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.make_durable()
     }
 }
 

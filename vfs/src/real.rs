@@ -7,7 +7,8 @@
 
 use crate::uring::UringLog;
 use crate::{
-    AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, ReadFile, Vfs, alignment,
+    AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, PageFile, ReadFile, Vfs,
+    alignment,
 };
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{ReadWriteFlags, pwritev2, retry_on_intr};
@@ -26,7 +27,7 @@ pub struct RealVfs;
 
 impl Vfs for RealVfs {
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
-        Ok(Arc::new(RealRead(File::open(path)?)))
+        Ok(Arc::new(RealFile(File::open(path)?)))
     }
 
     fn create_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
@@ -51,6 +52,10 @@ impl Vfs for RealVfs {
             LogMode::Uring { depth } => Box::new(UringLog::new(file, length, depth)?),
             _ => Box::new(RealLog { file, length, is_direct, mode, done: None }),
         })
+    }
+
+    fn open_pages(&self, path: &Path) -> io::Result<Arc<dyn PageFile>> {
+        Ok(Arc::new(RealFile(OpenOptions::new().read(true).write(true).open(path)?)))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -110,9 +115,9 @@ impl Vfs for RealVfs {
     }
 }
 
-struct RealRead(File);
+struct RealFile(File);
 
-impl ReadFile for RealRead {
+impl ReadFile for RealFile {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         let mut done = 0;
         while done < buf.len() {
@@ -128,6 +133,23 @@ impl ReadFile for RealRead {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+}
+
+impl PageFile for RealFile {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all_at(bytes, offset)
+    }
+
+    fn cut(&self, len: u64) -> io::Result<()> {
+        if self.0.metadata()?.len() > len {
+            self.0.set_len(len)?;
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
     }
 }
 

@@ -109,3 +109,27 @@ fn of_several_log_writes_only_the_completed_ones_are_certain() {
     }
     assert!(lost && kept);
 }
+
+#[test]
+fn of_unsynced_pages_any_may_be_lost() {
+    let vfs = CrashVfs::new();
+    let path = Path::new("/pages");
+    vfs.create_append(path).unwrap().append(&[0; 4 * LOG_ALIGNMENT]).unwrap();
+    let pages = vfs.open_pages(path).unwrap();
+    pages.write_at(0, &[1; LOG_ALIGNMENT]).unwrap();
+    pages.sync().unwrap();
+    vfs.settle();
+    for page in 1..4u8 {
+        let offset = u64::from(page) * LOG_ALIGNMENT as u64;
+        pages.write_at(offset, &[page; LOG_ALIGNMENT]).unwrap();
+    }
+    let mut outcomes = std::collections::BTreeSet::new();
+    for seed in 0..256 {
+        let mut bytes = [0; 4 * LOG_ALIGNMENT];
+        vfs.crash(seed).open_read(path).unwrap().read_exact_at(0, &mut bytes).unwrap();
+        assert!(bytes[..LOG_ALIGNMENT].iter().all(|&b| b == 1));
+        let page = |n: u8| &bytes[usize::from(n) * LOG_ALIGNMENT..][..LOG_ALIGNMENT];
+        outcomes.insert([1, 2, 3].map(|n| page(n).iter().all(|&b| b == n)));
+    }
+    assert_eq!(outcomes.len(), 8, "every subset is left at times");
+}

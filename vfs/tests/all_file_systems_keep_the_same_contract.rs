@@ -98,6 +98,30 @@ fn log_files_are_written_in_place() {
 }
 
 #[test]
+fn pages_are_written_in_place_and_cut_off() {
+    each(|vfs, root| {
+        vfs.create_dir_all(root).unwrap();
+        let path = root.join("pages");
+        assert!(vfs.open_pages(&path).is_err(), "isn't created");
+        vfs.create_append(&path).unwrap().append(&[1; 10]).unwrap();
+        let pages = vfs.open_pages(&path).unwrap();
+        pages.write_at(4, &[2; 3]).unwrap();
+        pages.write_at(12, &[3; 2]).unwrap();
+        let mut seen = [9; 16];
+        assert_eq!(pages.read_at(0, &mut seen).unwrap(), 14);
+        assert_eq!(seen[..14], [1, 1, 1, 1, 2, 2, 2, 1, 1, 1, 0, 0, 3, 3]);
+        pages.cut(20).unwrap();
+        assert_eq!(pages.len().unwrap(), 14, "a cut makes nothing longer");
+        pages.cut(5).unwrap();
+        pages.write_at(7, &[4]).unwrap();
+        pages.sync().unwrap();
+        let reader = vfs.open_read(&path).unwrap();
+        assert_eq!(reader.read_at(0, &mut seen).unwrap(), 8);
+        assert_eq!(seen[..8], [1, 1, 1, 1, 2, 0, 0, 4], "what was cut off doesn't come back");
+    });
+}
+
+#[test]
 fn a_lock_has_one_holder() {
     each(|vfs, root| {
         vfs.create_dir_all(root).unwrap();
