@@ -12,8 +12,12 @@ use bytes::Bytes;
 
 pub mod bolt;
 mod error;
+mod folder;
+mod health;
 pub mod lsm;
 pub mod oracle;
+mod picture;
+mod retention;
 pub mod sort;
 pub mod table;
 

@@ -11,11 +11,10 @@
 use std::sync::Arc;
 
 use super::manifest::{Change, RunId, Tier};
-use super::memtable::{MemtableCursor, Stamp};
-use super::retention::{Retention, Verdict};
 use super::run_writer::RunWriter;
 use super::store::Store;
-use super::view::Frozen;
+use crate::picture::{Frozen, MemtableCursor, Stamp};
+use crate::retention::{Retention, Verdict};
 use crate::table::TableMeta;
 use crate::{Direction, KeyRange, Keyspace, Projection, Result};
 
@@ -91,7 +90,7 @@ impl Flush {
 impl KeyspaceFlush {
     fn step(&mut self, store: &Store, watermark: u64) -> Result<Slice> {
         let picture = store.picture();
-        let runs = picture.tree.runs(self.keyspace);
+        let runs = picture.disk.runs(self.keyspace);
         let mut bytes_left = store.options().slice_bytes;
         while let Some(record) = self.cursor.current() {
             if bytes_left == 0 {

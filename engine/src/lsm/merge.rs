@@ -12,13 +12,13 @@
 use bytes::Bytes;
 
 use super::manifest::{Change, RunId};
-use super::merging::{Merging, Source};
 use super::policy::Plan;
-use super::retention::{Retention, Verdict};
 use super::run_cursor::{RunCursor, Use};
 use super::run_writer::RunWriter;
 use super::store::Store;
 use super::tree::Tree;
+use crate::picture::{Merging, Source};
+use crate::retention::{Retention, Verdict};
 use crate::table::RecordRef;
 use crate::{Direction, KeyRange, Keyspace, Projection, Result};
 
@@ -26,7 +26,7 @@ use crate::{Direction, KeyRange, Keyspace, Projection, Result};
 pub(super) struct Merge {
     keyspace: Keyspace,
     inputs: Vec<RunId>,
-    merging: Merging,
+    merging: Merging<RunCursor>,
     retention: Retention,
     output: RunWriter,
 }
@@ -60,15 +60,15 @@ impl Merge {
         output: RunId,
     ) -> Result<Merge> {
         let picture = store.picture();
-        let watermark = picture.tree.applied.watermark;
+        let watermark = picture.disk.applied.watermark;
         let everything = KeyRange { start: &[], end: None };
         let mut sources = Vec::new();
-        for run in picture.tree.runs(keyspace) {
+        for run in picture.disk.runs(keyspace) {
             let expired = keyspace == Keyspace::Rev && run.main_max < watermark;
             if plan.inputs.contains(&run.id) && !expired {
                 let (direction, projection) = (Direction::Forward, Projection::Full);
                 let cursor = RunCursor::new(run, everything, direction, projection, Use::Merge)?;
-                sources.push(Source::Run(Box::new(cursor)));
+                sources.push(Source::Disk(Box::new(cursor)));
             }
         }
         Ok(Merge {
@@ -101,7 +101,7 @@ impl Merge {
     }
 
     fn write(&mut self, store: &Store) -> Result<Written> {
-        let tree = &store.picture().tree;
+        let tree = &store.picture().disk;
         let mut bytes_left = store.options().slice_bytes;
         while let Some(record) = self.merging.current() {
             if bytes_left == 0 {
@@ -132,7 +132,7 @@ impl Merge {
     fn commit_before(&mut self, store: &Store, next: &Bytes) -> Result<()> {
         let tables = self.output.take_finished();
         let mut changes = self.output.changes(&tables);
-        for run in store.picture().tree.runs(self.keyspace) {
+        for run in store.picture().disk.runs(self.keyspace) {
             if !self.inputs.contains(&run.id) {
                 continue;
             }
@@ -153,7 +153,7 @@ impl Merge {
         let tables = self.output.take_finished();
         let mut changes = self.output.changes(&tables);
         let picture = store.picture();
-        let inputs = picture.tree.runs(self.keyspace).iter();
+        let inputs = picture.disk.runs(self.keyspace).iter();
         let inputs = inputs.filter(|run| self.inputs.contains(&run.id));
         for table in inputs.flat_map(|run| &run.tables) {
             changes.push(Change::RemoveTable(table.table().file().number));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::tree::{Run, TableHandle};
+use crate::picture::DiskCursor;
 use crate::table::{BlockSummary, RecordRef, TableCursor};
 use crate::{Direction, KeyRange, Projection, Result, Version};
 
@@ -23,7 +24,7 @@ pub(super) enum Use {
 
 /// See the module's text. Yields records in `range`, and in the last table also some beyond its far
 /// end: the caller knows where to stop.
-pub(super) struct RunCursor {
+pub(crate) struct RunCursor {
     /// Tables that come after the current one, in the cursor's direction from the front.
     ahead: VecDeque<Arc<TableHandle>>,
     current: Option<OpenTable>,
@@ -74,70 +75,6 @@ impl RunCursor {
         Ok(cursor)
     }
 
-    /// Where the cursor stands; `None` at the end.
-    pub(super) fn current(&self) -> Option<RecordRef<'_>> {
-        self.current.as_ref()?.cursor.current()
-    }
-
-    /// Key and version of the record where it stands.
-    #[inline]
-    pub(super) fn place(&self) -> Option<(&[u8], Version)> {
-        self.current.as_ref()?.cursor.place()
-    }
-
-    /// Whether it stands on the first record of a key block.
-    pub(super) fn begins_block(&self) -> bool {
-        self.current.as_ref().is_some_and(|open| open.cursor.block_begun().is_some())
-    }
-
-    /// Shows `skip` the key block where it stands and those behind it in the table, until it says
-    /// no, and goes to the first record of that one. Skipped blocks aren't read. For cursors that
-    /// go forward.
-    pub(super) fn skip_blocks(&mut self, skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
-        if let Some(open) = &mut self.current {
-            open.cursor.skip_blocks(skip)?;
-        }
-        self.settle()
-    }
-
-    /// The value of the current record.
-    pub(super) fn value(&mut self) -> Result<Bytes> {
-        match &mut self.current {
-            Some(open) => open.cursor.value(),
-            None => Ok(Bytes::new()),
-        }
-    }
-
-    /// Goes to the next record in the cursor's direction.
-    pub(super) fn advance(&mut self) -> Result<()> {
-        if let Some(open) = &mut self.current {
-            match self.direction {
-                Direction::Forward => open.cursor.next()?,
-                Direction::Reverse => open.cursor.prev()?,
-            }
-        }
-        self.settle()
-    }
-
-    /// Goes forward to the first record at or after (`key`, `version`) in the cursor's order.
-    pub(super) fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()> {
-        debug_assert_eq!(self.direction, Direction::Forward);
-        let Some(open) = &mut self.current else {
-            return Ok(());
-        };
-        if *open.handle.properties().largest_key >= *key {
-            open.cursor.seek(key, version)?;
-        } else {
-            let passed = |table: &mut Arc<TableHandle>| table.properties().largest_key < key;
-            while self.ahead.pop_front_if(passed).is_some() {}
-            self.current = None;
-            if let Some(next) = self.open_next() {
-                next.seek(key, version)?;
-            }
-        }
-        self.settle()
-    }
-
     /// Leaves exhausted tables, and ends at the run's start.
     fn settle(&mut self) -> Result<()> {
         while let Some(open) = &self.current {
@@ -171,5 +108,62 @@ impl RunCursor {
         };
         let open = OpenTable { cursor, handle };
         Some(&mut self.current.insert(open).cursor)
+    }
+}
+
+impl DiskCursor for RunCursor {
+    fn current(&self) -> Option<RecordRef<'_>> {
+        self.current.as_ref()?.cursor.current()
+    }
+
+    #[inline]
+    fn place(&self) -> Option<(&[u8], Version)> {
+        self.current.as_ref()?.cursor.place()
+    }
+
+    fn begins_block(&self) -> bool {
+        self.current.as_ref().is_some_and(|open| open.cursor.block_begun().is_some())
+    }
+
+    fn skip_blocks(&mut self, skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
+        if let Some(open) = &mut self.current {
+            open.cursor.skip_blocks(skip)?;
+        }
+        self.settle()
+    }
+
+    fn value(&mut self) -> Result<Bytes> {
+        match &mut self.current {
+            Some(open) => open.cursor.value(),
+            None => Ok(Bytes::new()),
+        }
+    }
+
+    fn advance(&mut self) -> Result<()> {
+        if let Some(open) = &mut self.current {
+            match self.direction {
+                Direction::Forward => open.cursor.next()?,
+                Direction::Reverse => open.cursor.prev()?,
+            }
+        }
+        self.settle()
+    }
+
+    fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()> {
+        debug_assert_eq!(self.direction, Direction::Forward);
+        let Some(open) = &mut self.current else {
+            return Ok(());
+        };
+        if *open.handle.properties().largest_key >= *key {
+            open.cursor.seek(key, version)?;
+        } else {
+            let passed = |table: &mut Arc<TableHandle>| table.properties().largest_key < key;
+            while self.ahead.pop_front_if(passed).is_some() {}
+            self.current = None;
+            if let Some(next) = self.open_next() {
+                next.seek(key, version)?;
+            }
+        }
+        self.settle()
     }
 }

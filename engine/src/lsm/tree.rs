@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use super::graveyard::{Grave, Graveyard};
 use super::manifest::{Contents, RunEntry, RunId, Tier};
+use super::run_cursor::{RunCursor, Use};
+use crate::picture::{Disk, Grave, Graveyard};
 use crate::table::{FileNumber, Properties, Table};
-use crate::{Applied, KeyRange, Keyspace, Projection, Record, Result, Version};
+use crate::{Applied, Direction, KeyRange, Keyspace, Projection, Record, Result, Version};
 
 /// An open table that a tree names.
 pub(super) struct TableHandle {
@@ -183,10 +184,17 @@ impl Tree {
     pub(super) fn all_runs(&self) -> impl Iterator<Item = &Arc<Run>> {
         self.keyspaces.iter().flatten()
     }
+}
 
-    /// The newest record of `key` at or below `at` among `found` and the tables. A merge may have
-    /// taken any set of runs, so versions decide and not the order of runs.
-    pub(super) fn get(
+impl Disk for Tree {
+    type Cursor = RunCursor;
+
+    fn applied(&self) -> &Applied {
+        &self.applied
+    }
+
+    /// A merge may have taken any set of runs, so versions decide and not the order of runs.
+    fn get(
         &self,
         keyspace: Keyspace,
         key: &[u8],
@@ -209,5 +217,17 @@ impl Tree {
             }
         }
         Ok(found)
+    }
+
+    fn cursors(
+        &self,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+        at: Version,
+        direction: Direction,
+        projection: Projection,
+    ) -> Result<Vec<RunCursor>> {
+        let runs = self.runs(keyspace).iter().filter(|run| run.main_min <= at.main);
+        runs.map(|run| RunCursor::new(run, range, direction, projection, Use::Read)).collect()
     }
 }

@@ -17,7 +17,8 @@ use super::merge::{Merge, MergeStep};
 use super::policy::{self, Plan, RunShape};
 use super::store::Store;
 use super::tree::Run;
-use super::view::Picture;
+use super::tree::Tree;
+use crate::picture::Picture;
 use crate::{Keyspace, Result, Step};
 
 /// Merges that may be under way at once.
@@ -179,9 +180,14 @@ impl Slots {
         }
     }
 
-    fn plan_one(&mut self, store: &Store, picture: &Picture, keyspace: Keyspace) -> Option<Plan> {
-        let watermark = picture.tree.applied.watermark;
-        let mut runs: Vec<&Arc<Run>> = picture.tree.runs(keyspace).iter().collect();
+    fn plan_one(
+        &mut self,
+        store: &Store,
+        picture: &Picture<Tree>,
+        keyspace: Keyspace,
+    ) -> Option<Plan> {
+        let watermark = picture.disk.applied.watermark;
+        let mut runs: Vec<&Arc<Run>> = picture.disk.runs(keyspace).iter().collect();
         let shape = |run: &&Arc<Run>| RunShape {
             id: run.id,
             tier: run.tier,

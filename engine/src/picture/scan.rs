@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use super::DiskCursor;
 use super::merging::Merging;
 use crate::table::RecordRef;
 use crate::{Cursor, Projection, Record, Result, Version};
@@ -22,7 +23,7 @@ fn owned(record: RecordRef<'_>, value: Bytes) -> Record {
 }
 
 /// The record where `merging` stands, with its value if the projection wants it.
-fn take(merging: &mut Merging, projection: Projection) -> Result<Option<Record>> {
+fn take<C: DiskCursor>(merging: &mut Merging<C>, projection: Projection) -> Result<Option<Record>> {
     let Some(record) = merging.current().map(|record| owned(record, Bytes::new())) else {
         return Ok(None);
     };
@@ -34,8 +35,8 @@ fn take(merging: &mut Merging, projection: Projection) -> Result<Option<Record>>
 }
 
 /// Smallest key first.
-pub(super) struct ForwardScan {
-    merging: Merging,
+pub(super) struct ForwardScan<C> {
+    merging: Merging<C>,
     end: Option<Bytes>,
     at: Version,
     projection: Projection,
@@ -50,13 +51,13 @@ enum Found {
     Gone,
 }
 
-impl ForwardScan {
+impl<C: DiskCursor> ForwardScan<C> {
     pub(super) fn new(
-        merging: Merging,
+        merging: Merging<C>,
         end: Option<&[u8]>,
         at: Version,
         projection: Projection,
-    ) -> ForwardScan {
+    ) -> ForwardScan<C> {
         ForwardScan {
             merging,
             end: end.map(Bytes::copy_from_slice),
@@ -135,7 +136,7 @@ impl ForwardScan {
     }
 }
 
-impl Cursor for ForwardScan {
+impl<C: DiskCursor> Cursor for ForwardScan<C> {
     fn next(&mut self) -> Result<Option<Record>> {
         while let Some(found) = self.find()? {
             if matches!(found, Found::Visible) {
@@ -148,25 +149,25 @@ impl Cursor for ForwardScan {
 
 /// Largest key first. The versions of a key come oldest first, so the last one at or below the
 /// asked version counts; values of those before it are read in vain.
-pub(super) struct ReverseScan {
-    merging: Merging,
+pub(super) struct ReverseScan<C> {
+    merging: Merging<C>,
     start: Bytes,
     at: Version,
     projection: Projection,
 }
 
-impl ReverseScan {
+impl<C: DiskCursor> ReverseScan<C> {
     pub(super) fn new(
-        merging: Merging,
+        merging: Merging<C>,
         start: &[u8],
         at: Version,
         projection: Projection,
-    ) -> ReverseScan {
+    ) -> ReverseScan<C> {
         ReverseScan { merging, start: Bytes::copy_from_slice(start), at, projection }
     }
 }
 
-impl Cursor for ReverseScan {
+impl<C: DiskCursor> Cursor for ReverseScan<C> {
     fn next(&mut self) -> Result<Option<Record>> {
         let mut candidate: Option<Record> = None;
         while let Some(record) = self.merging.current() {
@@ -188,21 +189,25 @@ impl Cursor for ReverseScan {
 }
 
 /// Every version: keys ascending, versions of one key descending.
-pub(super) struct VersionScan {
-    merging: Merging,
+pub(super) struct VersionScan<C> {
+    merging: Merging<C>,
     end: Option<Bytes>,
     projection: Projection,
     /// What was yielded last. Two sources may have the same record.
     last: Option<(Bytes, Version)>,
 }
 
-impl VersionScan {
-    pub(super) fn new(merging: Merging, end: Option<&[u8]>, projection: Projection) -> VersionScan {
+impl<C: DiskCursor> VersionScan<C> {
+    pub(super) fn new(
+        merging: Merging<C>,
+        end: Option<&[u8]>,
+        projection: Projection,
+    ) -> VersionScan<C> {
         VersionScan { merging, end: end.map(Bytes::copy_from_slice), projection, last: None }
     }
 }
 
-impl Cursor for VersionScan {
+impl<C: DiskCursor> Cursor for VersionScan<C> {
     fn next(&mut self) -> Result<Option<Record>> {
         let last = self.last.as_ref().map(|(key, version)| (&**key, *version));
         while last.is_some() && self.merging.place() == last {

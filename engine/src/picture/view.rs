@@ -1,56 +1,64 @@
-//! A view: the memtables and the tree of one moment, and the reads over them.
+//! A view: the memtables and the disk of one moment, and the reads over them.
 //!
-//! Reads compare versions and trust no order among memtables and runs: the newest record at or
-//! below the asked version wins, wherever it is.
+//! Reads compare versions and trust no order among memtables and what the disk has: the newest
+//! record at or below the asked version wins, wherever it is.
 
 use std::sync::Arc;
 
-use super::health::Health;
+use super::Disk;
 use super::memtable::{Memtable, MemtableCursor, Stamp};
 use super::merging::{Merging, Source};
-use super::run_cursor::{RunCursor, Use};
 use super::scan::{ForwardScan, ReverseScan, VersionScan};
-use super::tree::Tree;
+use crate::health::Health;
 use crate::{
     Applied, Cursor, Direction, KeyRange, Keyspace, Projection, Record, Result, Version, View,
 };
 
 /// A memtable that takes no more records, and what is covered once it is flushed.
 #[derive(Clone)]
-pub(super) struct Frozen {
-    pub(super) memtable: Arc<Memtable>,
-    pub(super) applied: Applied,
+pub(crate) struct Frozen {
+    pub(crate) memtable: Arc<Memtable>,
+    pub(crate) applied: Applied,
 }
 
 /// Where all records are at one moment. Immutable, except that `active` grows.
-#[derive(Clone)]
-pub(super) struct Picture {
-    pub(super) active: Arc<Memtable>,
+pub(crate) struct Picture<D> {
+    pub(crate) active: Arc<Memtable>,
     /// Oldest first.
-    pub(super) frozen: Vec<Frozen>,
-    pub(super) tree: Arc<Tree>,
+    pub(crate) frozen: Vec<Frozen>,
+    pub(crate) disk: Arc<D>,
 }
 
-impl Picture {
+impl<D> Clone for Picture<D> {
+    fn clone(&self) -> Picture<D> {
+        Picture {
+            active: Arc::clone(&self.active),
+            frozen: self.frozen.clone(),
+            disk: Arc::clone(&self.disk),
+        }
+    }
+}
+
+impl<D> Picture<D> {
     /// Memtables, newest first.
-    pub(super) fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
+    pub(crate) fn memtables(&self) -> impl Iterator<Item = &Arc<Memtable>> {
         let frozen = self.frozen.iter().rev().map(|frozen| &frozen.memtable);
         std::iter::once(&self.active).chain(frozen)
     }
 }
 
 /// See the module's text.
-pub(super) struct LsmView {
-    picture: Arc<Picture>,
+pub(crate) struct PictureView<D> {
+    picture: Arc<Picture<D>>,
     /// What the active memtable held when the view was made. The others don't change.
     limit: Stamp,
     health: Arc<Health>,
 }
 
-impl LsmView {
-    pub(super) fn new(picture: Arc<Picture>, health: Arc<Health>) -> LsmView {
+impl<D: Disk> PictureView<D> {
+    pub(crate) fn new(picture: Arc<Picture<D>>, health: Arc<Health>) -> PictureView<D> {
         let limit = picture.active.published();
-        LsmView { picture, limit, health }
+        PictureView { picture, limit, health }
     }
 
     /// Memtables with the stamp up to which this view reads them, newest first.
@@ -67,7 +75,7 @@ impl LsmView {
         at: Version,
         direction: Direction,
         projection: Projection,
-    ) -> Result<Merging> {
+    ) -> Result<Merging<D::Cursor>> {
         self.health.check()?;
         let mut sources = Vec::new();
         if range.end.is_none_or(|end| range.start < end) {
@@ -77,17 +85,15 @@ impl LsmView {
                     MemtableCursor::new(memtable, keyspace, range, limit, direction, projection);
                 sources.push(Source::Memtable(Box::new(cursor)));
             }
-            let runs = self.picture.tree.runs(keyspace).iter();
-            for run in runs.filter(|run| run.main_min <= at.main) {
-                let cursor = RunCursor::new(run, range, direction, projection, Use::Read);
-                sources.push(Source::Run(Box::new(self.health.note(cursor)?)));
-            }
+            let disk = self.picture.disk.cursors(keyspace, range, at, direction, projection);
+            let disk = self.health.note(disk)?.into_iter();
+            sources.extend(disk.map(|cursor| Source::Disk(Box::new(cursor))));
         }
         Ok(Merging::new(sources, direction))
     }
 }
 
-impl View for LsmView {
+impl<D: Disk> View for PictureView<D> {
     fn get(
         &self,
         keyspace: Keyspace,
@@ -106,7 +112,7 @@ impl View for LsmView {
                 found = Some(newer);
             }
         }
-        let found = self.picture.tree.get(keyspace, key, at, projection, found);
+        let found = self.picture.disk.get(keyspace, key, at, projection, found);
         self.health.note(found)
     }
 

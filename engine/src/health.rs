@@ -7,13 +7,13 @@ use crate::{Error, Result};
 
 /// Shared by everything that can fail.
 #[derive(Debug, Default)]
-pub(super) struct Health {
+pub(crate) struct Health {
     poisoned: AtomicBool,
 }
 
 impl Health {
     /// Fails after any error that went through [`Health::note`].
-    pub(super) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(Error::Poisoned);
         }
@@ -21,7 +21,7 @@ impl Health {
     }
 
     /// Passes `result` on, and stops the engine if it is an error.
-    pub(super) fn note<T>(&self, result: Result<T>) -> Result<T> {
+    pub(crate) fn note<T>(&self, result: Result<T>) -> Result<T> {
         if result.is_err() {
             self.poisoned.store(true, Ordering::Release);
         }

@@ -12,7 +12,7 @@ use crate::{Keyspace, Version};
 
 /// What happens to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// It is written.
     Keep(Age),
     /// It vanishes.
@@ -21,7 +21,7 @@ pub(super) enum Verdict {
 
 /// Decides over records that come keys ascending, versions of one key descending.
 #[derive(Debug)]
-pub(super) struct Retention {
+pub(crate) struct Retention {
     keyspace: Keyspace,
     /// What was seen last.
     key: Vec<u8>,
@@ -35,7 +35,7 @@ pub(super) struct Retention {
 }
 
 impl Retention {
-    pub(super) fn new(keyspace: Keyspace) -> Retention {
+    pub(crate) fn new(keyspace: Keyspace) -> Retention {
         Retention {
             keyspace,
             key: Vec::new(),
@@ -47,13 +47,13 @@ impl Retention {
     }
 
     /// Whether `key` is another one than that of the last record.
-    pub(super) fn starts_key(&self, key: &[u8]) -> bool {
+    pub(crate) fn starts_key(&self, key: &[u8]) -> bool {
         !self.started || self.key != key
     }
 
     /// What happens to `record`. `older_elsewhere` is asked only for tombstones that could vanish.
     /// The watermark may rise from call to call.
-    pub(super) fn decide(
+    pub(crate) fn decide(
         &mut self,
         record: RecordRef<'_>,
         watermark: u64,

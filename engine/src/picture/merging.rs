@@ -1,8 +1,8 @@
 //! Merges sources of one keyspace into one order: keys in the direction of the walk, versions of
 //! one key newest first going forward and oldest first going back.
 //!
-//! The sources are few (memtables and runs), so they sit in a binary heap of their own: an advance
-//! of the first one compares it with its two children and mostly stops there.
+//! The sources are few (memtables and what the disk has), so they sit in a binary heap of their
+//! own: an advance of the first one compares it with its two children and mostly stops there.
 //!
 //! A record that two sources have, since a replayed write is harmless, is yielded twice, one right
 //! after the other. Most users look at one record of a key anyway; the others compare versions.
@@ -11,22 +11,22 @@ use std::cmp::Ordering;
 
 use bytes::Bytes;
 
+use super::DiskCursor;
 use super::memtable::MemtableCursor;
-use super::run_cursor::RunCursor;
 use crate::table::RecordRef;
 use crate::{Direction, Result, Version};
 
 /// Something sorted that stands on a record.
-pub(super) enum Source {
+pub(crate) enum Source<C> {
     Memtable(Box<MemtableCursor>),
-    Run(Box<RunCursor>),
+    Disk(Box<C>),
 }
 
-impl Source {
+impl<C: DiskCursor> Source<C> {
     fn current(&self) -> Option<RecordRef<'_>> {
         match self {
             Source::Memtable(cursor) => cursor.current(),
-            Source::Run(cursor) => cursor.current(),
+            Source::Disk(cursor) => cursor.current(),
         }
     }
 
@@ -34,21 +34,21 @@ impl Source {
     fn place(&self) -> Option<(&[u8], Version)> {
         match self {
             Source::Memtable(cursor) => cursor.place(),
-            Source::Run(cursor) => cursor.place(),
+            Source::Disk(cursor) => cursor.place(),
         }
     }
 
     fn value(&mut self) -> Result<Bytes> {
         match self {
             Source::Memtable(cursor) => Ok(cursor.value()),
-            Source::Run(cursor) => cursor.value(),
+            Source::Disk(cursor) => cursor.value(),
         }
     }
 
     fn advance(&mut self) -> Result<()> {
         match self {
             Source::Memtable(cursor) => cursor.advance(),
-            Source::Run(cursor) => cursor.advance()?,
+            Source::Disk(cursor) => cursor.advance()?,
         }
         Ok(())
     }
@@ -56,22 +56,22 @@ impl Source {
     fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()> {
         match self {
             Source::Memtable(cursor) => cursor.seek_forward(key, version),
-            Source::Run(cursor) => cursor.seek_forward(key, version)?,
+            Source::Disk(cursor) => cursor.seek_forward(key, version)?,
         }
         Ok(())
     }
 }
 
 /// See the module's text.
-pub(super) struct Merging {
+pub(crate) struct Merging<C> {
     /// A heap: the source at `i` isn't behind those at `2i + 1` and `2i + 2`. None is at its end.
-    heap: Vec<Source>,
+    heap: Vec<Source<C>>,
     direction: Direction,
 }
 
-impl Merging {
+impl<C: DiskCursor> Merging<C> {
     /// Stands on the first record of all `sources`, which all go in `direction`.
-    pub(super) fn new(mut sources: Vec<Source>, direction: Direction) -> Merging {
+    pub(crate) fn new(mut sources: Vec<Source<C>>, direction: Direction) -> Merging<C> {
         sources.retain(|source| source.current().is_some());
         let mut merging = Merging { heap: sources, direction };
         for place in (0..merging.heap.len() / 2).rev() {
@@ -81,22 +81,22 @@ impl Merging {
     }
 
     /// The record that comes first; `None` at the end.
-    pub(super) fn current(&self) -> Option<RecordRef<'_>> {
+    pub(crate) fn current(&self) -> Option<RecordRef<'_>> {
         self.heap.first()?.current()
     }
 
     /// Key and version of the record that comes first.
-    pub(super) fn place(&self) -> Option<(&[u8], Version)> {
+    pub(crate) fn place(&self) -> Option<(&[u8], Version)> {
         self.heap.first()?.place()
     }
 
     /// The value of the current record; empty at the end.
-    pub(super) fn value(&mut self) -> Result<Bytes> {
+    pub(crate) fn value(&mut self) -> Result<Bytes> {
         self.heap.first_mut().map_or_else(|| Ok(Bytes::new()), Source::value)
     }
 
     /// Leaves the current record.
-    pub(super) fn advance(&mut self) -> Result<()> {
+    pub(crate) fn advance(&mut self) -> Result<()> {
         if let Some(first) = self.heap.first_mut() {
             first.advance()?;
             self.repair();
@@ -109,13 +109,13 @@ impl Merging {
     /// record must be the first of its key. The last key that was counted is left in `last_key`;
     /// more versions of it may follow. `None` if there is no such block. For cursors that go
     /// forward.
-    pub(super) fn count_blocks(
+    pub(crate) fn count_blocks(
         &mut self,
         end: Option<&[u8]>,
         at: Version,
         last_key: &mut Vec<u8>,
     ) -> Result<Option<u64>> {
-        let Some((Source::Run(first), others)) = self.heap.split_first_mut() else {
+        let Some((Source::Disk(first), others)) = self.heap.split_first_mut() else {
             return Ok(None);
         };
         if !first.begins_block() {
@@ -143,7 +143,7 @@ impl Merging {
     }
 
     /// Goes forward to the first record at or after (`key`, `version`), which lies ahead.
-    pub(super) fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()> {
+    pub(crate) fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()> {
         while let Some(first) = self.heap.first_mut() {
             let behind = |place| order(place, (key, version)) == Ordering::Less;
             if !first.place().is_some_and(behind) {
@@ -201,11 +201,45 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::lsm::memtable::{Memtable, Stamp};
+    use crate::picture::memtable::{Memtable, Stamp};
+    use crate::table::BlockSummary;
     use crate::{Header, KeyRange, Keyspace, Projection, Record};
 
+    /// There is no disk here.
+    enum NoDisk {}
+
+    impl DiskCursor for NoDisk {
+        fn current(&self) -> Option<RecordRef<'_>> {
+            match *self {}
+        }
+
+        fn place(&self) -> Option<(&[u8], Version)> {
+            match *self {}
+        }
+
+        fn value(&mut self) -> Result<Bytes> {
+            match *self {}
+        }
+
+        fn advance(&mut self) -> Result<()> {
+            match *self {}
+        }
+
+        fn seek_forward(&mut self, _: &[u8], _: Version) -> Result<()> {
+            match *self {}
+        }
+
+        fn begins_block(&self) -> bool {
+            match *self {}
+        }
+
+        fn skip_blocks(&mut self, _: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
+            match *self {}
+        }
+    }
+
     /// One source for each list of (key, main).
-    fn merging(lists: &[&[(&'static str, u64)]], direction: Direction) -> Merging {
+    fn merging(lists: &[&[(&'static str, u64)]], direction: Direction) -> Merging<NoDisk> {
         let source = |list: &&[(&'static str, u64)]| {
             let table = Arc::new(Memtable::new(Arc::default()));
             let record = |&(key, main): &(&'static str, u64)| Record {
@@ -230,7 +264,7 @@ mod tests {
         Merging::new(lists.iter().map(source).collect(), direction)
     }
 
-    fn drain(mut merging: Merging) -> Vec<String> {
+    fn drain(mut merging: Merging<NoDisk>) -> Vec<String> {
         let mut found = Vec::new();
         while let Some(record) = merging.current() {
             found.push(format!("{}{}", String::from_utf8_lossy(record.key), record.version.main));
