@@ -5,8 +5,8 @@
 //! of them, or the durable one. A crash decides first of each write whether it is lost, whole or
 //! torn, and only of the torn ones sector by sector: so it is common that a long write is there
 //! while an earlier one isn't. A length that grew unsynced ends up anywhere between the old and the
-//! new one; what lies between and didn't reach the disk reads as zeros. A file that was cut unsynced
-//! has lost what was behind the cut, or has it still.
+//! new one; what lies between and didn't reach the disk reads as zeros. A file that was cut
+//! unsynced has lost what was behind the cut, or has it still.
 
 use crate::random::Random;
 use std::collections::BTreeMap;
