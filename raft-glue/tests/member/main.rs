@@ -6,5 +6,6 @@ mod a_failed_operation_stops_the_member;
 mod a_lone_member_serves;
 mod a_restart_replays_piece_by_piece;
 mod a_start_that_was_interrupted_is_finished;
+mod data_directories_of_all_versions_open;
 mod history;
 mod support;

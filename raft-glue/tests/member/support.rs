@@ -26,7 +26,12 @@ pub(crate) fn options() -> BootstrapOptions {
         name: "default".into(),
         initial_cluster: vec![FoundingMember { name: "default".into(), peer_urls }],
         initial_cluster_token: "etcd-cluster".into(),
-        log: retcd_wal::Options { segment_bytes: 32 << 10, salt: 7, ..Default::default() },
+        log: retcd_wal::Options {
+            segment_bytes: 32 << 10,
+            compress_from_bytes: 4 << 10,
+            salt: 7,
+            ..Default::default()
+        },
         store: Config::default(),
         election_ticks: 10,
         pre_vote: true,
