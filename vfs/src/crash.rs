@@ -76,6 +76,11 @@ impl CrashVfs {
         CrashVfs::empty(1, Refuses::Uring)
     }
 
+    /// An empty file system that refuses [`Vfs::hard_link`] as one does between two file systems.
+    pub fn without_hard_links() -> CrashVfs {
+        CrashVfs::empty(1, Refuses::HardLinks)
+    }
+
     fn empty(log_depth: usize, refuses: Refuses) -> CrashVfs {
         let setup = Setup { tracking: Tracking::On, log_depth, refuses };
         CrashVfs::from_tree(Tree::default(), setup)

@@ -43,10 +43,11 @@ pub trait Vfs: Send + Sync + 'static {
     /// Opens an existing file to be read and written in place.
     fn open_pages(&self, path: &Path) -> io::Result<Arc<dyn PageFile>>;
 
-    /// Renames within one file system, replacing the target.
+    /// Renames within one file system, replacing a file that has the name. A folder is renamed
+    /// only within its parent, to a name that isn't taken.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
-    /// Creates a second name for a file.
+    /// Creates a second name for a file. Where that isn't to be had, [`is_link_refusal`] says so.
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Removes a file's name.
@@ -219,4 +220,4 @@ pub use aligned::AlignedBuf;
 pub use crash::{CrashVfs, Fault};
 pub use memory::MemVfs;
 pub use real::RealVfs;
-pub use refusal::is_refusal;
+pub use refusal::{is_link_refusal, is_refusal};

@@ -39,12 +39,13 @@ pub(crate) struct Setup {
     pub(crate) refuses: Refuses,
 }
 
-/// Which modes of log files a file system refuses.
+/// What a file system refuses: modes of log files, or second names for files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refuses {
     Nothing,
     Uring,
     Direct,
+    HardLinks,
 }
 
 impl Refuses {
@@ -202,7 +203,10 @@ impl Vfs for MemVfs {
     }
 
     fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.names(|tree| tree.hard_link(from, to))
+        self.names(|tree| match self.shared.setup.refuses {
+            Refuses::HardLinks => Err(Errno::XDEV.into()),
+            _ => tree.hard_link(from, to),
+        })
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {

@@ -14,6 +14,15 @@ pub fn is_refusal(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported)
 }
 
+/// Whether an error of [`crate::Vfs::hard_link`] says that this file can't have a second name
+/// there: the folder is on another file system, the file system has no links or forbids them, or
+/// the file has as many as it may. A copy may work.
+pub fn is_link_refusal(error: &io::Error) -> bool {
+    let refusals =
+        [Errno::XDEV, Errno::MLINK, Errno::PERM, Errno::ACCESS, Errno::OPNOTSUPP, Errno::NOSYS];
+    Errno::from_io_error(error).is_some_and(|errno| refusals.contains(&errno))
+}
+
 /// What was refused, by the system's own words where it had some.
 #[derive(Debug)]
 struct Refusal {
@@ -53,6 +62,16 @@ pub(crate) fn forbidden(what: &'static str, error: io::Error) -> io::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_cannot_be_linked_is_told_from_what_failed() {
+        for refusal in [Errno::XDEV, Errno::MLINK, Errno::PERM, Errno::OPNOTSUPP] {
+            assert!(is_link_refusal(&refusal.into()), "{refusal}");
+        }
+        for failure in [Errno::IO, Errno::NOSPC, Errno::NOENT, Errno::EXIST, Errno::DQUOT] {
+            assert!(!is_link_refusal(&failure.into()), "{failure}");
+        }
+    }
 
     #[test]
     fn what_was_refused_is_told_from_what_failed() {

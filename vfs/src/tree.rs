@@ -1,8 +1,9 @@
 //! Names in memory: what a process sees, what is durable, and the operations between the two.
 //!
-//! An operation is a list of changes to names (a rename is two). A sync of a folder makes durable
-//! what the pending operations did to names in that folder; a crash keeps or drops, as a whole,
-//! what is left of each operation. A name whose folder is lost is lost with it.
+//! An operation is a list of changes to names (a file's rename is two). A sync of a folder makes
+//! durable what the pending operations did to names in that folder; a crash keeps or drops, as a
+//! whole, what is left of each operation. A name whose folder is lost is lost with it. A folder
+//! that is renamed takes along what is in it, as far as that is durable.
 
 use crate::content::Content;
 use crate::random::Random;
@@ -20,9 +21,48 @@ pub(crate) enum Node {
     File(Inode),
 }
 
-struct Change {
-    path: PathBuf,
-    node: Option<Node>,
+enum Change {
+    /// A name that appears, or vanishes.
+    Name { path: PathBuf, node: Option<Node> },
+    /// A folder that gets another name beside its old one, with everything in it.
+    Move { from: PathBuf, to: PathBuf },
+}
+
+impl Change {
+    /// The folder whose sync makes it durable.
+    fn folder(&self) -> &Path {
+        match self {
+            Change::Name { path, .. } => folder_of(path),
+            Change::Move { to, .. } => folder_of(to),
+        }
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+        match self {
+            Change::Name { path, node: Some(node) } => {
+                names.insert(path.clone(), node.clone());
+            }
+            Change::Name { path, node: None } => {
+                names.remove(path);
+            }
+            Change::Move { from, to } => {
+                let moved: Vec<PathBuf> =
+                    names.keys().filter(|name| name.starts_with(from)).cloned().collect();
+                for name in moved {
+                    let node = names.remove(&name).expect("it was just listed");
+                    names.insert(moved_name(&name, from, to), node);
+                }
+            }
+        }
+    }
+}
+
+/// The name that `name`, which is `from` or below it, has once `from` is `to`.
+fn moved_name(name: &Path, from: &Path, to: &Path) -> PathBuf {
+    match name.strip_prefix(from) {
+        Ok(rest) if !rest.as_os_str().is_empty() => to.join(rest),
+        _ => to.to_owned(),
+    }
 }
 
 type Operation = Vec<Change>;
@@ -82,6 +122,9 @@ impl Tree {
     }
 
     pub(crate) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.is_dir(from) {
+            return self.rename_dir(from, to);
+        }
         let inode = self.file(from)?;
         self.need_dir(folder_of(to))?;
         if self.is_dir(to) {
@@ -90,6 +133,26 @@ impl Tree {
         if from != to {
             self.apply(vec![(from, None), (to, Some(Node::File(inode)))]);
         }
+        Ok(())
+    }
+
+    fn rename_dir(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        if self.exists(to) {
+            return Err(error(io::ErrorKind::AlreadyExists, to));
+        }
+        if folder_of(from) != folder_of(to) {
+            return Err(error(io::ErrorKind::Unsupported, to));
+        }
+        // What is pending below happened in the folder itself, whatever its name.
+        for change in self.pending.iter_mut().flatten() {
+            if let Change::Name { path, .. } = change
+                && path.starts_with(from)
+                && path != from
+            {
+                *path = moved_name(path, from, to);
+            }
+        }
+        self.push(vec![Change::Move { from: from.to_owned(), to: to.to_owned() }]);
         Ok(())
     }
 
@@ -145,12 +208,15 @@ impl Tree {
     }
 
     fn apply(&mut self, changes: Vec<(&Path, Option<Node>)>) {
-        let operation: Operation = changes
-            .into_iter()
-            .map(|(path, node)| Change { path: path.to_owned(), node })
-            .collect();
+        let changes = changes.into_iter();
+        self.push(
+            changes.map(|(path, node)| Change::Name { path: path.to_owned(), node }).collect(),
+        );
+    }
+
+    fn push(&mut self, operation: Operation) {
         for change in &operation {
-            set(&mut self.names, change);
+            change.apply(&mut self.names);
         }
         self.pending.push(operation);
     }
@@ -159,9 +225,9 @@ impl Tree {
         self.need_dir(dir)?;
         for operation in &mut self.pending {
             operation.retain(|change| {
-                let here = folder_of(&change.path) == dir;
+                let here = change.folder() == dir;
                 if here {
-                    set(&mut self.durable, change);
+                    change.apply(&mut self.durable);
                 }
                 !here
             });
@@ -192,7 +258,7 @@ impl Tree {
         let mut left = self.durable.clone();
         for operation in &self.pending {
             if random.coin() {
-                operation.iter().for_each(|change| set(&mut left, change));
+                operation.iter().for_each(|change| change.apply(&mut left));
             }
         }
         let mut copies: HashMap<*const Mutex<Content>, Inode> = HashMap::new();
@@ -216,13 +282,6 @@ impl Tree {
         }
         Tree { durable: names.clone(), names, pending: Vec::new() }
     }
-}
-
-fn set(names: &mut BTreeMap<PathBuf, Node>, change: &Change) {
-    match &change.node {
-        Some(node) => names.insert(change.path.clone(), node.clone()),
-        None => names.remove(&change.path),
-    };
 }
 
 #[cfg(test)]
@@ -256,6 +315,29 @@ mod tests {
             assert!(left.exists(Path::new("/a")) != left.exists(Path::new("/b")));
         }
         assert!((1..64).contains(&survivors(&tree, "/b")));
+    }
+
+    #[test]
+    fn a_renamed_folder_keeps_what_is_durable_in_it() {
+        let mut tree = Tree::default();
+        tree.create_dir_all(Path::new("/a")).unwrap();
+        tree.create(Path::new("/a/kept")).unwrap();
+        tree.sync_dir(Path::new("/a")).unwrap();
+        tree.sync_dir(Path::new("/")).unwrap();
+        tree.create(Path::new("/a/pending")).unwrap();
+        tree.rename(Path::new("/a"), Path::new("/b")).unwrap();
+        for seed in 0..64 {
+            let left = tree.crashed(&mut Random::new(seed));
+            assert!(left.exists(Path::new("/a/kept")) != left.exists(Path::new("/b/kept")));
+            assert!(!left.exists(Path::new("/a/pending")), "it has moved along, or is lost");
+        }
+        assert!((1..64).contains(&survivors(&tree, "/b/kept")));
+        tree.sync_dir(Path::new("/")).unwrap();
+        assert_eq!(survivors(&tree, "/b/kept"), 64);
+        assert!((1..64).contains(&survivors(&tree, "/b/pending")));
+        tree.sync_dir(Path::new("/b")).unwrap();
+        assert_eq!(survivors(&tree, "/b/pending"), 64);
+        assert!(tree.rename(Path::new("/b"), Path::new("/b/kept")).is_err());
     }
 
     #[test]

@@ -14,6 +14,20 @@ fn each(check: impl Fn(&dyn Vfs, &Path)) {
 }
 
 #[test]
+fn a_folder_is_renamed_with_what_is_in_it() {
+    each(|vfs, root| {
+        vfs.create_dir_all(&root.join("a/b")).unwrap();
+        vfs.create_append(&root.join("a/x")).unwrap().append(b"hello").unwrap();
+        vfs.rename(&root.join("a"), &root.join("c")).unwrap();
+        assert!(!vfs.exists(&root.join("a")).unwrap());
+        assert_eq!(vfs.list(&root.join("c")).unwrap(), [PathBuf::from("b"), PathBuf::from("x")]);
+        vfs.create_dir_all(&root.join("d/e")).unwrap();
+        assert!(vfs.rename(&root.join("c"), &root.join("d")).is_err(), "the name is taken");
+        assert_eq!(vfs.open_read(&root.join("c/x")).unwrap().len().unwrap(), 5);
+    });
+}
+
+#[test]
 fn names_come_and_go() {
     each(|vfs, root| {
         let dir = root.join("a/b");
