@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 /// Result of an engine call.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An engine error. Every variant poisons the engine that returned it; [`Error::Version`] and
-/// [`Error::InvalidOption`] come only from opening one.
+/// An engine error. Every variant poisons the engine that returned it, unless it comes from a
+/// [`crate::Checkpoint`]; [`Error::Version`] and [`Error::InvalidOption`] come only from opening
+/// one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

@@ -20,9 +20,14 @@ pub(crate) fn make(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
     }
     vfs.create_dir_all(dir).map_err(Error::io(dir))?;
     for folder in made {
-        let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
+        let parent = parent_of(folder);
         vfs.sync_dir(parent).map_err(Error::io(parent))?;
     }
     Ok(())
+}
+
+/// The folder that `path` is a name in.
+pub(crate) fn parent_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
 }

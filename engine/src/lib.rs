@@ -8,6 +8,9 @@
 //! One thread writes ([`Engine::write`], [`Engine::commit`]); any thread reads through a [`View`].
 //! No thread is owned: flushes and merges happen in [`Engine::step`], called by whoever drives.
 
+use std::io;
+use std::path::Path;
+
 use bytes::Bytes;
 
 pub mod bolt;
@@ -41,6 +44,11 @@ pub enum Keyspace {
     Lease = 2,
     /// Named state; only the newest version of a name counts.
     Meta = 3,
+}
+
+impl Keyspace {
+    /// All of them, at their discriminants.
+    pub const ALL: [Keyspace; 4] = [Keyspace::Kv, Keyspace::Rev, Keyspace::Lease, Keyspace::Meta];
 }
 
 /// A record's version: main, then sub, compared as fields. Larger is newer.
@@ -214,8 +222,32 @@ pub trait Engine: Send + Sync {
     /// several threads. After an error the engine is poisoned and every call fails.
     fn step(&self) -> Result<Step>;
 
+    /// Begins a checkpoint: a copy of what [`Engine::flushed`] covers at the call, as a folder
+    /// `to` that an engine of the same kind opens as it is. To have all that is committed in it,
+    /// ask for a flush first and wait until `flushed` says so.
+    ///
+    /// The folder appears under its name only when it is complete and durable; before that it has
+    /// `.tmp` behind its name, and one that was interrupted is removed by the next of its name.
+    /// Reads, writes and steps go on meanwhile and never wait for it.
+    ///
+    /// # Errors
+    /// Errors of a checkpoint don't poison the engine. A name that is taken is
+    /// [`io::ErrorKind::AlreadyExists`]; an engine without files says `Unsupported`.
+    fn checkpoint(&self, to: &Path) -> Result<Box<dyn Checkpoint>> {
+        Err(Error::io(to)(io::ErrorKind::Unsupported.into()))
+    }
+
     /// Sizes and counts.
     fn stats(&self) -> Stats;
+}
+
+/// A checkpoint that is being made. It holds on to the files that it still needs.
+pub trait Checkpoint: Send {
+    /// Does one bounded piece. At the end it gives what the folder covers. An error is final.
+    ///
+    /// # Panics
+    /// If it is called after the end, or after an error.
+    fn step(&mut self) -> Result<Option<Applied>>;
 }
 
 /// A consistent picture of the engine. Cheap to make, keeps alive the files that it needs.

@@ -18,8 +18,6 @@ use crate::retention::{Retention, Verdict};
 use crate::table::TableMeta;
 use crate::{Direction, KeyRange, Keyspace, Projection, Result};
 
-const KEYSPACES: [Keyspace; 4] = [Keyspace::Kv, Keyspace::Rev, Keyspace::Lease, Keyspace::Meta];
-
 /// See the module's text.
 pub(super) struct Flush {
     frozen: Frozen,
@@ -47,7 +45,7 @@ impl Flush {
     /// A flush of the oldest frozen memtable.
     pub(super) fn new(store: &Store, frozen: Frozen) -> Flush {
         let everything = KeyRange { start: &[], end: None };
-        let keyspaces = KEYSPACES.map(|keyspace| KeyspaceFlush {
+        let keyspaces = Keyspace::ALL.map(|keyspace| KeyspaceFlush {
             keyspace,
             cursor: MemtableCursor::new(
                 Arc::clone(&frozen.memtable),

@@ -16,6 +16,7 @@
 //! Whoever writes calls [`Engine::step`] from other threads often enough: here nothing blocks when
 //! memtables pile up. [`Stats::frozen_memtables`] at its limit of two tells to hold back.
 
+pub mod checkpoint;
 mod flush;
 pub mod manifest;
 mod merge;
@@ -35,7 +36,8 @@ use retcd_vfs::Vfs;
 
 pub use options::Options;
 
-use crate::{Applied, Engine, Keyspace, Record, Result, Stats, Step, View};
+use crate::{Applied, Checkpoint, Engine, Keyspace, Record, Result, Stats, Step, View};
+use checkpoint::LsmCheckpoint;
 use flush::Slice;
 use store::Store;
 use work::Work;
@@ -116,6 +118,11 @@ impl Engine for Lsm {
     fn step(&self) -> Result<Step> {
         self.store.front.health.check()?;
         self.store.front.health.note(self.step_inner())
+    }
+
+    fn checkpoint(&self, to: &Path) -> Result<Box<dyn Checkpoint>> {
+        self.store.front.health.check()?;
+        Ok(Box::new(LsmCheckpoint::new(&self.store, to)?))
     }
 
     fn stats(&self) -> Stats {

@@ -58,6 +58,13 @@ pub(super) fn list(vfs: &dyn Vfs, dir: &Path) -> Result<Listed> {
     Ok(listed)
 }
 
+/// Whether an engine gives files this name.
+pub(super) fn is_ours(name: &Path) -> bool {
+    let name = name.to_str().unwrap_or_default();
+    let digits = name.strip_suffix(".sst").or_else(|| name.strip_prefix("MANIFEST-"));
+    name == "CURRENT" || name == "CURRENT.tmp" || digits.and_then(parse).is_some()
+}
+
 fn parse(digits: &str) -> Option<FileNumber> {
     let hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     if digits.len() != NUMBER_DIGITS || !digits.bytes().all(hex) {
@@ -76,6 +83,13 @@ mod tests {
         assert_eq!(parse("00000000000000ff"), Some(FileNumber(255)));
         for other in ["ff", "00000000000000FF", "+0000000000000ff", "00000000000000ff0"] {
             assert_eq!(parse(other), None, "{other}");
+        }
+        for ours in ["CURRENT", "CURRENT.tmp", "00000000000000ff.sst", "MANIFEST-00000000000000ff"]
+        {
+            assert!(is_ours(Path::new(ours)), "{ours}");
+        }
+        for other in ["00000000000000ff", "ff.sst", "MANIFEST-", "lock", "00000000000000ff.tmp"] {
+            assert!(!is_ours(Path::new(other)), "{other}");
         }
     }
 }

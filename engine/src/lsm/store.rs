@@ -3,7 +3,7 @@
 //!
 //! The ledger's lock (one edit at a time, held over the edit's sync) comes before the front's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -64,6 +64,14 @@ impl Store {
             ledger: Mutex::new(Ledger { manifest, open }),
             bytes_written: AtomicU64::new(0),
         })
+    }
+
+    pub(super) fn vfs(&self) -> &Arc<dyn Vfs> {
+        &self.files.vfs
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.files.dir
     }
 
     pub(super) fn options(&self) -> &Options {

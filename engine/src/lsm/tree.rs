@@ -177,6 +177,21 @@ impl Tree {
         tree
     }
 
+    /// What a manifest says that makes this tree, if `next` is the next unused number.
+    pub(super) fn contents(&self, next: u64) -> Contents {
+        let entry = |run: &Run, keyspace| RunEntry {
+            keyspace,
+            tier: run.tier,
+            start: run.start.clone(),
+            tables: run.tables.iter().map(|table| *table.table().file()).collect(),
+        };
+        let runs = Keyspace::ALL.into_iter().flat_map(|keyspace| {
+            let runs = self.runs(keyspace).iter();
+            runs.map(move |run| (run.id, entry(run, keyspace)))
+        });
+        Contents { applied: self.applied.clone(), next, runs: runs.collect() }
+    }
+
     pub(super) fn runs(&self, keyspace: Keyspace) -> &[Arc<Run>] {
         &self.keyspaces[keyspace as usize]
     }

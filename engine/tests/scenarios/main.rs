@@ -5,6 +5,7 @@ mod all_engines_keep_the_contract;
 mod an_entry_is_flushed_whole;
 mod any_history_reads_like_the_oracle;
 mod any_thread_may_step;
+mod checkpoints_hold_one_moment;
 mod crashes_lose_nothing_flushed;
 mod errors_stop_the_engine_and_lose_nothing;
 mod folders_of_all_versions_open;

@@ -156,7 +156,11 @@ pub(crate) fn tiny_options() -> Options {
 pub(crate) const FOLDER: &str = "/member/engine";
 
 pub(crate) fn open(vfs: &Arc<dyn Vfs>) -> retcd_engine::Result<Lsm> {
-    Lsm::open(Arc::clone(vfs), Path::new(FOLDER), tiny_options())
+    open_in(vfs, Path::new(FOLDER))
+}
+
+pub(crate) fn open_in(vfs: &Arc<dyn Vfs>, dir: &Path) -> retcd_engine::Result<Lsm> {
+    Lsm::open(Arc::clone(vfs), dir, tiny_options())
 }
 
 /// Steps until nothing is due.

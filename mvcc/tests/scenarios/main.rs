@@ -1,6 +1,7 @@
 //! Scenarios over a store on the in-memory engine, one file for each behaviour. They share one
 //! program, so that it is linked once.
 
+mod a_checkpoint_goes_on_like_its_source;
 mod a_database_of_etcds_holds_the_state;
 mod alarms_refuse_and_the_quota_warns;
 mod answers_are_those_that_etcd_gave;

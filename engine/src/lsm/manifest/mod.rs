@@ -56,6 +56,30 @@ pub fn read(vfs: &dyn Vfs, dir: &Path) -> Result<(FileNumber, Contents)> {
     Ok((number, contents))
 }
 
+/// Writes the first manifest of folder `dir`, which says `contents`, and `CURRENT`. Both are
+/// synced, their names aren't. The manifest takes the next unused number.
+pub(crate) fn write_first(vfs: &dyn Vfs, dir: &Path, mut contents: Contents) -> Result<()> {
+    let number = FileNumber(contents.next);
+    contents.next += 1;
+    create_synced(vfs, &names::manifest(dir, number), &encode_whole(number, &contents))?;
+    create_synced(vfs, &names::current(dir), &log::encode_current(number))?;
+    Ok(())
+}
+
+/// The bytes of manifest `number` with one edit that holds everything.
+fn encode_whole(number: FileNumber, contents: &Contents) -> Vec<u8> {
+    let mut bytes = log::encode_header(number);
+    bytes.extend(log::encode_record(number, bytes.len() as u64, &contents.to_edit()));
+    bytes
+}
+
+fn create_synced(vfs: &dyn Vfs, path: &Path, bytes: &[u8]) -> Result<Box<dyn AppendFile>> {
+    let mut file = vfs.create_append(path).map_err(Error::io(path))?;
+    file.append(bytes).map_err(Error::io(path))?;
+    file.sync().map_err(Error::io(path))?;
+    Ok(file)
+}
+
 /// What the bytes of manifest `number` say; `path` is for messages. Takes any bytes.
 ///
 /// # Errors
@@ -183,10 +207,8 @@ impl Manifest {
         let number = FileNumber(self.numbers.take());
         self.contents.next = self.numbers.next();
         let path = names::manifest(&self.dir, number);
-        let mut bytes = log::encode_header(number);
-        let base = log::encode_record(number, bytes.len() as u64, &self.contents.to_edit());
-        bytes.extend(base);
-        let file = self.create_synced(&path, &bytes)?;
+        let bytes = encode_whole(number, &self.contents);
+        let file = create_synced(&*self.vfs, &path, &bytes)?;
         self.vfs.sync_dir(&self.dir).map_err(Error::io(&self.dir))?;
 
         let temporary = names::current_temporary(&self.dir);
@@ -194,7 +216,7 @@ impl Manifest {
             self.vfs.remove_file(&temporary).map_err(Error::io(&temporary))?;
         }
         let pointer = log::encode_current(number);
-        self.create_synced(&temporary, &pointer)?;
+        create_synced(&*self.vfs, &temporary, &pointer)?;
         let current = names::current(&self.dir);
         self.vfs.rename(&temporary, &current).map_err(Error::io(&current))?;
         self.vfs.sync_dir(&self.dir).map_err(Error::io(&self.dir))?;
@@ -206,13 +228,6 @@ impl Manifest {
         let len = bytes.len() as u64;
         self.log = Some(Log { file, number, len, base_len: len });
         Ok(len + pointer.len() as u64)
-    }
-
-    fn create_synced(&self, path: &Path, bytes: &[u8]) -> Result<Box<dyn AppendFile>> {
-        let mut file = self.vfs.create_append(path).map_err(Error::io(path))?;
-        file.append(bytes).map_err(Error::io(path))?;
-        file.sync().map_err(Error::io(path))?;
-        Ok(file)
     }
 
     /// Removes files that an interrupted flush, merge or rewrite has left. The manifest that was
