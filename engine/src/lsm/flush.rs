@@ -85,6 +85,11 @@ impl Flush {
     }
 }
 
+/// A flush is short-lived, and a dictionary for each of its tables would weigh more than it saves.
+fn no_dictionary() -> Result<Vec<u8>> {
+    Ok(Vec::new())
+}
+
 impl KeyspaceFlush {
     fn step(&mut self, store: &Store, watermark: u64) -> Result<Slice> {
         let picture = store.picture();
@@ -103,7 +108,7 @@ impl KeyspaceFlush {
             let bytes = record.key.len() + value.len();
             bytes_left = bytes_left.saturating_sub(bytes as u64 + 1);
             if let Verdict::Keep(age) = verdict {
-                self.output.add(store, record, &value, age)?;
+                self.output.add(store, record, &value, age, no_dictionary)?;
             }
             self.cursor.advance();
         }

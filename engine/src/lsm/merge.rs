@@ -11,7 +11,7 @@
 
 use bytes::Bytes;
 
-use super::manifest::{Change, RunId};
+use super::manifest::{Change, RunId, Tier};
 use super::policy::Plan;
 use super::run_cursor::{RunCursor, Use};
 use super::run_writer::RunWriter;
@@ -19,13 +19,14 @@ use super::store::Store;
 use super::tree::Tree;
 use crate::picture::{Merging, Source};
 use crate::retention::{Retention, Verdict};
-use crate::table::RecordRef;
+use crate::table::{RecordRef, Table, sample_dictionary};
 use crate::{Direction, KeyRange, Keyspace, Projection, Result};
 
 /// See the module's text.
 pub(super) struct Merge {
     keyspace: Keyspace,
     inputs: Vec<RunId>,
+    tier: Tier,
     merging: Merging<RunCursor>,
     retention: Retention,
     output: RunWriter,
@@ -74,6 +75,7 @@ impl Merge {
         Ok(Merge {
             keyspace,
             inputs: plan.inputs,
+            tier: plan.tier,
             merging: Merging::new(sources, Direction::Forward),
             retention: Retention::new(keyspace),
             output: RunWriter::new(keyspace, output, plan.tier),
@@ -119,7 +121,8 @@ impl Merge {
                 let value = self.merging.value()?;
                 bytes += value.len() as u64;
                 let record = self.merging.current().expect("it stands where it stood");
-                self.output.add(store, record, &value, age)?;
+                let dictionary = || dictionary(self.tier, &self.merging);
+                self.output.add(store, record, &value, age, dictionary)?;
             }
             bytes_left = bytes_left.saturating_sub(bytes);
             self.merging.advance()?;
@@ -160,6 +163,16 @@ impl Merge {
         }
         store.commit(changes, &tables, |_| {})
     }
+}
+
+/// What the values of the next table are compressed with: pieces of the tables that it is made of.
+/// Only the last tier lives long enough to earn it.
+fn dictionary(tier: Tier, merging: &Merging<RunCursor>) -> Result<Vec<u8>> {
+    if tier != Tier::Last {
+        return Ok(Vec::new());
+    }
+    let tables: Vec<Table> = merging.disk_cursors().filter_map(RunCursor::table).cloned().collect();
+    sample_dictionary(&tables)
 }
 
 /// Whether a run outside of the merge can have an older version of the record's key. What is

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::tree::{Run, TableHandle};
 use crate::picture::DiskCursor;
-use crate::table::{BlockSummary, RecordRef, TableCursor};
+use crate::table::{BlockSummary, RecordRef, Table, TableCursor};
 use crate::{Direction, KeyRange, Projection, Result, Version};
 
 /// Whether the blocks that a cursor reads are worth keeping.
@@ -73,6 +73,11 @@ impl RunCursor {
             cursor.settle()?;
         }
         Ok(cursor)
+    }
+
+    /// The table where the cursor stands.
+    pub(super) fn table(&self) -> Option<&Table> {
+        self.current.as_ref().map(|open| open.handle.table())
     }
 
     /// Leaves exhausted tables, and ends at the run's start.

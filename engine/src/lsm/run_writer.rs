@@ -24,22 +24,26 @@ impl RunWriter {
         RunWriter { keyspace, run, tier, table: None, finished: Vec::new(), unnamed: Vec::new() }
     }
 
-    /// Adds the next record; begins a table if none is under way.
+    /// Adds the next record. If no table is under way, one is begun, and its values are compressed
+    /// with what `dictionary` gives.
     pub(super) fn add(
         &mut self,
         store: &Store,
         record: RecordRef<'_>,
         value: &[u8],
         age: Age,
+        dictionary: impl FnOnce() -> Result<Vec<u8>>,
     ) -> Result<()> {
         let table = match &mut self.table {
             Some(table) => table,
             None => {
+                let dictionary = dictionary()?;
                 let number = FileNumber(store.take_number());
                 let (path, file) = store.create_table(number)?;
                 self.unnamed.push(number);
                 let options = store.options().table_of(self.keyspace);
-                let table = TableWriter::new(file, path, number, self.keyspace, options)?;
+                let mut table = TableWriter::new(file, path, number, self.keyspace, options)?;
+                table.use_dictionary(&dictionary)?;
                 self.table.insert(table)
             }
         };

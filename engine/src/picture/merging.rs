@@ -80,6 +80,14 @@ impl<C: DiskCursor> Merging<C> {
         merging
     }
 
+    /// The sources on disk that aren't at their end.
+    pub(crate) fn disk_cursors(&self) -> impl Iterator<Item = &C> {
+        self.heap.iter().filter_map(|source| match source {
+            Source::Disk(cursor) => Some(&**cursor),
+            Source::Memtable(_) => None,
+        })
+    }
+
     /// The record that comes first; `None` at the end.
     pub(crate) fn current(&self) -> Option<RecordRef<'_>> {
         self.heap.first()?.current()
