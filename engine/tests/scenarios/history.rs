@@ -57,7 +57,7 @@ impl History {
     }
 }
 
-pub(crate) fn assert_state(engine: &Lsm, log: &Log, index: u64) {
+pub(crate) fn assert_state(engine: &dyn Engine, log: &Log, index: u64) {
     let batch = log.batch_at(index);
     let applied = batch.map(|batch| batch.applied.clone()).unwrap_or_default();
     assert_eq!(engine.applied(), applied);
