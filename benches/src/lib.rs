@@ -6,6 +6,7 @@
 //! one run on one machine can be compared with each other and with nothing else.
 
 pub mod client;
+pub mod corpus;
 pub mod fill;
 pub mod floor;
 pub mod load;
