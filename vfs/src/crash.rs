@@ -180,4 +180,8 @@ impl Vfs for CrashVfs {
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
         self.files.lock(path)
     }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        self.files.is_locked(path)
+    }
 }

@@ -74,6 +74,10 @@ pub trait Vfs: Send + Sync + 'static {
     /// Takes an exclusive lock that is held until the value is dropped.
     /// Fails with `WouldBlock` if another process or another holder in this process has it.
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>>;
+
+    /// Whether somebody seems to hold the lock, as far as that can be told without taking it:
+    /// `false` also where it can't. Changes nothing.
+    fn is_locked(&self, path: &Path) -> io::Result<bool>;
 }
 
 /// How a log file is written.

@@ -254,6 +254,10 @@ impl Vfs for MemVfs {
         }
         Ok(Box::new(MemLock { shared: self.shared.clone(), path: path.to_owned() }))
     }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        Ok(self.shared.locks.lock().contains(path))
+    }
 }
 
 struct MemLock {

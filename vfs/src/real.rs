@@ -14,12 +14,27 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::{ReadWriteFlags, pwritev2, retry_on_intr};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const FILE_MODE: u32 = 0o600;
 const DIR_MODE: u32 = 0o700;
+
+/// Where Linux lists the locks that processes hold.
+const LOCKS: &str = "/proc/locks";
+
+/// Whether a listing of locks has an exclusive `flock` on the file with this number. The device
+/// isn't compared: file systems in layers list another one than files have.
+fn lists_lock_on(listed: &str, inode: u64) -> bool {
+    let is_on = |line: &str| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let kind = (fields.next(), fields.nth(1));
+        let place = fields.nth(1).and_then(|place| place.rsplit(':').next());
+        kind == (Some("FLOCK"), Some("WRITE")) && place == Some(inode.to_string().as_str())
+    };
+    listed.lines().any(is_on)
+}
 
 /// The operating system's file system.
 #[derive(Clone, Copy, Debug, Default)]
@@ -112,6 +127,15 @@ impl Vfs for RealVfs {
             .open(path)?;
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Box::new(RealLock { _file: file }))
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        let inode = match std::fs::metadata(path) {
+            Ok(found) => found.ino(),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(e) => return Err(e),
+        };
+        Ok(std::fs::read_to_string(LOCKS).is_ok_and(|listed| lists_lock_on(&listed, inode)))
     }
 }
 
