@@ -18,6 +18,7 @@
 
 pub mod checkpoint;
 mod flush;
+pub mod inspect;
 pub mod manifest;
 mod merge;
 mod names;

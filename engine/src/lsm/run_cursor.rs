@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::tree::{Run, TableHandle};
 use crate::picture::DiskCursor;
-use crate::table::{BlockSummary, RecordRef, Table, TableCursor};
+use crate::table::{BlockSummary, Footprint, Ratios, RecordRef, Table, TableCursor};
 use crate::{Direction, KeyRange, Projection, Result, Version};
 
 /// Whether the blocks that a cursor reads are worth keeping.
@@ -37,6 +37,8 @@ pub(crate) struct RunCursor {
 
 struct OpenTable {
     cursor: TableCursor,
+    /// What [`RunCursor::footprint`] has to remember.
+    ratios: Ratios,
     /// Keeps the file from being unlinked.
     handle: Arc<TableHandle>,
 }
@@ -80,6 +82,14 @@ impl RunCursor {
         self.current.as_ref().map(|open| open.handle.table())
     }
 
+    /// What the current record takes in its file.
+    pub(super) fn footprint(&mut self) -> Result<Footprint> {
+        match &mut self.current {
+            Some(open) => open.cursor.footprint(&mut open.ratios),
+            None => Ok(Footprint::default()),
+        }
+    }
+
     /// Leaves exhausted tables, and ends at the run's start.
     fn settle(&mut self) -> Result<()> {
         while let Some(open) = &self.current {
@@ -111,7 +121,7 @@ impl RunCursor {
             Use::Read => handle.table().cursor(self.projection),
             Use::Merge => handle.table().cursor_once(self.projection),
         };
-        let open = OpenTable { cursor, handle };
+        let open = OpenTable { cursor, ratios: Ratios::default(), handle };
         Some(&mut self.current.insert(open).cursor)
     }
 }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::manifest::{Contents, RunEntry, RunId, Tier};
 use super::run_cursor::{RunCursor, Use};
 use crate::picture::{Disk, Grave, Graveyard};
-use crate::table::{FileNumber, Properties, Table};
+use crate::table::{FileNumber, Properties, Table, TableFile};
 use crate::{Applied, Direction, KeyRange, Keyspace, Projection, Record, Result, Version};
 
 /// An open table that a tree names.
@@ -43,23 +43,26 @@ impl TableHandle {
     }
 
     fn dead_bytes(&self, watermark: u64) -> u64 {
-        let file = self.table.file();
-        let properties = self.properties();
-        let above = match file.keyspace {
-            Keyspace::Kv => properties.main_max > watermark,
-            Keyspace::Rev => properties.main_max >= watermark,
-            Keyspace::Lease | Keyspace::Meta => false,
-        };
-        if above {
-            return 0;
-        }
-        if file.keyspace == Keyspace::Rev {
-            return file.file_bytes;
-        }
-        let content_bytes = (properties.key_bytes + properties.value_bytes).max(1);
-        let share = properties.superseded_bytes as f64 / content_bytes as f64;
-        (file.file_bytes as f64 * share) as u64
+        dead_bytes(self.table.file(), self.properties(), watermark)
     }
+}
+
+/// Bytes of a table that a merge of it alone gives back for certain; see [`Run::dead_bytes`].
+pub(super) fn dead_bytes(file: &TableFile, properties: &Properties, watermark: u64) -> u64 {
+    let above = match file.keyspace {
+        Keyspace::Kv => properties.main_max > watermark,
+        Keyspace::Rev => properties.main_max >= watermark,
+        Keyspace::Lease | Keyspace::Meta => false,
+    };
+    if above {
+        return 0;
+    }
+    if file.keyspace == Keyspace::Rev {
+        return file.file_bytes;
+    }
+    let content_bytes = properties.key_bytes.saturating_add(properties.value_bytes).max(1);
+    let share = properties.superseded_bytes as f64 / content_bytes as f64;
+    (file.file_bytes as f64 * share) as u64
 }
 
 impl Drop for TableHandle {

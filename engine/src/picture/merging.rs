@@ -88,6 +88,14 @@ impl<C: DiskCursor> Merging<C> {
         })
     }
 
+    /// The source that has the record that comes first, if that is on disk. It must stay there.
+    pub(crate) fn first_on_disk(&mut self) -> Option<&mut C> {
+        match self.heap.first_mut()? {
+            Source::Disk(cursor) => Some(cursor),
+            Source::Memtable(_) => None,
+        }
+    }
+
     /// The record that comes first; `None` at the end.
     pub(crate) fn current(&self) -> Option<RecordRef<'_>> {
         self.heap.first()?.current()

@@ -61,6 +61,13 @@ impl<D: Disk> PictureView<D> {
         PictureView { picture, limit, health }
     }
 
+    /// A view of files alone.
+    pub(crate) fn of_files(disk: Arc<D>) -> PictureView<D> {
+        let active = Arc::new(Memtable::new(Arc::default()));
+        let picture = Picture { active, frozen: Vec::new(), disk };
+        PictureView::new(Arc::new(picture), Arc::default())
+    }
+
     /// Memtables with the stamp up to which this view reads them, newest first.
     fn memtables(&self) -> impl Iterator<Item = (&Arc<Memtable>, Stamp)> {
         let limits = std::iter::once(self.limit).chain(std::iter::repeat(Stamp::MAX));

@@ -8,6 +8,7 @@
 use super::block_cursor::BlockCursor;
 use super::coding::Damage;
 use super::frame::Handle;
+use super::key_block::{Entry, KeyBlock};
 use super::reader::Table;
 use super::source::Caching;
 use super::{BlockSummary, RecordRef};
@@ -178,6 +179,13 @@ impl TableCursor {
     /// Goes to the first record of key block `block`, or behind the last one.
     pub(super) fn seek_to_block(&mut self, block: usize) -> Result<()> {
         self.enter_forward(block)
+    }
+
+    /// What [`TableCursor::footprint`] measures: the table, the key block that it is in, where that
+    /// lies, and the current record there.
+    pub(super) fn parts(&self) -> Option<(&Table, &KeyBlock, Handle, &Entry)> {
+        let entry = self.position.entry()?;
+        Some((&self.table, self.position.block(), self.handle, entry))
     }
 
     /// Number of the key block that it is in, and where that lies.

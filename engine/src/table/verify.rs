@@ -1,15 +1,22 @@
 //! Reads a whole table and compares everything in it that is said twice.
+//!
+//! Damage doesn't end it: a block that can't be read is passed over, and what depends on it isn't
+//! compared.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+use super::block_cursor::BlockCursor;
 use super::coding::Damage;
 use super::frame::Handle;
 use super::index::record_order;
+use super::key_block::Place;
 use super::reader::Table;
+use super::source::Caching;
 use super::{BlockSummary, Properties, RecordRef};
-use crate::{Projection, Result, Version};
+use crate::{Error, Result, Version};
 use bytes::Bytes;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 /// Bytes read at once for the checksum of the whole file.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -17,23 +24,34 @@ const CHUNK_BYTES: usize = 256 << 10;
 impl Table {
     /// Checks the whole file: its checksum, every block, the order of records, and that index,
     /// filter and properties say what the records say. Leaves the cache alone.
+    ///
+    /// # Errors
+    /// The first that [`Table::verify_all`] shows.
     pub fn verify(&self) -> Result<()> {
-        self.verify_checksum()?;
-        let mut cursor = self.cursor_once(Projection::Full);
-        let mut sums = Sums::default();
-        cursor.seek_to_first()?;
-        loop {
-            let value_bytes = cursor.value()?.len();
-            let (block, handle) = cursor.block();
-            let Some(record) = cursor.current() else {
-                break;
-            };
-            sums.add(self, block, record, value_bytes)
-                .map_err(|damage| self.corrupt(handle, damage))?;
-            cursor.next()?;
+        let mut first = None;
+        self.verify_all(&mut |error| {
+            first.get_or_insert(error);
+        });
+        first.map_or(Ok(()), Err)
+    }
+
+    /// As [`Table::verify`], but shows `fault` everything that doesn't hold: a damaged block once,
+    /// and of what contradicts each other in one block the first.
+    pub fn verify_all(&self, fault: &mut dyn FnMut(Error)) {
+        if let Err(error) = self.verify_checksum() {
+            fault(error);
         }
-        let end = Handle { offset: self.file().file_bytes, ..Handle::default() };
-        sums.compare(self).map_err(|damage| self.corrupt(end, damage))
+        let mut walk = Walk::new(self);
+        for block in 0..self.index().len() {
+            if let Err(error) = walk.verify_block(block, fault) {
+                fault(error);
+                walk.pass_over(block);
+            }
+        }
+        if let Err(damage) = walk.sums.compare(self) {
+            let end = Handle { offset: self.file().file_bytes, ..Handle::default() };
+            fault(self.corrupt(end, damage));
+        }
     }
 
     fn verify_checksum(&self) -> Result<()> {
@@ -56,12 +74,104 @@ impl Table {
     }
 }
 
+/// Goes through all blocks.
+struct Walk<'a> {
+    table: &'a Table,
+    position: BlockCursor,
+    /// The value blocks used last: newest and superseded values alternate.
+    values: [(Handle, Bytes); 2],
+    /// Offsets of value blocks that can't be read.
+    damaged: BTreeSet<u64>,
+    sums: Sums,
+}
+
+impl<'a> Walk<'a> {
+    fn new(table: &'a Table) -> Walk<'a> {
+        Walk {
+            table,
+            position: BlockCursor::default(),
+            values: Default::default(),
+            damaged: BTreeSet::new(),
+            sums: Sums { whole: true, ..Sums::default() },
+        }
+    }
+
+    fn verify_block(&mut self, block: usize, fault: &mut dyn FnMut(Error)) -> Result<()> {
+        let table = self.table;
+        let handle = table.index().handle(block).unwrap_or_default();
+        let corrupt = |damage| table.corrupt(handle, damage);
+        self.position.enter(table.key_block(handle, Caching::Bypass)?);
+        self.position.rewind(0).map_err(corrupt)?;
+        while self.position.next().map_err(corrupt)? {
+            let Some(&entry) = self.position.entry() else {
+                break;
+            };
+            let value_bytes = match self.value_bytes(entry.place, handle) {
+                Ok(value_bytes) => value_bytes,
+                Err(error) => {
+                    self.sums.whole = false;
+                    self.note_value_block(entry.place, handle, error, fault);
+                    0
+                }
+            };
+            let record = RecordRef {
+                key: self.position.key(),
+                version: entry.version,
+                tombstone: entry.tombstone,
+                header: self.position.block().header(&entry),
+            };
+            self.sums.add(table, record, value_bytes).map_err(corrupt)?;
+        }
+        self.sums.end_block(table, block).map_err(corrupt)
+    }
+
+    /// Length of the value at `place`, which is read.
+    fn value_bytes(&mut self, place: Place, handle: Handle) -> Result<usize> {
+        if place.len == 0 {
+            return Ok(0);
+        }
+        let values = self.table.value_block(self.position.block(), place, handle)?;
+        let [first, second] = &mut self.values;
+        if first.0 != values {
+            std::mem::swap(first, second);
+        }
+        if first.0 != values {
+            *first = (values, self.table.block(values, Caching::Bypass)?);
+        }
+        Ok(self.table.slice(values, &first.1, place)?.len())
+    }
+
+    /// Shows `fault` that a value can't be read, unless it is because of a block that it has been
+    /// shown already.
+    fn note_value_block(
+        &mut self,
+        place: Place,
+        handle: Handle,
+        error: Error,
+        fault: &mut dyn FnMut(Error),
+    ) {
+        let values = self.table.value_block(self.position.block(), place, handle);
+        if self.damaged.insert(values.unwrap_or(handle).offset) {
+            fault(error);
+        }
+    }
+
+    /// Goes on behind a block that can't be read, as the index says where that ends.
+    fn pass_over(&mut self, block: usize) {
+        self.sums.whole = false;
+        self.sums.block = BlockSums::default();
+        let summary = self.table.index().summary(block);
+        self.sums.last = summary.map(|summary| (summary.last_key.to_vec(), summary.last_version));
+    }
+}
+
 /// What the records say, to be compared with what is said about them.
 #[derive(Default)]
 struct Sums {
     properties: Properties,
-    /// How many blocks have begun; the last of them is under way.
-    blocks: usize,
+    /// Whether every record was seen with its value.
+    whole: bool,
+    /// The block under way.
     block: BlockSums,
     last: Option<(Vec<u8>, Version)>,
 }
@@ -79,13 +189,9 @@ impl Sums {
     fn add(
         &mut self,
         table: &Table,
-        block: usize,
         record: RecordRef<'_>,
         value_bytes: usize,
     ) -> std::result::Result<(), Damage> {
-        if block >= self.blocks {
-            self.end_block(table)?;
-        }
         let starts_key = self.check_order(record)?;
         if !table.may_contain(record.key) {
             return Err(Damage("the filter doesn't know a key"));
@@ -131,28 +237,27 @@ impl Sums {
 
     /// Compares what was seen of the block under way with the index's entry. Which records were
     /// newest isn't written, so its count of live keys can only be bounded.
-    fn end_block(&mut self, table: &Table) -> std::result::Result<(), Damage> {
-        if let Some(ended) = self.blocks.checked_sub(1) {
-            let listed = table.index().summary(ended);
-            let seen = self.last.as_ref().map(|(key, version)| BlockSummary {
-                last_key: key,
-                last_version: *version,
-                records: self.block.records,
-                keys: self.block.keys,
-                live: listed.map_or(0, |listed| listed.live.min(self.block.live_max)),
-                main_max: self.block.main_max,
-            });
-            if listed != seen {
-                return Err(Damage("the index doesn't describe its block"));
-            }
+    fn end_block(&mut self, table: &Table, block: usize) -> std::result::Result<(), Damage> {
+        let listed = table.index().summary(block);
+        let seen = self.last.as_ref().map(|(key, version)| BlockSummary {
+            last_key: key,
+            last_version: *version,
+            records: self.block.records,
+            keys: self.block.keys,
+            live: listed.map_or(0, |listed| listed.live.min(self.block.live_max)),
+            main_max: self.block.main_max,
+        });
+        if listed != seen {
+            return Err(Damage("the index doesn't describe its block"));
         }
-        self.blocks = self.blocks.saturating_add(1);
         self.block = BlockSums::default();
         Ok(())
     }
 
     fn compare(mut self, table: &Table) -> std::result::Result<(), Damage> {
-        self.end_block(table)?;
+        if !self.whole {
+            return Ok(());
+        }
         if let Some((key, _)) = self.last.take() {
             self.properties.largest_key = Bytes::from(key);
         }

@@ -116,28 +116,84 @@ pub(super) fn encode_record(number: FileNumber, offset: u64, edit: &Edit) -> Vec
 
 /// What the edits in a whole manifest amount to.
 pub(super) fn replay(bytes: &[u8], number: FileNumber) -> Result<Contents, Damage> {
+    let replayed = replay_each(bytes, number, &mut |_, _, _| {})?;
+    match replayed.damage {
+        Some(damage) => Err(damage),
+        None => Ok(replayed.contents),
+    }
+}
+
+/// What can be had of a manifest, whole or not.
+pub(super) struct Replayed {
+    /// What the edits before the end amount to.
+    pub(super) contents: Contents,
+    /// Where the last of them ends.
+    pub(super) end: u64,
+    /// Why the manifest is refused in spite of them.
+    pub(super) damage: Option<Damage>,
+}
+
+/// As [`replay`], but shows `each` edit that counts, with its offset and its length, and keeps what
+/// comes before damage.
+pub(super) fn replay_each(
+    bytes: &[u8],
+    number: FileNumber,
+    each: &mut dyn FnMut(u64, u64, &Edit),
+) -> Result<Replayed, Damage> {
     let (found, _) = decode_head(MANIFEST_MAGIC, bytes)?;
     if found != number {
         return Err(Damage::At(0, "carries another manifest's number"));
     }
     let mut contents = Contents::default();
     let mut offset = HEADER_BYTES;
+    let mut refused = None;
     while let Some((content, next)) = record_at(bytes, number, offset) {
-        let refused = |reason| Damage::At(offset as u64, reason);
-        contents.apply(&Edit::decode(content).map_err(refused)?).map_err(refused)?;
+        let taken = Edit::decode(content).and_then(|edit| contents.apply(&edit).map(|()| edit));
+        match taken {
+            Ok(edit) => each(offset as u64, next.saturating_sub(offset) as u64, &edit),
+            Err(reason) => {
+                refused = Some(reason);
+                break;
+            }
+        }
         offset = next;
     }
+    if refused.is_some() {
+        // An edit that is refused has left a part of its changes.
+        contents = replay_until(bytes, number, offset);
+    }
+    let reason = refused.or_else(|| refuse_end(bytes, number, offset));
+    let damage = reason.map(|reason| Damage::At(offset as u64, reason));
+    Ok(Replayed { contents, end: offset as u64, damage })
+}
+
+/// Why a manifest whose edits end at `offset` is damaged; `None` if it is whole or torn there.
+fn refuse_end(bytes: &[u8], number: FileNumber, offset: usize) -> Option<&'static str> {
     if offset == HEADER_BYTES {
-        return Err(Damage::At(offset as u64, "the first edit is damaged"));
+        return Some("the first edit is damaged");
     }
     let mut later = offset.saturating_add(RECORD_ALIGNMENT);
     while later < bytes.len() {
         if record_at(bytes, number, later).is_some() {
-            return Err(Damage::At(offset as u64, "an edit is damaged, and valid ones follow"));
+            return Some("an edit is damaged, and valid ones follow");
         }
         later = later.saturating_add(RECORD_ALIGNMENT);
     }
-    Ok(contents)
+    None
+}
+
+/// What the edits before `end` amount to, which have been taken once.
+fn replay_until(bytes: &[u8], number: FileNumber, end: usize) -> Contents {
+    let mut contents = Contents::default();
+    let mut offset = HEADER_BYTES;
+    while offset < end
+        && let Some((content, next)) = record_at(bytes, number, offset)
+    {
+        let taken = Edit::decode(content).and_then(|edit| contents.apply(&edit));
+        debug_assert!(taken.is_ok(), "it was taken before");
+        offset = next;
+    }
+    contents
 }
 
 /// The edit of a valid record, and where the next record starts.

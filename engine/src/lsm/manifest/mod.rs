@@ -14,6 +14,7 @@
 
 mod contents;
 mod edit;
+mod history;
 mod log;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ use retcd_vfs::{AppendFile, Vfs};
 
 pub use contents::{Contents, RunEntry};
 pub use edit::{Change, Edit};
+pub(crate) use history::current;
+pub use history::{Ending, History, Logged};
 
 use super::names;
 use crate::table::FileNumber;
@@ -48,9 +51,7 @@ pub enum Tier {
 /// [`Error::Io`] if `CURRENT` isn't there; [`Error::Corrupt`] and [`Error::Version`] as
 /// [`crate::Lsm::open`].
 pub fn read(vfs: &dyn Vfs, dir: &Path) -> Result<(FileNumber, Contents)> {
-    let current = names::current(dir);
-    let number = log::decode_current(&read_whole(vfs, &current)?);
-    let number = number.map_err(|damage| damage.at(&current))?;
+    let number = current(vfs, dir)?;
     let path = names::manifest(dir, number);
     let contents = decode(&path, &read_whole(vfs, &path)?, number)?;
     Ok((number, contents))
