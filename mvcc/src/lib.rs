@@ -28,6 +28,7 @@ mod record;
 mod resident;
 mod state;
 mod store;
+pub mod stored;
 mod txn;
 pub mod watch;
 mod wire;

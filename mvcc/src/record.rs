@@ -30,13 +30,13 @@ const _: () = assert!(3 * VARINT_BYTES_MAX <= HEADER_BYTES_MAX);
 
 /// What a pair says beside its key, its value and the revision of its last change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PairHeader {
+pub struct PairHeader {
     /// Main revision of the put that made the key.
-    pub(crate) create_revision: i64,
+    pub create_revision: i64,
     /// Puts since then, that one included.
-    pub(crate) version: i64,
+    pub version: i64,
     /// The attached lease, or zero.
-    pub(crate) lease: i64,
+    pub lease: i64,
 }
 
 impl PairHeader {
@@ -55,7 +55,10 @@ impl PairHeader {
     }
 
     /// The fields of a record in [`Keyspace::Kv`] that isn't a tombstone.
-    pub(crate) fn decode(record: &Record) -> Result<PairHeader> {
+    ///
+    /// # Errors
+    /// [`Error::Undecodable`].
+    pub fn decode(record: &Record) -> Result<PairHeader> {
         let mut rest = record.header.as_slice();
         let mut varint =
             || decode_varint(&mut rest).map(u64::cast_signed).map_err(|_| bad_pair_header());
@@ -126,7 +129,7 @@ pub(crate) fn key_value(record: Record) -> Result<KeyValue> {
 /// What a revision did to its key. The discriminants are on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum RevKind {
+pub enum RevKind {
     /// A put.
     Put = 0,
     /// A delete.
@@ -153,7 +156,10 @@ pub(crate) fn rev_record(version: Version, kind: RevKind, key: Bytes) -> Record 
 }
 
 /// What a record of [`Keyspace::Rev`] says was done.
-pub(crate) fn rev_kind(record: &Record) -> Result<RevKind> {
+///
+/// # Errors
+/// [`Error::Undecodable`].
+pub fn rev_kind(record: &Record) -> Result<RevKind> {
     match record.header.as_slice() {
         [0] => Ok(RevKind::Put),
         [1] => Ok(RevKind::Delete),

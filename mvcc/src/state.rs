@@ -24,15 +24,15 @@ pub(crate) const NEVER_COMPACTED: i64 = -1;
 
 /// What a member must know about its state before it reads any record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct State {
+pub struct State {
     /// Main revision of the last change.
-    pub(crate) revision: i64,
+    pub revision: i64,
     /// Reads below it are refused.
-    pub(crate) compacted: i64,
+    pub compacted: i64,
     /// Keys that exist at `revision`.
-    pub(crate) key_count: u64,
+    pub key_count: u64,
     /// Raft's membership, in whatever encoding the layer above chose.
-    pub(crate) conf_state: Bytes,
+    pub conf_state: Bytes,
 }
 
 impl Default for State {
@@ -59,8 +59,11 @@ impl State {
     }
 
     /// Reads a blob; an empty one is an empty store.
+    ///
+    /// # Errors
+    /// [`Error::Undecodable`].
     #[deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-    pub(crate) fn decode(blob: &Bytes) -> Result<State> {
+    pub fn decode(blob: &Bytes) -> Result<State> {
         if blob.is_empty() {
             return Ok(State::default());
         }

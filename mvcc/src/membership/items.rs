@@ -50,7 +50,7 @@ impl std::error::Error for UnknownItem {}
 
 /// What a stored item says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Item {
+pub(crate) enum Item {
     Member(Member),
     Removed(u64),
     Version(String),
@@ -77,7 +77,7 @@ impl Item {
     }
 
     /// Reads a stored item.
-    pub(super) fn parse(name: &Bytes, value: &[u8]) -> Result<Item, UnknownItem> {
+    pub(crate) fn parse(name: &Bytes, value: &[u8]) -> Result<Item, UnknownItem> {
         let unknown = || UnknownItem { name: name.clone() };
         let text = std::str::from_utf8(name).map_err(|_| unknown())?;
         let item = if let Some(digits) = text.strip_prefix(MEMBER_NAME_PREFIX) {

@@ -15,6 +15,7 @@ mod members;
 
 pub use change::{MemberChange, initial_conf_change};
 pub use ids::{cluster_id, member_id};
+pub(crate) use items::Item;
 pub use items::{
     CLUSTER_NAME_PREFIX, MEMBER_NAME_PREFIX, MetaItem, REMOVED_NAME_PREFIX, UnknownItem,
 };
