@@ -93,6 +93,30 @@ impl fmt::Display for Size {
     }
 }
 
+/// As [`Quoted`], but not more than so many bytes, and how many there are if there are more.
+pub(crate) struct Cut<'a>(pub(crate) &'a [u8], pub(crate) usize);
+
+impl fmt::Display for Cut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.get(..self.1) {
+            Some(start) if start.len() < self.0.len() => {
+                write!(f, "{}… ({} bytes)", Quoted(start), self.0.len())
+            }
+            _ => Quoted(self.0).fmt(f),
+        }
+    }
+}
+
+/// `1 record`, `2 records`.
+pub(crate) struct Count(pub(crate) u64, pub(crate) &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plural = if self.0 == 1 { "" } else { "s" };
+        write!(f, "{} {}{plural}", self.0, self.1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

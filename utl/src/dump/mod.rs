@@ -50,8 +50,13 @@ pub fn run(
             Err(error) => error.to_string(),
         },
         Command::Db(args) => match db::run(args, vfs, out) {
-            Ok(()) => return WHOLE,
+            Ok(true) => return WHOLE,
+            Ok(false) => return FAILED,
             Err(db::Error::Output(error)) if is_broken_pipe(&error) => return WHOLE,
+            Err(error) if error.is_usage() => {
+                let _ = writeln!(err, "etcd-dump: {error}");
+                return USAGE;
+            }
             Err(error) => error.to_string(),
         },
     };

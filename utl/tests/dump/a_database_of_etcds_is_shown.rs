@@ -124,7 +124,8 @@ fn what_is_wrong_is_told() {
     assert!(error(&file(&hashed), &[]).contains("the hash at the end isn't"));
     let vfs = MemVfs::new();
     vfs.create_dir_all(Path::new("snap.db/member/snap/db")).expect("memory");
-    assert!(error(&vfs, &[]).contains("tables can't be shown yet"));
+    assert!(error(&vfs, &[]).contains("there is no database here"));
     assert!(error(&MemVfs::new(), &[]).contains("snap.db"));
     assert_eq!(db(&file(&whole), &["--limit", "3"]).code, 2, "of what?");
+    assert_eq!(db(&file(&whole), &["--keys"]).code, 2, "it has buckets");
 }

@@ -1,6 +1,7 @@
 //! Random bytes in random places, as they are and with the checksums made right again: the program
 //! ends, says something in both forms, and changes nothing.
 
+use crate::database::{self, Database, VIEWS, files};
 use crate::support::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -84,6 +85,32 @@ fn reseal(bytes: &mut [u8], chain: Option<u32>, changes: &[(usize, usize, u8)]) 
     sum
 }
 
+/// Shows a database in all its ways.
+fn survive_database(vfs: &MemVfs) -> Result<(), TestCaseError> {
+    let all = files(vfs, "");
+    let before: Vec<_> = all.iter().map(|path| read(vfs, path)).collect();
+    for view in VIEWS {
+        let text = database::db(vfs, view);
+        let json = database::db(vfs, &[view, &["-w", "json"]].concat());
+        prop_assert_eq!(text.code, json.code, "{:?}", view);
+        prop_assert!(text.code <= 1, "{}", text.err);
+        prop_assert_eq!(json.json("fault").len(), text.lines_with("FAULT ").len());
+        let is_told = !json.json("fault").is_empty() || !json.err.is_empty();
+        prop_assert_eq!(is_told, json.code == 1, "{:?}: {}", view, json.out);
+    }
+    for table in files(vfs, ".sst") {
+        let name = table.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.expect("it has one");
+        for view in [&["--table", &name][..], &["--table", &name, "--blocks"]] {
+            prop_assert!(database::db(vfs, view).code <= 1);
+        }
+    }
+    prop_assert!(files(vfs, "") == all, "a file came or went");
+    let after: Vec<_> = all.iter().map(|path| read(vfs, path)).collect();
+    prop_assert!(before == after, "a file was changed");
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -113,5 +140,28 @@ proptest! {
             damage(&vfs, path, |bytes| chain = Some(reseal(bytes, chain, &changes)));
         }
         survive(&vfs)?;
+    }
+
+    #[test]
+    fn of_a_database(
+        changes in vec((any::<usize>(), any::<usize>(), 1..=255u8), 1..6),
+        cut in 0..6usize,
+        gone in 0..12usize,
+    ) {
+        let vfs = MemVfs::new();
+        drop(Database::small(&vfs, database::folder()));
+        let all = files(&vfs, "");
+        for (file, at, bits) in changes {
+            let path = &all[file % all.len()];
+            let mut bytes = read(&vfs, path);
+            let at = at % bytes.len();
+            bytes[at] ^= bits;
+            let kept = if cut == 0 { at + 1 } else { bytes.len() };
+            database::replace(&vfs, path, &bytes[..kept]);
+        }
+        if let Some(path) = all.get(gone) {
+            vfs.remove_file(path).expect("it is there");
+        }
+        survive_database(&vfs)?;
     }
 }

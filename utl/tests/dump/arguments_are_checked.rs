@@ -1,5 +1,6 @@
 //! What is wrong is said on standard error with exit code 2; help goes to standard output.
 
+use crate::database::{Database, db, folder};
 use crate::support::*;
 use retcd_vfs::{MemVfs, Vfs};
 use std::io::{self, Write};
@@ -19,6 +20,16 @@ fn wrong_arguments_are_named() {
         (&["wal", "d", "--prefix"], "--key"),
         (&["wal", "d", "--summary", "--groups-only"], "--groups-only"),
         (&["wal", "d", "--nonsense"], "--nonsense"),
+        (&["db"], "<PATH>"),
+        (&["db", "d", "--keys", "--space"], "--space"),
+        (&["db", "d", "--blocks"], "--table"),
+        (&["db", "d", "--table", "1g"], "--table"),
+        (&["db", "d", "--keys", "--prefix", ""], "empty"),
+        (&["db", "d", "--keys", "--prefix", "a", "--from", "b"], "--from"),
+        (&["db", "d", "--keyspace", "auth"], "lease"),
+        (&["db", "d", "--space", "--depth", "0"], "--depth"),
+        (&["db", "d", "--depth", "1"], "--space"),
+        (&["db", "d", "--keys", "--full", "--values"], "--values"),
         (&["nonsense"], "nonsense"),
         (&[], "Usage"),
     ] {
@@ -36,6 +47,10 @@ fn help_is_no_error() {
     assert!(ran.out.contains("wal"), "{}", ran.out);
     let ran = etcd_dump(&vfs, &["wal", "--help"]);
     for part in ["--from-index", "Exit code", "no lock is taken", "running member"] {
+        assert!(ran.out.contains(part), "{part} in {}", ran.out);
+    }
+    let ran = etcd_dump(&vfs, &["db", "--help"]);
+    for part in ["--space", "Exit code", "no lock is taken", "what fills my database?"] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
     assert_eq!(etcd_dump(&vfs, &["--version"]).out, "etcd-dump 0.1.0\n");
@@ -79,6 +94,26 @@ fn a_log_elsewhere_is_found() {
     }
 }
 
+#[test]
+fn flags_go_with_the_view_and_the_database_that_is_found() {
+    let vfs = MemVfs::new();
+    drop(Database::small(&vfs, folder()));
+    for (arguments, named) in [
+        (&["--bucket", "key"][..], "no buckets; see --keyspace"),
+        (&["--prefix", "a"], "goes with --keys"),
+        (&["--space", "--rev", "3"], "--rev goes with --keys"),
+        (&["--space", "--all-versions"], "--all-versions goes with"),
+        (&["--tables", "--limit", "3"], "--limit of what?"),
+        (&["--manifest", "--full"], "values go with"),
+        (&["--keys", "--depth", "1"], "go with --space"),
+        (&["--keys", "--blocks"], "goes with --table"),
+    ] {
+        let ran = db(&vfs, arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}");
+        assert!(ran.err.contains(named), "{arguments:?}: {}", ran.err);
+    }
+}
+
 /// A reader that goes away, or a disk that fills up, after some bytes.
 struct Closing {
     left: usize,
@@ -101,10 +136,11 @@ impl Write for Closing {
 fn a_reader_that_goes_away_is_no_error() {
     let vfs = MemVfs::new();
     fill(&mut create(&vfs), 1, 2, 1);
+    drop(Database::small(&vfs, folder()));
     for (kind, code) in [(io::ErrorKind::BrokenPipe, 0), (io::ErrorKind::StorageFull, 1)] {
         for form in ["text", "json"] {
-            for left in [0, 10, 300, 900] {
-                let arguments = ["etcd-dump", "wal", "data", "-w", form];
+            for (what, left) in [("wal", 0), ("wal", 10), ("wal", 300), ("wal", 900), ("db", 9)] {
+                let arguments = ["etcd-dump", what, "data", "-w", form];
                 let arguments = arguments.iter().map(Into::into);
                 let mut err = Vec::new();
                 let mut out = Closing { left, kind };

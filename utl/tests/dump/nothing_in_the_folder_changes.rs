@@ -2,6 +2,7 @@
 //! written and where a member holds the lock.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use crate::database::{Database, VIEWS};
 use crate::support::{IDENTITY, etcd_dump, fill, options};
 use retcd_raft_glue::DataDir;
 use retcd_vfs::{RealVfs, Vfs};
@@ -39,14 +40,29 @@ fn with_a_member_that_runs() {
     let mut log =
         Log::create(vfs, held.log(), options(), IDENTITY, SnapshotMark::default()).unwrap();
     fill(&mut log, 1, 9, 1);
+    let mut database = Database::small(&RealVfs, held.engine());
+    database.delete("single");
     let before = picture(root.path());
+    let data = root.path().to_str().unwrap();
     for form in ["text", "json"] {
-        let ran = etcd_dump(&RealVfs, &["wal", root.path().to_str().unwrap(), "-w", form]);
+        let ran = etcd_dump(&RealVfs, &["wal", data, "-w", form]);
         assert_eq!(ran.code, 0, "{}", ran.err);
+        for view in VIEWS {
+            let ran = etcd_dump(&RealVfs, &[&["db", data, "-w", form], view].concat());
+            assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        }
     }
+    let ran = etcd_dump(&RealVfs, &["db", data, "--keys"]);
+    assert_eq!(ran.lines_with("single").len(), 1, "it is gone in memory only");
+    let ran = etcd_dump(&RealVfs, &["db", data]);
+    assert_eq!(ran.lines_with("a member seems to run on it").len(), 1, "{}", ran.out);
     assert_eq!(picture(root.path()), before);
     // The member goes on.
     fill(&mut log, 10, 11, 1);
+    database.flush();
+    drop((database, log, held));
+    let ran = etcd_dump(&RealVfs, &["db", data]);
+    assert_eq!(ran.lines_with("a member seems to run on it").len(), 0, "{}", ran.out);
 }
 
 #[test]
@@ -58,10 +74,21 @@ fn where_nothing_may_be_written() {
     let mut log = Log::create(vfs, &dir, options(), IDENTITY, SnapshotMark::default()).unwrap();
     fill(&mut log, 1, 9, 1);
     log.close().unwrap();
-    for path in picture(&dir).into_keys() {
-        fs::set_permissions(path, fs::Permissions::from_mode(0o400)).unwrap();
+    let engine = root.path().join("engine");
+    drop(Database::small(&RealVfs, &engine));
+    for dir in [&dir, &engine] {
+        for path in picture(dir).into_keys() {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o400)).unwrap();
+        }
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o500)).unwrap();
     }
-    fs::set_permissions(&dir, fs::Permissions::from_mode(0o500)).unwrap();
+    for view in VIEWS {
+        let before = picture(&engine);
+        let path = engine.to_str().unwrap();
+        let ran = etcd_dump(&RealVfs, &[&["db", path], view].concat());
+        assert_eq!((ran.code, picture(&engine) == before), (0, true), "{}{}", ran.out, ran.err);
+    }
+    fs::set_permissions(&engine, fs::Permissions::from_mode(0o700)).unwrap();
     let before = picture(&dir);
     let ran = etcd_dump(&RealVfs, &["wal", dir.to_str().unwrap(), "--summary"]);
     assert_eq!(picture(&dir), before);

@@ -7,7 +7,7 @@ use super::line::{
 };
 use super::place::Source;
 use super::summary::{Biggest, Summary};
-use crate::notation::{Quoted, Size};
+use crate::notation::{Count, Quoted, Size};
 use retcd_wal::{Flushed, HardState, SnapshotMark};
 use std::fmt;
 use std::io::{self, Write};
@@ -285,16 +285,6 @@ fn write_recovered(out: &mut dyn Write, found: &Recovered) -> io::Result<()> {
     match &found.discards {
         Some(name) => writeln!(out, "  {name} was never finished: it is removed at start"),
         None => Ok(()),
-    }
-}
-
-/// `1 record`, `2 records`.
-struct Count(u64, &'static str);
-
-impl fmt::Display for Count {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.0 == 1 { "" } else { "s" };
-        write!(f, "{} {}{plural}", self.0, self.1)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `etcd-dump db`: what is in a database of etcd's or in a snapshot, and nothing is changed.
+//! What is in a database of etcd's or in a snapshot.
 //!
 //! The file is bbolt's: buckets of pairs. Without a bucket's name the whole file is read: each page
 //! is checked to be used once, keys to ascend, and the hash behind a snapshot to be right. With
@@ -7,7 +7,10 @@
 //!
 //! Memory is one path of pages, and a bit for each page of the file.
 
-use crate::notation::{Quoted, base64};
+use super::Error;
+use super::args::BoltView;
+use super::output::Output;
+use crate::notation::{Cut, Quoted, base64};
 use bytes::Bytes;
 use prost::Message;
 use retcd_api::leasepb::Lease;
@@ -17,10 +20,7 @@ use retcd_vfs::Vfs;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
-
-/// Bytes of a value that text shows unless all are asked for.
-const VALUE_BYTES_SHOWN: usize = 64;
+use std::path::Path;
 
 /// Bytes of the hash behind a snapshot; the file itself has a multiple of [`SECTOR`] bytes.
 const HASH_BYTES: usize = 32;
@@ -32,117 +32,20 @@ const PIECE_BYTES: usize = 1 << 20;
 /// Bytes of a revision as a key: main, `_`, sub; a `t` more for a deletion.
 const REVISION_BYTES: usize = 17;
 
-/// Shows a database of etcd's: its buckets, or the pairs in one of them
-///
-/// FILE is etcd's `member/snap/db`, a snapshot that was saved, or a data directory of etcd's. A
-/// member must not run on it meanwhile.
-///
-/// Exit code: 0 whole, 1 damaged or unreadable, 2 wrong arguments.
-#[derive(clap::Args)]
-pub(super) struct Args {
-    /// A database, a snapshot, or etcd's data directory
-    #[arg(value_name = "FILE")]
-    path: PathBuf,
-    /// Print the pairs in this bucket
-    #[arg(long, value_name = "NAME")]
-    bucket: Option<String>,
-    /// Print so many pairs at most
-    #[arg(long, value_name = "N", requires = "bucket")]
-    limit: Option<usize>,
-    /// Print values whole
-    #[arg(long, requires = "bucket")]
-    full: bool,
-    /// How to print
-    #[arg(short, long, value_name = "FORMAT", default_value = "text")]
-    write_out: Format,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Format {
-    /// For people
-    Text,
-    /// An object in each line
-    Json,
-}
-
-/// Why there is nothing, or nothing more, to print.
-#[derive(Debug)]
-pub(super) enum Error {
-    /// The file can't be read or is damaged.
-    Database(retcd_engine::Error),
-    /// A file can't be read.
-    Io(PathBuf, io::Error),
-    /// It is a folder of this program's own engine.
-    OwnEngine(PathBuf),
-    /// There is no bucket of this name.
-    NoBucket(PathBuf, String),
-    /// The hash behind the snapshot isn't the file's.
-    WrongHash(PathBuf),
-    /// Nobody reads on.
-    Output(io::Error),
-}
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Error::Database(error) => error.fmt(f),
-            Error::Io(path, source) => write!(f, "{}: {source}", path.display()),
-            Error::OwnEngine(path) => write!(
-                f,
-                "{}: a folder, not a bbolt file: retcd's own tables can't be shown yet; save a \
-                 snapshot and name that",
-                path.display()
-            ),
-            Error::NoBucket(path, name) => {
-                write!(f, "{}: there is no bucket {name}", path.display())
-            }
-            Error::WrongHash(path) => {
-                write!(f, "{}: the hash at the end isn't that of what is before", path.display())
-            }
-            Error::Output(source) => write!(f, "output: {source}"),
-        }
-    }
-}
-
-impl From<io::Error> for Error {
-    fn from(source: io::Error) -> Error {
-        Error::Output(source)
-    }
-}
-
-impl From<retcd_engine::Error> for Error {
-    fn from(source: retcd_engine::Error) -> Error {
-        Error::Database(source)
-    }
-}
-
-/// Prints what `args` ask for.
-pub(super) fn run(args: &Args, vfs: &dyn Vfs, out: &mut dyn Write) -> Result<(), Error> {
-    let path = find(vfs, &args.path)?;
-    let database = Database::open(vfs, &path)?;
-    match &args.bucket {
-        None => summary(args, vfs, &database, out)?,
-        Some(name) => {
-            let bucket = database.bucket(name.as_bytes())?;
-            let bucket = bucket.ok_or_else(|| Error::NoBucket(path, name.clone()))?;
-            pairs(args, &database, name, &bucket, out)?;
-        }
-    }
-    Ok(out.flush()?)
-}
-
-/// The file that is meant.
-fn find(vfs: &dyn Vfs, path: &Path) -> Result<PathBuf, Error> {
-    let is_folder = |path: &Path| vfs.list(path).is_ok();
-    if !is_folder(path) {
-        return Ok(path.to_owned());
-    }
-    let within = path.join("member/snap/db");
-    let is_there = vfs.exists(&within).map_err(|e| Error::Io(within.clone(), e))?;
-    match is_there && !is_folder(&within) {
-        true => Ok(within),
-        false => Err(Error::OwnEngine(path.to_owned())),
-    }
+/// Prints what `view` asks for of the file `path`.
+pub(super) fn run(
+    view: BoltView,
+    vfs: &dyn Vfs,
+    path: &Path,
+    output: &mut Output<'_>,
+) -> Result<(), Error> {
+    let database = Database::open(vfs, path)?;
+    let Some(name) = &view.bucket else {
+        return summary(vfs, &database, output);
+    };
+    let bucket = database.bucket(name.as_bytes())?;
+    let bucket = bucket.ok_or_else(|| Error::NoBucket(path.to_owned(), name.clone()))?;
+    pairs(&view, &database, name, &bucket, output)
 }
 
 /// What one bucket holds.
@@ -154,12 +57,7 @@ struct Count {
     value_bytes: u64,
 }
 
-fn summary(
-    args: &Args,
-    vfs: &dyn Vfs,
-    database: &Database,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
+fn summary(vfs: &dyn Vfs, database: &Database, output: &mut Output<'_>) -> Result<(), Error> {
     let usage = database.verify()?;
     let is_hashed = check_hash(vfs, database)?;
     let mut counts = Vec::new();
@@ -178,9 +76,9 @@ fn summary(
         }
         counts.push(count);
     }
-    match args.write_out {
-        Format::Json => summary_json(database, usage, is_hashed, &counts, out)?,
-        Format::Text => summary_text(database, usage, is_hashed, &counts, out)?,
+    match output.is_json() {
+        true => summary_json(database, usage, is_hashed, &counts, output.raw())?,
+        false => summary_text(database, usage, is_hashed, &counts, output.raw())?,
     }
     Ok(())
 }
@@ -272,13 +170,13 @@ fn check_hash(vfs: &dyn Vfs, database: &Database) -> Result<bool, Error> {
 }
 
 fn pairs(
-    args: &Args,
+    view: &BoltView,
     database: &Database,
     name: &str,
     bucket: &Bucket,
-    out: &mut dyn Write,
+    output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    for pair in bucket.entries(database)?.take(args.limit.unwrap_or(usize::MAX)) {
+    for pair in bucket.entries(database)?.take(view.limit) {
         let (key, entry) = pair?;
         let value = match entry {
             // It has the hash of a password.
@@ -287,12 +185,10 @@ fn pairs(
             Entry::Bucket(_) => Bytes::from_static(b"(a bucket)"),
         };
         let decoded = decode(name, &key, &value);
-        match args.write_out {
-            Format::Json => writeln!(out, "{}", pair_json(name, &key, &value, decoded))?,
-            Format::Text => {
-                let shown = if args.full { usize::MAX } else { VALUE_BYTES_SHOWN };
-                writeln!(out, "{}", pair_text(&key, &value, decoded, shown))?;
-            }
+        let (is_json, out) = (output.is_json(), output.raw());
+        match is_json {
+            true => writeln!(out, "{}", pair_json(name, &key, &value, decoded))?,
+            false => writeln!(out, "{}", pair_text(&key, &value, decoded, view.value_bytes))?,
         }
     }
     Ok(())
@@ -322,12 +218,7 @@ fn decode(bucket: &str, key: &Bytes, value: &Bytes) -> Option<Decoded> {
 }
 
 fn pair_text(key: &Bytes, value: &Bytes, decoded: Option<Decoded>, shown: usize) -> String {
-    let cut = |value: &[u8]| match value.get(..shown) {
-        Some(start) if start.len() < value.len() => {
-            format!("{}… ({} bytes)", Quoted(start), value.len())
-        }
-        _ => Quoted(value).to_string(),
-    };
+    let cut = |value| Cut(value, shown);
     match decoded {
         Some(Decoded::Version { main, sub, is_deleted: true, pair }) => {
             format!("{main}.{sub} delete {}", Quoted(&pair.key))

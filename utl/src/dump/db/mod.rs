@@ -1,0 +1,157 @@
+//! `etcd-dump db`: what a member's database holds, and nothing is changed.
+//!
+//! 1. [`Place`] finds out what is meant: a folder of our own engine, or a file in bbolt's format.
+//! 2. Each view of a database is a file here: it reads, and prints lines as it goes.
+//! 3. What can't be read is printed as a fault, left out, and makes the exit code 1.
+//!
+//! Files are only opened for reading and no lock is taken. Memory doesn't grow with the number of
+//! keys but for the indexes and filters of tables, some bytes for each key, where a view reads
+//! across tables.
+
+mod args;
+mod blocks;
+mod bolt;
+mod fault;
+mod keys;
+mod manifest;
+mod output;
+mod place;
+mod properties;
+mod reading;
+mod record;
+mod space;
+mod state;
+mod summary;
+mod tables;
+mod verify;
+
+pub(super) use args::Args;
+
+use args::View;
+use output::Output;
+use place::Place;
+use retcd_engine::lsm::inspect::Folder;
+use retcd_engine::lsm::manifest::Ending;
+use retcd_vfs::Vfs;
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+/// Why there is nothing, or nothing more, to print.
+#[derive(Debug)]
+pub(super) enum Error {
+    /// The file can't be read or is damaged.
+    Database(retcd_engine::Error),
+    /// A file can't be read.
+    Io(PathBuf, io::Error),
+    /// There is nothing of a database in the folder.
+    NoDatabase(PathBuf),
+    /// A flag that isn't for what is at this place, and what to do.
+    Flag(PathBuf, &'static str),
+    /// There is no bucket of this name.
+    NoBucket(PathBuf, String),
+    /// The manifest names no table of this number.
+    NoTable(PathBuf, u64),
+    /// The revision can't be read; the compacted and the newest one.
+    NoRevision {
+        /// What was asked for.
+        asked: u64,
+        /// Nothing below this is there.
+        compacted: u64,
+        /// The newest one.
+        newest: u64,
+    },
+    /// The hash behind the snapshot isn't the file's.
+    WrongHash(PathBuf),
+    /// Nobody reads on.
+    Output(io::Error),
+}
+
+impl Error {
+    /// Whether the arguments are to blame.
+    pub(super) fn is_usage(&self) -> bool {
+        matches!(self, Error::Flag(..))
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Error::Database(error) => error.fmt(f),
+            Error::Io(path, source) => write!(f, "{}: {source}", path.display()),
+            Error::NoDatabase(path) => {
+                write!(f, "{}: there is no database here", path.display())
+            }
+            Error::Flag(path, what) => write!(f, "{}: {what}", path.display()),
+            Error::NoBucket(path, name) => {
+                write!(f, "{}: there is no bucket {name}", path.display())
+            }
+            Error::NoTable(path, number) => write!(
+                f,
+                "{}: the manifest names no table {number:016x}; --tables lists them",
+                path.display()
+            ),
+            Error::NoRevision { asked, compacted, newest } => write!(
+                f,
+                "revision {asked} can't be read: {compacted} is the compacted one, {newest} the \
+                 newest that is flushed"
+            ),
+            Error::WrongHash(path) => {
+                write!(f, "{}: the hash at the end isn't that of what is before", path.display())
+            }
+            Error::Output(source) => write!(f, "output: {source}"),
+        }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(source: io::Error) -> Error {
+        Error::Output(source)
+    }
+}
+
+impl From<retcd_engine::Error> for Error {
+    fn from(source: retcd_engine::Error) -> Error {
+        Error::Database(source)
+    }
+}
+
+/// Prints what `args` ask for. Says whether everything could be read and is whole.
+pub(super) fn run(args: &Args, vfs: &dyn Vfs, out: &mut dyn Write) -> Result<bool, Error> {
+    let place = Place::find(vfs, &args.path)?;
+    let mut output = Output::new(args.format(), out);
+    match &place {
+        Place::Bolt(path) => bolt::run(args.bolt_view(path)?, vfs, path, &mut output)?,
+        Place::Engine { dir, is_held } => {
+            let view = args.engine_view(dir)?;
+            let folder = Folder::read(vfs, dir)?;
+            engine(&view, &folder, *is_held, &mut output)?;
+        }
+    }
+    output.finish()
+}
+
+/// Shows a folder of our own engine.
+fn engine(
+    view: &View,
+    folder: &Folder<'_>,
+    is_held: bool,
+    output: &mut Output<'_>,
+) -> Result<(), Error> {
+    for error in &folder.faults {
+        output.fault(error)?;
+    }
+    if let Ending::Damaged(error) = &folder.history.ending {
+        output.fault(error)?;
+    }
+    match view {
+        View::Summary => summary::show(folder, is_held, output),
+        View::Manifest => manifest::show(folder, output),
+        View::Tables => tables::show_all(folder, output),
+        View::Table(number) => tables::show_one(folder, *number, output),
+        View::Blocks(number) => blocks::show(folder, *number, output),
+        View::Keys(asked) => keys::show(folder, asked, output),
+        View::Keyspace(asked) => record::show(folder, asked, output),
+        View::Space(asked) => space::show(folder, asked, output),
+        View::Verify => verify::show(folder, is_held, output),
+    }
+}

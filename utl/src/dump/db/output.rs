@@ -1,0 +1,131 @@
+//! Lines in one of two forms, and how many of them were faults.
+
+use super::Error;
+use super::args::Format;
+use super::fault::Fault;
+use crate::notation::{Size, base64};
+use bytes::Bytes;
+use retcd_engine::Keyspace;
+use serde::{Serialize, Serializer};
+use std::io::{self, Write};
+
+/// Something to print: an object in JSON, which has its `type`, or text.
+pub(super) trait Line: Serialize {
+    /// The text, which ends with a line's end.
+    fn text(&self, out: &mut dyn Write) -> io::Result<()>;
+}
+
+/// Where lines go.
+pub(super) struct Output<'a> {
+    format: Format,
+    out: &'a mut dyn Write,
+    faults: u64,
+}
+
+impl<'a> Output<'a> {
+    pub(super) fn new(format: Format, out: &'a mut dyn Write) -> Output<'a> {
+        Output { format, out, faults: 0 }
+    }
+
+    pub(super) fn print(&mut self, line: &impl Line) -> Result<(), Error> {
+        match self.format {
+            Format::Text => line.text(self.out)?,
+            Format::Json => {
+                serde_json::to_writer(&mut self.out, line).map_err(io::Error::from)?;
+                self.out.write_all(b"\n")?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints what doesn't hold, and counts it.
+    pub(super) fn fault(&mut self, fault: impl Into<Fault>) -> Result<(), Error> {
+        self.faults += 1;
+        self.print(&fault.into())
+    }
+
+    /// How many faults there were.
+    pub(super) fn faults(&self) -> u64 {
+        self.faults
+    }
+
+    pub(super) fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// An empty line in text.
+    pub(super) fn gap(&mut self) -> Result<(), Error> {
+        if self.format == Format::Text {
+            self.out.write_all(b"\n")?;
+        }
+        Ok(())
+    }
+
+    /// Where lines that aren't of this kind are written.
+    pub(super) fn raw(&mut self) -> &mut dyn Write {
+        self.out
+    }
+
+    /// Says whether there were no faults.
+    pub(super) fn finish(self) -> Result<bool, Error> {
+        self.out.flush()?;
+        Ok(self.faults == 0)
+    }
+}
+
+/// The faults of something that goes through files and can't print meanwhile.
+#[derive(Default)]
+pub(super) struct Faults(Vec<retcd_engine::Error>);
+
+impl Faults {
+    pub(super) fn take_in(&mut self, error: retcd_engine::Error) {
+        self.0.push(error);
+    }
+
+    pub(super) fn print(self, output: &mut Output<'_>) -> Result<(), Error> {
+        self.0.iter().try_for_each(|error| output.fault(error))
+    }
+}
+
+/// Bytes in JSON: base64.
+pub(super) fn bytes<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&base64(bytes))
+}
+
+/// As [`bytes`], if there are some.
+pub(super) fn maybe_bytes<S: Serializer>(
+    bytes: &Option<Bytes>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    bytes.as_ref().map(|bytes| base64(bytes)).serialize(serializer)
+}
+
+/// A keyspace's name.
+pub(super) fn name_of(keyspace: Keyspace) -> &'static str {
+    match keyspace {
+        Keyspace::Kv => "kv",
+        Keyspace::Rev => "rev",
+        Keyspace::Lease => "lease",
+        Keyspace::Meta => "meta",
+    }
+}
+
+/// A keyspace in JSON.
+pub(super) fn keyspace_name<S: Serializer>(
+    keyspace: &Keyspace,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(name_of(*keyspace))
+}
+
+/// A number of bytes, and in a larger unit if there is one.
+pub(super) fn bytes_and_size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} bytes"),
+        _ => format!("{bytes} bytes ({})", Size(bytes)),
+    }
+}
+
+/// All keyspaces.
+pub(super) const KEYSPACES: [Keyspace; 4] =
+    [Keyspace::Kv, Keyspace::Rev, Keyspace::Lease, Keyspace::Meta];

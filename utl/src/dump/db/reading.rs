@@ -1,0 +1,171 @@
+//! Records across tables, as far as they can be read: what is damaged is named, its table is left
+//! out from there on, and reading goes on with the key where it was.
+//!
+//! Where a table is left out, versions that it superseded may be shown as newest. The fault before
+//! says so.
+
+use super::Error;
+use super::args::Range;
+use super::output::{Faults, Output};
+use bytes::Bytes;
+use retcd_engine::lsm::inspect::{Folder, Seen, Tables};
+use retcd_engine::{Cursor, Direction, Keyspace, Projection, Record, Version, View};
+
+/// What to read.
+pub(super) struct Scan<'a> {
+    pub(super) keyspace: Keyspace,
+    pub(super) range: &'a Range,
+    /// Nothing newer.
+    pub(super) at: Version,
+    /// All versions, tombstones too, or of each key the newest one unless the key is gone.
+    pub(super) all_versions: bool,
+    pub(super) projection: Projection,
+}
+
+impl Scan<'_> {
+    fn cursor<'v>(
+        &self,
+        view: &'v dyn View,
+        start: &[u8],
+    ) -> retcd_engine::Result<Box<dyn Cursor + 'v>> {
+        let range = self.range.from(start);
+        match self.all_versions {
+            true => view.versions(self.keyspace, range, self.projection),
+            false => view.scan(self.keyspace, range, self.at, Direction::Forward, self.projection),
+        }
+    }
+}
+
+/// Where reading is: behind this record.
+#[derive(Default)]
+struct Place(Option<(Bytes, Version)>);
+
+impl Place {
+    fn key(&self) -> Bytes {
+        self.0.as_ref().map(|(key, _)| key.clone()).unwrap_or_default()
+    }
+
+    /// Whether a record was met before, on the way that ended at damage.
+    fn is_passed(&self, key: &[u8], version: Version, all_versions: bool) -> bool {
+        let passed = |(at, last): &(Bytes, Version)| {
+            *key < **at || (*key == **at && (!all_versions || version >= *last))
+        };
+        self.0.as_ref().is_some_and(passed)
+    }
+}
+
+/// Reads on from `place` and leaves there where it is. The outer error is that of the tables.
+fn read_on(
+    view: &dyn View,
+    scan: &Scan<'_>,
+    place: &mut Place,
+    output: &mut Output<'_>,
+    each: &mut dyn FnMut(&mut Output<'_>, Record) -> Result<bool, Error>,
+) -> retcd_engine::Result<Result<(), Error>> {
+    let mut cursor = scan.cursor(view, &place.key())?;
+    let mut resumes = place.0.is_some();
+    while let Some(record) = cursor.next()? {
+        resumes &= place.is_passed(&record.key, record.version, scan.all_versions);
+        if resumes || record.version > scan.at {
+            continue;
+        }
+        *place = Place(Some((record.key.clone(), record.version)));
+        match each(output, record) {
+            Ok(true) => {}
+            Ok(false) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// Open tables.
+pub(super) struct Reading {
+    tables: Tables,
+}
+
+impl Reading {
+    /// Opens the tables of `keyspaces`, and prints which can't be.
+    pub(super) fn open(
+        folder: &Folder<'_>,
+        keyspaces: &[Keyspace],
+        output: &mut Output<'_>,
+    ) -> Result<Reading, Error> {
+        let mut faults = Faults::default();
+        let tables = Tables::open(folder, keyspaces, &mut |error| faults.take_in(error));
+        faults.print(output)?;
+        Ok(Reading { tables })
+    }
+
+    /// Reads over what is open. An error isn't passed over.
+    pub(super) fn view(&self) -> Box<dyn View> {
+        self.tables.view()
+    }
+
+    /// Shows each record that `scan` finds, until `each` says that it is enough.
+    pub(super) fn each(
+        &mut self,
+        scan: &Scan<'_>,
+        output: &mut Output<'_>,
+        each: &mut dyn FnMut(&mut Output<'_>, Record) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        let mut place = Place::default();
+        loop {
+            let view = self.tables.view();
+            let error = match read_on(&*view, scan, &mut place, output, each) {
+                Ok(done) => return done,
+                Err(error) => error,
+            };
+            output.fault(&error)?;
+            if !self.tables.leave_out(&error) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Shows each version of `keyspace` with what it takes on disk.
+    pub(super) fn walk(
+        &mut self,
+        keyspace: Keyspace,
+        range: &Range,
+        output: &mut Output<'_>,
+        each: &mut dyn FnMut(Seen<'_>),
+    ) -> Result<(), Error> {
+        let (mut key, mut version) = (Vec::new(), None);
+        loop {
+            let error = match self.walk_on(keyspace, range, &mut key, &mut version, each) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            output.fault(&error)?;
+            if !self.tables.leave_out(&error) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Walks from behind (`key`, `version`), and leaves there where it is.
+    fn walk_on(
+        &self,
+        keyspace: Keyspace,
+        range: &Range,
+        key: &mut Vec<u8>,
+        version: &mut Option<Version>,
+        each: &mut dyn FnMut(Seen<'_>),
+    ) -> retcd_engine::Result<()> {
+        let mut walk = self.tables.walk(keyspace, range.from(key))?;
+        let mut resumes = version.is_some();
+        while let Some(seen) = walk.next()? {
+            let record = seen.record;
+            if resumes && record.key == *key && Some(record.version) >= *version {
+                continue;
+            }
+            resumes = false;
+            key.clear();
+            key.extend_from_slice(record.key);
+            *version = Some(record.version);
+            each(seen);
+        }
+        Ok(())
+    }
+}

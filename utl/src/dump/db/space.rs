@@ -1,0 +1,360 @@
+//! What fills the database: keys, versions and bytes by prefix.
+//!
+//! 1. Versions come keys ascending, with what each takes on disk; no value is read.
+//! 2. A key belongs to the prefix that its first parts make. Prefixes that the walk is inside of
+//!    lie on a stack, since `/a/` goes on after `/a/b/`; one is complete when the walk leaves it.
+//! 3. Of the complete ones the largest are kept; the others are summed up.
+
+use super::Error;
+use super::args::{Range, Space};
+use super::output::{KEYSPACES, Line, Output, bytes, name_of};
+use super::reading::Reading;
+use super::summary::runs_of;
+use crate::notation::{Count, Cut};
+use bytes::Bytes;
+use retcd_engine::Keyspace;
+use retcd_engine::lsm::inspect::{Folder, Seen};
+use serde::Serialize;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+use std::io::{self, Write};
+
+/// Bytes of a prefix that text shows.
+const PREFIX_BYTES_SHOWN: usize = 120;
+
+/// Prints the largest prefixes, then the rest.
+pub(super) fn show(
+    folder: &Folder<'_>,
+    asked: &Space,
+    output: &mut Output<'_>,
+) -> Result<(), Error> {
+    let mut reading = Reading::open(folder, &[Keyspace::Kv], output)?;
+    let mut tally = Tally::new(asked);
+    reading.walk(Keyspace::Kv, &asked.range, output, &mut |seen| tally.add(seen))?;
+    let Tallied { largest, others, prefixes_left, total } = tally.finish();
+    let everything = folder_bytes(folder);
+    if !output.is_json() {
+        write_head(output.raw())?;
+    }
+    for row in &largest {
+        let what = What::Prefix { prefix: row.prefix.clone() };
+        output.print(&SpaceLine::of(what, &row.sums, everything))?;
+    }
+    if prefixes_left > 0 {
+        let what = What::OtherPrefixes { prefixes: prefixes_left };
+        output.print(&SpaceLine::of(what, &others, everything))?;
+    }
+    output.print(&SpaceLine::of(What::AllKeys {}, &total, everything))?;
+    output.gap()?;
+    let stored = total.stored_bytes.round() as u64;
+    rest(folder, stored, everything, asked.range.is_all(), output)
+}
+
+/// Prints what else takes room: in the tables of pairs besides records, and other keyspaces.
+fn rest(
+    folder: &Folder<'_>,
+    stored: u64,
+    everything: u64,
+    is_all: bool,
+    output: &mut Output<'_>,
+) -> Result<(), Error> {
+    for keyspace in KEYSPACES {
+        let bytes = keyspace_bytes(folder, keyspace);
+        let (what, bytes) = match keyspace {
+            Keyspace::Kv if !is_all => continue,
+            Keyspace::Kv => ("indexes and filters of pairs", bytes.saturating_sub(stored)),
+            Keyspace::Rev => ("history for watches", bytes),
+            Keyspace::Lease => ("keys attached to leases", bytes),
+            Keyspace::Meta => ("leases, alarms, members", bytes),
+        };
+        let percent = percent(bytes as f64, everything);
+        output.print(&RestLine { keyspace: name_of(keyspace), what, bytes, percent })?;
+    }
+    Ok(())
+}
+
+fn keyspace_bytes(folder: &Folder<'_>, keyspace: Keyspace) -> u64 {
+    let tables = runs_of(folder, keyspace).flat_map(|(_, run)| &run.tables);
+    tables.fold(0, |sum, file| sum.saturating_add(file.file_bytes))
+}
+
+fn folder_bytes(folder: &Folder<'_>) -> u64 {
+    KEYSPACES.iter().fold(0, |sum, &keyspace| sum.saturating_add(keyspace_bytes(folder, keyspace)))
+}
+
+/// Sums over records.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+struct Sums {
+    /// Keys that exist.
+    keys: u64,
+    /// Versions, deletions among them.
+    versions: u64,
+    /// Bytes of keys and values, of all versions.
+    key_bytes: u64,
+    value_bytes: u64,
+    /// Bytes of keys and values of versions that a newer one took the place of, and of deletions.
+    superseded_bytes: u64,
+    /// Share of the files' blocks.
+    stored_bytes: f64,
+}
+
+impl Sums {
+    fn add(&mut self, other: &Sums) {
+        self.keys += other.keys;
+        self.versions += other.versions;
+        self.key_bytes += other.key_bytes;
+        self.value_bytes += other.value_bytes;
+        self.superseded_bytes += other.superseded_bytes;
+        self.stored_bytes += other.stored_bytes;
+    }
+}
+
+/// A prefix and the keys that belong to it.
+#[derive(Debug)]
+struct Row {
+    prefix: Bytes,
+    sums: Sums,
+}
+
+impl Ord for Row {
+    /// The larger one is greater; of equals, the one that comes first in the order of keys.
+    fn cmp(&self, other: &Row) -> Ordering {
+        let (mine, theirs) = (self.sums.stored_bytes, other.sums.stored_bytes);
+        mine.total_cmp(&theirs).then_with(|| other.prefix.cmp(&self.prefix))
+    }
+}
+
+impl PartialOrd for Row {
+    fn partial_cmp(&self, other: &Row) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Row) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Row {}
+
+/// See the module's text.
+struct Tally<'a> {
+    asked: &'a Space,
+    /// The last key, and whether there was one.
+    key: Vec<u8>,
+    started: bool,
+    /// Prefixes that the walk is inside of, each within the one before.
+    inside: Vec<Row>,
+    /// The largest that are complete.
+    largest: BinaryHeap<Reverse<Row>>,
+    others: Sums,
+    prefixes_left: u64,
+    total: Sums,
+}
+
+/// What comes out.
+struct Tallied {
+    /// Largest first.
+    largest: Vec<Row>,
+    others: Sums,
+    prefixes_left: u64,
+    total: Sums,
+}
+
+impl<'a> Tally<'a> {
+    fn new(asked: &'a Space) -> Tally<'a> {
+        Tally {
+            asked,
+            key: Vec::new(),
+            started: false,
+            inside: Vec::new(),
+            largest: BinaryHeap::new(),
+            others: Sums::default(),
+            prefixes_left: 0,
+            total: Sums::default(),
+        }
+    }
+
+    fn add(&mut self, seen: Seen<'_>) {
+        let (record, footprint) = (seen.record, seen.footprint);
+        let is_newest = !self.started || *self.key != *record.key;
+        self.started = true;
+        self.key.clear();
+        self.key.extend_from_slice(record.key);
+        let is_live = is_newest && !record.tombstone;
+        let (key_bytes, value_bytes) = (record.key.len() as u64, footprint.value_bytes);
+        let superseded_bytes = if is_live { 0 } else { key_bytes.saturating_add(value_bytes) };
+        let sums = Sums {
+            keys: u64::from(is_live),
+            versions: 1,
+            key_bytes,
+            value_bytes,
+            superseded_bytes,
+            stored_bytes: footprint.stored_bytes,
+        };
+        self.total.add(&sums);
+        self.row_of(record.key).add(&sums);
+    }
+
+    /// The sums of the prefix that `key` belongs to, which comes at or after all before.
+    fn row_of(&mut self, key: &[u8]) -> &mut Sums {
+        let prefix = prefix_of(key, &self.asked.delimiter, self.asked.depth);
+        while let Some(row) = self.inside.pop_if(|row| !prefix.starts_with(&row.prefix)) {
+            self.complete(row);
+        }
+        if self.inside.last().is_none_or(|row| *row.prefix != *prefix) {
+            let prefix = Bytes::copy_from_slice(prefix);
+            self.inside.push(Row { prefix, sums: Sums::default() });
+        }
+        let at = self.inside.len() - 1;
+        &mut self.inside[at].sums
+    }
+
+    fn complete(&mut self, row: Row) {
+        self.largest.push(Reverse(row));
+        if self.largest.len() > self.asked.limit
+            && let Some(Reverse(smallest)) = self.largest.pop()
+        {
+            self.others.add(&smallest.sums);
+            self.prefixes_left += 1;
+        }
+    }
+
+    fn finish(mut self) -> Tallied {
+        while let Some(row) = self.inside.pop() {
+            self.complete(row);
+        }
+        Tallied {
+            // Ascending order of what is reversed: largest first.
+            largest: self.largest.into_sorted_vec().into_iter().map(|Reverse(row)| row).collect(),
+            others: self.others,
+            prefixes_left: self.prefixes_left,
+            total: self.total,
+        }
+    }
+}
+
+/// What the first `depth` parts of `key` make, with the delimiter behind; less if it has not so
+/// many. A delimiter in front isn't the end of a part.
+fn prefix_of<'k>(key: &'k [u8], delimiter: &[u8], depth: usize) -> &'k [u8] {
+    let mut end = if key.starts_with(delimiter) { delimiter.len() } else { 0 };
+    for _ in 0..depth {
+        let rest = &key[end..];
+        let found = rest.windows(delimiter.len()).position(|window| window == delimiter);
+        match found {
+            Some(at) => end += at + delimiter.len(),
+            None => break,
+        }
+    }
+    &key[..end]
+}
+
+/// What a line of the table is about.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case", tag = "of")]
+enum What {
+    Prefix {
+        #[serde(serialize_with = "bytes")]
+        prefix: Bytes,
+    },
+    OtherPrefixes {
+        prefixes: u64,
+    },
+    AllKeys {},
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "space")]
+struct SpaceLine {
+    #[serde(flatten)]
+    what: What,
+    #[serde(flatten)]
+    sums: Sums,
+    /// Share of all tables, in percent.
+    percent: f64,
+}
+
+impl SpaceLine {
+    fn of(what: What, sums: &Sums, everything: u64) -> SpaceLine {
+        let percent = percent(sums.stored_bytes, everything);
+        let sums = Sums { stored_bytes: sums.stored_bytes.round(), ..sums.clone() };
+        SpaceLine { what, sums, percent }
+    }
+}
+
+/// A share in percent, with one decimal.
+fn percent(bytes: f64, everything: u64) -> f64 {
+    (1000.0 * bytes / (everything.max(1) as f64)).round() / 10.0
+}
+
+/// A keyspace's part that no prefix has.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "rest")]
+struct RestLine {
+    keyspace: &'static str,
+    #[serde(skip)]
+    what: &'static str,
+    bytes: u64,
+    /// Share of all tables, in percent.
+    percent: f64,
+}
+
+const HEADS: [&str; 7] =
+    ["stored", "share", "keys", "versions", "key bytes", "value bytes", "superseded"];
+
+fn write_head(out: &mut dyn Write) -> io::Result<()> {
+    let [stored, share, keys, versions, key_bytes, value_bytes, superseded] = HEADS;
+    write!(out, "{stored:>12} {share:>7} {keys:>10} {versions:>10} {key_bytes:>12} ")?;
+    writeln!(out, "{value_bytes:>14} {superseded:>14}  prefix")
+}
+
+impl Line for SpaceLine {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let SpaceLine { what, sums, percent } = self;
+        let Sums { keys, versions, key_bytes, value_bytes, superseded_bytes, stored_bytes } = sums;
+        write!(out, "{stored_bytes:>12.0} {percent:>6.1}% {keys:>10} {versions:>10} ")?;
+        write!(out, "{key_bytes:>12} {value_bytes:>14} {superseded_bytes:>14}  ")?;
+        match what {
+            What::Prefix { prefix } => writeln!(out, "{}", Cut(prefix, PREFIX_BYTES_SHOWN)),
+            What::OtherPrefixes { prefixes: 1 } => writeln!(out, "1 other prefix"),
+            What::OtherPrefixes { prefixes } => writeln!(out, "{prefixes} other prefixes"),
+            What::AllKeys {} => writeln!(out, "all {}", Count(*keys, "key")),
+        }
+    }
+}
+
+impl Line for RestLine {
+    fn text(&self, out: &mut dyn Write) -> io::Result<()> {
+        let RestLine { what, bytes, .. } = self;
+        writeln!(out, "{bytes:>12} {:>6.1}% {what}", self.percent)
+    }
+}
+
+impl Range {
+    /// Whether it has all keys.
+    fn is_all(&self) -> bool {
+        let range = self.from(b"");
+        range.start.is_empty() && range.end.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_has_whole_parts() {
+        let prefix = |key: &'static str, depth| {
+            std::str::from_utf8(prefix_of(key.as_bytes(), b"/", depth)).expect("it is text")
+        };
+        assert_eq!(prefix("/registry/pods/default/a", 1), "/registry/");
+        assert_eq!(prefix("/registry/pods/default/a", 2), "/registry/pods/");
+        assert_eq!(prefix("/registry/pods", 2), "/registry/");
+        assert_eq!(prefix("a/b/c", 1), "a/");
+        assert_eq!(prefix("a", 3), "");
+        assert_eq!(prefix("/", 3), "/");
+        assert_eq!(prefix_of(b"a::b::c", b"::", 1), b"a::");
+        assert_eq!(prefix_of(b"", b"/", 1), b"");
+    }
+}
