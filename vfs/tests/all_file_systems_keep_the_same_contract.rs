@@ -140,9 +140,12 @@ fn a_lock_has_one_holder() {
     each(|vfs, root| {
         vfs.create_dir_all(root).unwrap();
         let path = root.join("lock");
+        assert!(!vfs.is_locked(&path).unwrap(), "there isn't even a file");
         let held = vfs.lock(&path).unwrap();
+        assert!(vfs.is_locked(&path).unwrap());
         assert_eq!(vfs.lock(&path).err().unwrap().kind(), ErrorKind::WouldBlock);
         drop(held);
+        assert!(!vfs.is_locked(&path).unwrap());
         vfs.lock(&path).unwrap();
     });
 }

@@ -4,7 +4,9 @@
 use crate::database::*;
 use crate::support::*;
 use retcd_engine::Engine;
-use retcd_vfs::MemVfs;
+use retcd_vfs::{MemVfs, RealVfs};
+use std::fs;
+use std::path::Path;
 
 fn small() -> MemVfs {
     let vfs = MemVfs::new();
@@ -142,6 +144,25 @@ fn a_copy_of_a_member_that_runs() {
     }
     let named = gone.display().to_string();
     assert_eq!(db(&vfs, &["--tables"]).lines_with(&named).len(), 1);
+}
+
+#[test]
+fn of_each_version_of_the_format() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../raft-glue/tests/golden");
+    let versions = fs::read_dir(&golden).expect("it is in the tree");
+    let mut seen = 0;
+    for version in versions {
+        let path = version.expect("it is listed").path();
+        let path = path.to_str().expect("a name of ours");
+        for view in VIEWS {
+            let ran = etcd_dump(&RealVfs, &[&["db", path], view].concat());
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{path} {view:?}: {}", ran.out);
+        }
+        let ran = etcd_dump(&RealVfs, &["db", path, "--keyspace", "meta"]);
+        assert!(!ran.lines_with("member ").is_empty(), "{}", ran.out);
+        seen += 1;
+    }
+    assert!(seen > 0);
 }
 
 #[test]

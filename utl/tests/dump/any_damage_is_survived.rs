@@ -7,6 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use retcd_vfs::{MemVfs, Vfs};
 use retcd_wal::{Group, Options, SnapshotMark};
+use std::path::Path;
 
 fn log(compress_from_bytes: u64) -> MemVfs {
     let vfs = MemVfs::new();
@@ -111,6 +112,60 @@ fn survive_database(vfs: &MemVfs) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// The number in an engine file's name.
+fn number_of(path: &Path) -> u64 {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let name = name.expect("it has one");
+    let digits = name.trim_start_matches("MANIFEST-").trim_end_matches(".sst");
+    u64::from_str_radix(digits, 16).expect("it is one of ours")
+}
+
+/// crc32 of `parts`, then of where they lie and in which file.
+fn placed_sum(parts: &[&[u8]], offset: usize, file: u64) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    parts.iter().for_each(|part| hasher.update(part));
+    hasher.update(&(offset as u64).to_le_bytes());
+    hasher.update(&file.to_le_bytes());
+    hasher.finalize()
+}
+
+/// Changes what is in a block of a table, and makes its checksum right again.
+fn change_block(vfs: &MemVfs, path: &Path, block: usize, at: usize, bits: u8) {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    let listed = database::db(vfs, &["--blocks", "-w", "json", "--table", &name.expect("one")]);
+    let blocks = listed.json("block");
+    let Some(block) = blocks.get(block % blocks.len().max(1)) else {
+        return;
+    };
+    let place = |field: &str| block[field].as_u64().expect("a number") as usize;
+    let (start, length) = (place("offset"), place("bytes"));
+    let mut bytes = read(vfs, path);
+    bytes[start + at % (length - 4)] ^= bits;
+    let covered = &bytes[start..start + length - 4];
+    let sum = placed_sum(&[covered], start, number_of(path));
+    put_u32(&mut bytes, start + length - 4, sum);
+    database::replace(vfs, path, &bytes);
+}
+
+/// Changes what is in an edit of the manifest, and makes its checksum right again.
+fn change_edit(vfs: &MemVfs, edit: usize, at: usize, bits: u8) {
+    let path = database::manifest(vfs);
+    let mut bytes = read(vfs, &path);
+    let mut starts = Vec::new();
+    let mut start = 24;
+    while start < bytes.len() {
+        starts.push(start);
+        start += (12 + u32_at(&bytes, start + 4) as usize).next_multiple_of(8);
+    }
+    let start = starts[edit % starts.len()];
+    let length = u32_at(&bytes, start + 4) as usize;
+    bytes[start + 12 + at % length] ^= bits;
+    let content = &bytes[start + 12..start + 12 + length];
+    let sum = placed_sum(&[&(length as u64).to_le_bytes(), content], start, number_of(&path));
+    put_u32(&mut bytes, start + 8, sum);
+    database::replace(vfs, &path, &bytes);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -161,6 +216,23 @@ proptest! {
         }
         if let Some(path) = all.get(gone) {
             vfs.remove_file(path).expect("it is there");
+        }
+        survive_database(&vfs)?;
+    }
+
+    #[test]
+    fn of_a_database_under_right_checksums(
+        blocks in vec((any::<usize>(), any::<usize>(), any::<usize>(), 1..=255u8), 0..5),
+        edits in vec((any::<usize>(), any::<usize>(), 1..=255u8), 0..2),
+    ) {
+        let vfs = MemVfs::new();
+        drop(Database::small(&vfs, database::folder()));
+        let tables = files(&vfs, ".sst");
+        for (table, block, at, bits) in blocks {
+            change_block(&vfs, &tables[table % tables.len()], block, at, bits);
+        }
+        for (edit, at, bits) in edits {
+            change_edit(&vfs, edit, at, bits);
         }
         survive_database(&vfs)?;
     }
