@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An engine error. Every variant poisons the engine that returned it, unless it comes from a
-/// [`crate::Checkpoint`]; [`Error::Version`] and [`Error::InvalidOption`] come only from opening
-/// one.
+/// [`crate::Checkpoint`] or a [`crate::Scrub`]; [`Error::Version`] and [`Error::InvalidOption`]
+/// come only from opening one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {

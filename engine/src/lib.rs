@@ -237,6 +237,12 @@ pub trait Engine: Send + Sync {
         Err(Error::io(to)(io::ErrorKind::Unsupported.into()))
     }
 
+    /// Begins a scrub: one pass over the files that there are, in which every checksum is checked.
+    /// An engine without files has nothing to read.
+    fn scrub(&self) -> Box<dyn Scrub> {
+        Box::new(NothingToScrub)
+    }
+
     /// Sizes and counts.
     fn stats(&self) -> Stats;
 }
@@ -248,6 +254,36 @@ pub trait Checkpoint: Send {
     /// # Panics
     /// If it is called after the end, or after an error.
     fn step(&mut self) -> Result<Option<Applied>>;
+}
+
+/// A pass over an engine's files that looks for damage nobody has met yet.
+pub trait Scrub: Send {
+    /// Reads on, about so many bytes; more only to end a block. Neither fills nor asks the cache of
+    /// blocks. Damage doesn't poison the engine: whoever reads the damaged block will.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], if the engine has stopped.
+    fn step(&mut self, bytes: u64) -> Result<Scrubbed>;
+}
+
+/// What a step of a scrub found.
+#[derive(Debug, Default)]
+pub struct Scrubbed {
+    /// Bytes read.
+    pub bytes: u64,
+    /// What isn't as it was written, or can't be read: [`Error::Corrupt`] with file and offset of
+    /// the block, or [`Error::Io`]. Very many places in one file aren't all told.
+    pub damage: Vec<Error>,
+    /// Whether the pass is at its end.
+    pub is_last: bool,
+}
+
+struct NothingToScrub;
+
+impl Scrub for NothingToScrub {
+    fn step(&mut self, _bytes: u64) -> Result<Scrubbed> {
+        Ok(Scrubbed { is_last: true, ..Scrubbed::default() })
+    }
 }
 
 /// A consistent picture of the engine. Cheap to make, keeps alive the files that it needs.

@@ -26,6 +26,7 @@ mod options;
 mod policy;
 mod run_cursor;
 mod run_writer;
+mod scrub;
 mod store;
 mod tree;
 mod work;
@@ -37,15 +38,16 @@ use retcd_vfs::Vfs;
 
 pub use options::Options;
 
-use crate::{Applied, Checkpoint, Engine, Keyspace, Record, Result, Stats, Step, View};
+use crate::{Applied, Checkpoint, Engine, Keyspace, Record, Result, Scrub, Stats, Step, View};
 use checkpoint::LsmCheckpoint;
 use flush::Slice;
+use scrub::LsmScrub;
 use store::Store;
 use work::Work;
 
 /// The log-structured engine. See the module's text.
 pub struct Lsm {
-    store: Store,
+    store: Arc<Store>,
     work: Work,
 }
 
@@ -59,7 +61,7 @@ impl Lsm {
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path, options: Options) -> Result<Lsm> {
         options.check()?;
         let store = Store::open(vfs, dir.to_owned(), options)?;
-        Ok(Lsm { store, work: Work::default() })
+        Ok(Lsm { store: Arc::new(store), work: Work::default() })
     }
 
     fn step_inner(&self) -> Result<Step> {
@@ -124,6 +126,10 @@ impl Engine for Lsm {
     fn checkpoint(&self, to: &Path) -> Result<Box<dyn Checkpoint>> {
         self.store.front.health.check()?;
         Ok(Box::new(LsmCheckpoint::new(&self.store, to)?))
+    }
+
+    fn scrub(&self) -> Box<dyn Scrub> {
+        Box::new(LsmScrub::new(Arc::clone(&self.store)))
     }
 
     fn stats(&self) -> Stats {

@@ -128,6 +128,16 @@ pub(super) fn checksum(covered: &[&[u8]], number: FileNumber, offset: u64) -> u3
     hasher.finalize()
 }
 
+/// The part of `frame` that its checksum covers, if it was written at `offset` of file `number`.
+pub(super) fn check(frame: &[u8], number: FileNumber, offset: u64) -> Result<&[u8], Damage> {
+    let short = Damage("block shorter than its trailer");
+    let (covered, sum) = frame.split_last_chunk().ok_or(short)?;
+    if checksum(&[covered], number, offset) != u32::from_le_bytes(*sum) {
+        return Err(Damage("block checksum doesn't match"));
+    }
+    Ok(covered)
+}
+
 /// What value blocks of one table were compressed with, ready for use.
 pub(super) struct Dictionary(DDict<'static>);
 
@@ -166,11 +176,7 @@ impl Opener {
     pub(super) fn open(&self, frame: Vec<u8>, expected: Expected<'_>) -> Result<Bytes, Damage> {
         let short = Damage("block shorter than its trailer");
         let stored_len = frame.len().checked_sub(TRAILER_BYTES).ok_or(short)?;
-        let (covered, sum) = frame.split_last_chunk().ok_or(short)?;
-        let sum = u32::from_le_bytes(*sum);
-        if checksum(&[covered], expected.number, expected.offset) != sum {
-            return Err(Damage("block checksum doesn't match"));
-        }
+        let covered = check(&frame, expected.number, expected.offset)?;
         let mut trailer = Reader::new(covered);
         let fields = (trailer.bytes(stored_len), trailer.u8(), trailer.u32());
         let (Some(stored), Some(encoding), Some(len)) = fields else {

@@ -230,6 +230,11 @@ impl KeyBlock {
         Some((flags >> PLACE_SHIFT, entry))
     }
 
+    /// How many value blocks its records name.
+    pub(super) fn value_blocks(&self) -> u32 {
+        self.value_blocks
+    }
+
     /// The place of a value block that a record of this block names.
     pub(super) fn value_block(&self, number: u32) -> Option<Handle> {
         if number >= self.value_blocks {

@@ -33,6 +33,7 @@ mod layout;
 mod output;
 mod properties;
 mod reader;
+mod scrub;
 mod source;
 mod verify;
 mod writer;
@@ -47,6 +48,7 @@ pub use index::BlockSummary;
 pub use layout::{BlockPlace, Footprint, Layout, Ratios, Stored, ValueBlock};
 pub use properties::Properties;
 pub use reader::Table;
+pub(crate) use scrub::TableScrub;
 pub use writer::TableWriter;
 
 use crate::{Header, Keyspace, Record, Version};

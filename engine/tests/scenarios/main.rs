@@ -14,5 +14,6 @@ mod folders_of_all_versions_open;
 mod history;
 mod overwriting_needs_bounded_space;
 mod play;
+mod scrubs_find_damage;
 mod support;
 mod the_last_tier_shares_what_values_repeat;

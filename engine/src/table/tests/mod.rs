@@ -3,6 +3,7 @@
 mod damage;
 mod golden;
 mod round_trip;
+mod scrub;
 
 use super::*;
 use crate::{Error, Projection, Result};

@@ -1,0 +1,117 @@
+//! A scrub goes over the tables in small steps, while the engine writes and merges: it finds
+//! nothing wrong with files that come and go, and finds each damaged one without stopping the
+//! engine.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use retcd_engine::{Engine, Error, Lsm, Oracle, Scrub, Scrubbed};
+use retcd_vfs::{MemVfs, Vfs};
+
+use crate::history::{History, assert_state};
+use crate::support::{FOLDER, Log, apply, open, settle};
+
+const BUDGET: u64 = 300;
+
+/// Goes on to the end of the pass.
+fn finish(scrub: &mut dyn Scrub) -> Scrubbed {
+    let mut all = Scrubbed::default();
+    while !all.is_last {
+        let step = scrub.step(BUDGET).expect("the engine is well");
+        // A block of the tiny tables is far below 1 KiB, but an index may be as long.
+        assert!(step.bytes < BUDGET + 4096, "{} bytes in a step", step.bytes);
+        all.bytes += step.bytes;
+        all.damage.extend(step.damage);
+        all.is_last = step.is_last;
+    }
+    all
+}
+
+fn filled(vfs: &Arc<dyn Vfs>) -> (Lsm, Log) {
+    let log = History { seed: 51, batches: 400 }.log();
+    let engine = open(vfs).expect("an empty folder");
+    for batch in &log.batches {
+        apply(&engine, batch).expect("memory only");
+        engine.step().expect("memory only");
+    }
+    engine.request_flush().expect("memory only");
+    settle(&engine).expect("memory only");
+    (engine, log)
+}
+
+fn tables(vfs: &dyn Vfs) -> Vec<PathBuf> {
+    let listed = vfs.list(FOLDER.as_ref()).expect("it is there");
+    let tables = listed.iter().filter(|name| name.extension().is_some_and(|end| end == "sst"));
+    tables.map(|name| Path::new(FOLDER).join(name)).collect()
+}
+
+/// Turns a bit in the middle of a file.
+fn damage(vfs: &dyn Vfs, path: &Path) {
+    let read = vfs.open_read(path).expect("it is there");
+    let middle = read.len().expect("memory only") / 2;
+    let mut byte = [0];
+    read.read_exact_at(middle, &mut byte).expect("memory only");
+    let file = vfs.open_pages(path).expect("it is there");
+    file.write_at(middle, &[byte[0] ^ 1]).expect("memory only");
+}
+
+#[test]
+fn every_table_is_read_and_damage_has_a_file_and_a_place() {
+    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    let (engine, _) = filled(&vfs);
+    let whole = finish(&mut *engine.scrub());
+    assert!(whole.damage.is_empty(), "{:?}", whole.damage);
+    assert!(whole.bytes > engine.stats().file_bytes, "{} bytes", whole.bytes);
+
+    let paths = tables(&*vfs);
+    assert!(paths.len() > 5, "{paths:?}");
+    for path in &paths {
+        damage(&*vfs, path);
+    }
+    let found = finish(&mut *engine.scrub()).damage;
+    for (error, path) in found.iter().zip(&paths) {
+        let Error::Corrupt { path: named, offset, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(named, path);
+        assert!(*offset > 0, "{error}: the block is known");
+    }
+    assert_eq!(found.len(), paths.len());
+    // Nobody has read what is damaged: the engine goes on.
+    engine.request_flush().expect("it isn't poisoned");
+    assert_eq!(finish(&mut *engine.scrub()).damage.len(), paths.len(), "it is still so");
+}
+
+#[test]
+fn a_pass_ends_while_tables_come_and_go() {
+    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    let log = History { seed: 52, batches: 900 }.log();
+    let engine = open(&vfs).expect("an empty folder");
+    let mut scrub = engine.scrub();
+    let (mut passes, mut bytes) = (0, 0);
+    for batch in &log.batches {
+        apply(&engine, batch).expect("memory only");
+        for _ in 0..4 {
+            engine.step().expect("memory only");
+        }
+        let step = scrub.step(BUDGET).expect("the engine is well");
+        assert!(step.damage.is_empty(), "{:?}", step.damage);
+        bytes += step.bytes;
+        if step.is_last {
+            passes += 1;
+            scrub = engine.scrub();
+        }
+    }
+    assert!(passes > 3 && bytes > 100_000, "{passes} passes, {bytes} bytes");
+    engine.request_merge().expect("memory only");
+    settle(&engine).expect("memory only");
+    assert!(finish(&mut *scrub).damage.is_empty());
+    drop(scrub);
+    assert_state(&engine, &log, log.applied().index);
+}
+
+#[test]
+fn an_engine_without_files_has_nothing_to_scrub() {
+    let done = Oracle::new().scrub().step(BUDGET).expect("memory only");
+    assert!(done.is_last && done.bytes == 0 && done.damage.is_empty());
+}
