@@ -11,7 +11,7 @@ use crate::flags::{AutoCompaction, Config, Url};
 use crate::lifecycle::{self, Signals};
 use crate::member::{
     self, Batching, Carries, Failure, Grouping, Inboxes, Limits, Member, MemberOptions,
-    RunningMember,
+    RunningMember, ScrubPace,
 };
 use crate::metrics::{Facts, Metrics};
 use crate::net::{ConnectionOptions, NetworkThreads, Served, bind};
@@ -166,6 +166,10 @@ fn member_options(config: &Config) -> MemberOptions {
         },
         slow_apply: config.warning_apply_duration,
         segments_max: config.storage.segments_max.map_or(0, |max| max as usize),
+        scrub: config.storage.scrub_interval.map(|interval| ScrubPace {
+            interval,
+            bytes_per_second: config.storage.scrub_bytes_per_second,
+        }),
     }
 }
 

@@ -32,6 +32,11 @@ pub mod limits {
     pub const MEMTABLE_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
     /// Bytes of cached blocks.
     pub const BLOCK_CACHE_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 40);
+    /// Time between two scrubs, unless they are off.
+    pub const SCRUB_INTERVAL: std::ops::RangeInclusive<Duration> =
+        Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
+    /// Bytes that a scrub reads in a second.
+    pub const SCRUB_BYTES_PER_SECOND: std::ops::RangeInclusive<u64> = (64 << 10)..=(16 << 30);
     /// Entries that a start replays at most.
     pub const REPLAY_ENTRIES_MAX: u64 = 150_000;
     /// Time between checkpoints of a lease. etcd's number.
@@ -205,6 +210,10 @@ pub struct StorageConfig {
     pub memtable_bytes: u64,
     /// `--block-cache-bytes`.
     pub block_cache_bytes: u64,
+    /// `--scrub-interval`; `None` for no scrubs.
+    pub scrub_interval: Option<Duration>,
+    /// `--scrub-bytes-per-second`.
+    pub scrub_bytes_per_second: u64,
     /// `--snapshot-count`: entries after which a flush is due, so that the log can be cut.
     pub replay_entries_max: u64,
 }

@@ -337,6 +337,15 @@ fn storage(settings: &Settings) -> Result<StorageConfig, String> {
         let io = settings.text("wal-io");
         return Err(format!("--wal-depth={log_depth} needs --wal-io=auto or uring (set to {io})"));
     }
+    let scrub_interval = duration(settings, "scrub-interval")?;
+    let is_scrubbed = !scrub_interval.is_zero();
+    if is_scrubbed && !limits::SCRUB_INTERVAL.contains(&scrub_interval) {
+        let (low, high) = (limits::SCRUB_INTERVAL.start(), limits::SCRUB_INTERVAL.end());
+        return Err(format!(
+            "--scrub-interval must be 0, or between {low:?} and {high:?} (set to \
+             {scrub_interval:?})"
+        ));
+    }
     let snapshot_count = match settings.uint("snapshot-count") {
         0 => SNAPSHOT_COUNT_DEFAULT,
         count => count,
@@ -354,6 +363,8 @@ fn storage(settings: &Settings) -> Result<StorageConfig, String> {
         sync: !settings.bool("unsafe-no-fsync"),
         memtable_bytes: limited("memtable-bytes", limits::MEMTABLE_BYTES)?,
         block_cache_bytes: limited("block-cache-bytes", limits::BLOCK_CACHE_BYTES)?,
+        scrub_interval: Some(scrub_interval).filter(|_| is_scrubbed),
+        scrub_bytes_per_second: limited("scrub-bytes-per-second", limits::SCRUB_BYTES_PER_SECOND)?,
         replay_entries_max: snapshot_count.min(limits::REPLAY_ENTRIES_MAX),
     })
 }

@@ -313,6 +313,9 @@ fn knobs_have_limits() {
         ("--wal-depth=65", "--wal-depth must be between 1 and 64 (set to 65)"),
         ("--memtable-bytes=1", "--memtable-bytes must be between"),
         ("--block-cache-bytes=1", "--block-cache-bytes must be between"),
+        ("--scrub-interval=1ms", "--scrub-interval must be 0, or between 1s and 31536000s"),
+        ("--scrub-interval=-1s", "--scrub-interval must not be negative"),
+        ("--scrub-bytes-per-second=1", "--scrub-bytes-per-second must be between 65536 and"),
         ("--backend-batch-limit=-1", "--backend-batch-limit must be between 1 and 1000000"),
         ("--backend-batch-interval=-1s", "--backend-batch-interval must not be negative"),
     ] {

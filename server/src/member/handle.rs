@@ -272,17 +272,22 @@ impl Member {
 
     /// There is no space left: the whole cluster stops taking what would need more of it.
     pub(crate) fn raise_no_space(&self) {
-        let is_raised = |alarm: &AlarmMember| {
-            alarm.member_id == self.identity.member && alarm.alarm() == AlarmType::Nospace
-        };
+        self.raise_own(AlarmType::Nospace);
+    }
+
+    /// Asks for an alarm about this member, and answers whether that was needed.
+    pub(super) fn raise_own(&self, kind: AlarmType) -> bool {
+        let is_raised =
+            |alarm: &AlarmMember| alarm.member_id == self.identity.member && alarm.alarm() == kind;
         if self.store.alarms().iter().any(is_raised) {
-            return;
+            return false;
         }
         self.raise(AlarmRequest {
             action: AlarmAction::Activate.into(),
             member_id: self.identity.member,
-            alarm: AlarmType::Nospace.into(),
+            alarm: kind.into(),
         });
+        true
     }
 
     /// Whether this member leads, as far as it knows.

@@ -1,8 +1,9 @@
 //! The running member: its threads, and what services hold of it.
 //!
 //! Three threads pass a write on: the raft thread decides, the log thread makes durable, the apply
-//! thread executes. A fourth flushes and merges. Each owns what it works on; queues connect them.
-//! When one of them fails, or a read finds damage, the member stops serving: see [`Failure`].
+//! thread executes. A fourth flushes and merges, a fifth looks for damage. Each owns what it works
+//! on; queues connect them. When one of them fails, or a read finds damage, the member stops
+//! serving: see [`Failure`].
 
 mod apply;
 mod background;
@@ -15,6 +16,7 @@ mod outgoing;
 mod pending;
 mod raft_loop;
 mod read_gate;
+mod scrub;
 mod segments;
 mod stage;
 mod start;
@@ -27,4 +29,5 @@ pub(crate) use gathering::Grouping;
 pub(crate) use handle::{Limits, Member};
 pub(crate) use outgoing::OutgoingFolder;
 pub(crate) use pending::Inboxes;
+pub(crate) use scrub::ScrubPace;
 pub(crate) use start::{MemberOptions, RunningMember, start};

@@ -8,12 +8,13 @@ use super::log::{self, Writer};
 use super::outgoing::Outgoing;
 use super::raft_loop::RaftLoop;
 use super::read_gate::ReadGate;
+use super::scrub::{ScrubLoop, ScrubPace};
 use super::segments::segments;
 use super::stage::Stage;
 use super::status::Status;
 use super::{Failure, Inboxes};
 use crate::metrics::Metrics;
-use crossbeam_channel::{Sender, unbounded};
+use crossbeam_channel::{Sender, bounded, unbounded};
 use retcd_raft_glue::{DataDir, Parts};
 use std::collections::VecDeque;
 use std::io;
@@ -41,6 +42,8 @@ pub(crate) struct MemberOptions {
     pub(crate) slow_apply: Duration,
     /// Log segments to keep for members that lag; 0 for no limit.
     pub(crate) segments_max: usize,
+    /// How the engine's files are scrubbed; `None` for not at all.
+    pub(crate) scrub: Option<ScrubPace>,
 }
 
 /// A member whose threads run.
@@ -52,8 +55,15 @@ pub(crate) struct RunningMember {
     segments: JoinHandle<()>,
     apply: JoinHandle<()>,
     maintenance: JoinHandle<()>,
+    scrub: Option<ScrubThread>,
     /// Keeps other processes out until all threads are gone.
     data_dir: DataDir,
+}
+
+/// The scrub thread, which ends when its sender is dropped.
+struct ScrubThread {
+    running: Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 /// Starts the threads. What ends the member early is sent to `failures`.
@@ -128,9 +138,19 @@ pub(crate) fn start(
             let member = member.clone();
             move || maintenance.run(&member)
         })?,
+        scrub: options.scrub.map(|pace| start_scrub(pace, &member)).transpose()?,
         data_dir: parts.data_dir,
         member,
     })
+}
+
+fn start_scrub(pace: ScrubPace, member: &Arc<Member>) -> io::Result<ScrubThread> {
+    let (running, stop) = bounded(0);
+    let thread = spawn("scrub", member, {
+        let member = member.clone();
+        move || ScrubLoop { pace, stop }.run(&member)
+    })?;
+    Ok(ScrubThread { running, thread })
 }
 
 /// Runs a part of the member on a thread of its own. However it fails, the member stops serving.
@@ -161,6 +181,10 @@ impl RunningMember {
             // A panic was reported when it happened.
             let _ = thread.join();
         };
+        if let Some(ScrubThread { running, thread }) = self.scrub {
+            drop(running);
+            join(thread);
+        }
         join(self.raft);
         join(self.log);
         join(self.segments);

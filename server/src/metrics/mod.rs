@@ -26,7 +26,7 @@ use catalog::Catalog;
 pub(crate) use ops::{Ops, Request};
 use process::Process;
 use state::{Leases, Raft, State};
-use storage::{Log, Tables};
+use storage::{Log, Scrubs, Tables};
 
 /// The type of [`Metrics::text`], for the header.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -84,6 +84,7 @@ pub(crate) struct Metrics {
     process: Process,
     log: Log,
     tables: Tables,
+    scrubs: Scrubs,
     raft: Raft,
     state: State,
     leases: Leases,
@@ -107,6 +108,7 @@ impl Metrics {
             process: Process::new(&catalog),
             log: Log::new(&catalog, &facts.log_io, facts.log_depth),
             tables,
+            scrubs: Scrubs::new(&catalog),
             raft: Raft::new(&catalog),
             state: State::new(&catalog),
             leases: Leases::new(&catalog),
@@ -188,6 +190,16 @@ impl Metrics {
     /// A memtable was flushed.
     pub(crate) fn flushed(&self, took: Duration) {
         self.tables.flushed(took);
+    }
+
+    /// A scrub read so many bytes, and found so many damaged places.
+    pub(crate) fn scrubbed(&self, bytes: u64, damage: u64) {
+        self.scrubs.read(bytes, damage);
+    }
+
+    /// A scrub read everything.
+    pub(crate) fn scrub_ended(&self, at: SystemTime, took: Duration) {
+        self.scrubs.ended(at.duration_since(UNIX_EPOCH).unwrap_or_default(), took);
     }
 
     /// Who leads changed. Only the raft thread calls this.

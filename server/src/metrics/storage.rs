@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{Counter, Histogram, IntCounter, IntGauge};
+use prometheus::{Counter, Gauge, Histogram, IntCounter, IntGauge};
 
 use super::catalog::{Buckets, Catalog, DISK};
 
@@ -202,6 +202,47 @@ impl Tables {
         raise(&self.merges, stats.merges);
         raise(&self.bytes_written, stats.bytes_written);
         self.out_of_space.set(i64::from(stats.out_of_space));
+    }
+}
+
+/// The scrub's metrics.
+pub(super) struct Scrubs {
+    bytes: IntCounter,
+    passes: IntCounter,
+    damage: IntCounter,
+    last_seconds: Gauge,
+    last_end: IntGauge,
+}
+
+impl Scrubs {
+    pub(super) fn new(catalog: &Catalog) -> Scrubs {
+        Scrubs {
+            bytes: catalog.counter("retcd_scrub_bytes_total", "Bytes that scrubs have read."),
+            passes: catalog.counter("retcd_scrub_passes_total", "Scrubs that read everything."),
+            damage: catalog.counter(
+                "retcd_scrub_damage_total",
+                "Places that scrubs found damaged, in each pass again.",
+            ),
+            last_seconds: catalog.float_gauge(
+                "retcd_scrub_last_pass_duration_seconds",
+                "How long the last whole scrub took.",
+            ),
+            last_end: catalog.gauge(
+                "retcd_scrub_last_pass_end_seconds",
+                "When the last whole scrub ended, in seconds since 1970; 0 if there was none.",
+            ),
+        }
+    }
+
+    pub(super) fn read(&self, bytes: u64, damage: u64) {
+        self.bytes.inc_by(bytes);
+        self.damage.inc_by(damage);
+    }
+
+    pub(super) fn ended(&self, at: Duration, took: Duration) {
+        self.passes.inc();
+        self.last_seconds.set(took.as_secs_f64());
+        self.last_end.set(signed(at.as_secs()));
     }
 }
 

@@ -86,6 +86,10 @@ pub(super) const STORAGE: &[Flag] = section! { Storage:
     "Size at which the memtable is frozen and flushed."
     "block-cache-bytes", Uint, "134217728", Works;
     "Memory for blocks of tables."
+    "scrub-interval", Duration, "24h0m0s", Works;
+    "Time between two passes that look for damage in the engine's files; 0 for none."
+    "scrub-bytes-per-second", Uint, "16777216", Works;
+    "How fast such a pass reads."
     "compaction-threads", Uint, "1", Later("more than one thread for flushes and merges", &[]);
     "Threads for flushes and merges."
 };
