@@ -86,6 +86,8 @@ fn space_adds_up() {
         let (total, parts) = lines.split_last().expect("a line for all keys");
         assert_eq!(total["of"], "all-keys");
         assert_eq!((&total["keys"], &total["versions"]), (&17.into(), &27.into()));
+        let (superseded, reclaimable) = (&total["superseded_bytes"], &total["reclaimable_bytes"]);
+        assert_eq!((superseded, reclaimable), (&787.into(), &300.into()), "three old pods");
         let difference = stored(parts) - stored(std::slice::from_ref(total));
         assert!(difference.abs() <= parts.len() as f64, "{}", ran.out);
         let rest: u64 = ran.json("rest").iter().filter_map(|line| line["bytes"].as_u64()).sum();
@@ -103,6 +105,9 @@ fn after_merges_only_what_counts_is_there() {
     let ran = db(&vfs, &["--verify"]);
     assert_eq!(ran.code, 0, "{}", ran.out);
     assert_eq!(ran.lines_with("verdict: whole").len(), 1);
+    let space = db(&vfs, &["--space", "-w", "json", "--depth", "9"]).json("space");
+    let total = space.last().expect("a line for all keys");
+    assert_eq!((&total["versions"], &total["reclaimable_bytes"]), (&24.into(), &0.into()));
     let runs = db(&vfs, &["-w", "json"]).json("run");
     assert!(runs.iter().any(|run| run["tier"] == "last"), "{runs:?}");
     let edits = db(&vfs, &["--manifest"]);

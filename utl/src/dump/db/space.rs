@@ -12,8 +12,8 @@ use super::reading::Reading;
 use super::summary::runs_of;
 use crate::notation::{Count, Cut};
 use bytes::Bytes;
-use retcd_engine::Keyspace;
 use retcd_engine::lsm::inspect::{Folder, Seen};
+use retcd_engine::{Keyspace, Version};
 use serde::Serialize;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -29,7 +29,7 @@ pub(super) fn show(
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
     let mut reading = Reading::open(folder, &[Keyspace::Kv], output)?;
-    let mut tally = Tally::new(asked);
+    let mut tally = Tally::new(asked, folder.contents().applied.watermark);
     reading.walk(Keyspace::Kv, &asked.range, output, &mut |seen| tally.add(seen))?;
     let Tallied { largest, others, prefixes_left, total } = tally.finish();
     let everything = folder_bytes(folder);
@@ -94,6 +94,8 @@ struct Sums {
     value_bytes: u64,
     /// Bytes of keys and values of versions that a newer one took the place of, and of deletions.
     superseded_bytes: u64,
+    /// Of these, what a merge of everything would leave out now.
+    reclaimable_bytes: u64,
     /// Share of the files' blocks.
     stored_bytes: f64,
 }
@@ -105,6 +107,7 @@ impl Sums {
         self.key_bytes += other.key_bytes;
         self.value_bytes += other.value_bytes;
         self.superseded_bytes += other.superseded_bytes;
+        self.reclaimable_bytes += other.reclaimable_bytes;
         self.stored_bytes += other.stored_bytes;
     }
 }
@@ -141,9 +144,11 @@ impl Eq for Row {}
 /// See the module's text.
 struct Tally<'a> {
     asked: &'a Space,
-    /// The last key, and whether there was one.
+    /// The compacted revision.
+    watermark: u64,
+    /// The last key, and its version if there was one.
     key: Vec<u8>,
-    started: bool,
+    version: Option<Version>,
     /// Prefixes that the walk is inside of, each within the one before.
     inside: Vec<Row>,
     /// The largest that are complete.
@@ -163,11 +168,12 @@ struct Tallied {
 }
 
 impl<'a> Tally<'a> {
-    fn new(asked: &'a Space) -> Tally<'a> {
+    fn new(asked: &'a Space, watermark: u64) -> Tally<'a> {
         Tally {
             asked,
+            watermark,
             key: Vec::new(),
-            started: false,
+            version: None,
             inside: Vec::new(),
             largest: BinaryHeap::new(),
             others: Sums::default(),
@@ -178,19 +184,25 @@ impl<'a> Tally<'a> {
 
     fn add(&mut self, seen: Seen<'_>) {
         let (record, footprint) = (seen.record, seen.footprint);
-        let is_newest = !self.started || *self.key != *record.key;
-        self.started = true;
+        let newer = self.version.filter(|_| *self.key == *record.key);
+        self.version = Some(record.version);
         self.key.clear();
         self.key.extend_from_slice(record.key);
-        let is_live = is_newest && !record.tombstone;
+        let is_live = newer.is_none() && !record.tombstone;
         let (key_bytes, value_bytes) = (record.key.len() as u64, footprint.value_bytes);
         let superseded_bytes = if is_live { 0 } else { key_bytes.saturating_add(value_bytes) };
+        // As a merge decides: of what is at or below the watermark the newest stays, unless it says
+        // that the key is gone. A record that two runs have stays once.
+        let is_settled = |newer: Version| newer.main <= self.watermark || newer == record.version;
+        let is_reclaimable = newer.is_some_and(is_settled)
+            || (record.tombstone && record.version.main <= self.watermark);
         let sums = Sums {
             keys: u64::from(is_live),
             versions: 1,
             key_bytes,
             value_bytes,
             superseded_bytes,
+            reclaimable_bytes: if is_reclaimable { superseded_bytes } else { 0 },
             stored_bytes: footprint.stored_bytes,
         };
         self.total.add(&sums);
@@ -300,26 +312,51 @@ struct RestLine {
     percent: f64,
 }
 
-const HEADS: [&str; 7] =
-    ["stored", "share", "keys", "versions", "key bytes", "value bytes", "superseded"];
+/// Columns, their heads and their widths.
+const COLUMNS: [(&str, usize); 8] = [
+    ("stored", 11),
+    ("share", 7),
+    ("keys", 9),
+    ("versions", 9),
+    ("key bytes", 11),
+    ("value bytes", 12),
+    ("superseded", 11),
+    ("reclaimable", 11),
+];
 
 fn write_head(out: &mut dyn Write) -> io::Result<()> {
-    let [stored, share, keys, versions, key_bytes, value_bytes, superseded] = HEADS;
-    write!(out, "{stored:>12} {share:>7} {keys:>10} {versions:>10} {key_bytes:>12} ")?;
-    writeln!(out, "{value_bytes:>14} {superseded:>14}  prefix")
+    write_row(out, COLUMNS.map(|(head, _)| head.to_owned()))?;
+    writeln!(out, "prefix")
+}
+
+fn write_row(out: &mut dyn Write, fields: [String; COLUMNS.len()]) -> io::Result<()> {
+    for (field, (_, width)) in fields.iter().zip(COLUMNS) {
+        write!(out, "{field:>width$} ")?;
+    }
+    out.write_all(b" ")
 }
 
 impl Line for SpaceLine {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let SpaceLine { what, sums, percent } = self;
-        let Sums { keys, versions, key_bytes, value_bytes, superseded_bytes, stored_bytes } = sums;
-        write!(out, "{stored_bytes:>12.0} {percent:>6.1}% {keys:>10} {versions:>10} ")?;
-        write!(out, "{key_bytes:>12} {value_bytes:>14} {superseded_bytes:>14}  ")?;
+        write_row(
+            out,
+            [
+                format!("{:.0}", sums.stored_bytes),
+                format!("{percent:.1}%"),
+                sums.keys.to_string(),
+                sums.versions.to_string(),
+                sums.key_bytes.to_string(),
+                sums.value_bytes.to_string(),
+                sums.superseded_bytes.to_string(),
+                sums.reclaimable_bytes.to_string(),
+            ],
+        )?;
         match what {
             What::Prefix { prefix } => writeln!(out, "{}", Cut(prefix, PREFIX_BYTES_SHOWN)),
             What::OtherPrefixes { prefixes: 1 } => writeln!(out, "1 other prefix"),
             What::OtherPrefixes { prefixes } => writeln!(out, "{prefixes} other prefixes"),
-            What::AllKeys {} => writeln!(out, "all {}", Count(*keys, "key")),
+            What::AllKeys {} => writeln!(out, "all {}", Count(sums.keys, "key")),
         }
     }
 }
@@ -327,7 +364,7 @@ impl Line for SpaceLine {
 impl Line for RestLine {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
         let RestLine { what, bytes, .. } = self;
-        writeln!(out, "{bytes:>12} {:>6.1}% {what}", self.percent)
+        writeln!(out, "{bytes:>11} {:>6.1}%  {what}", self.percent)
     }
 }
 
