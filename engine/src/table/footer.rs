@@ -16,8 +16,29 @@ use super::coding::{Damage, Reader};
 use super::frame::{Handle, checksum};
 use crate::Keyspace;
 
-/// The format that is written, and the only one that is read.
-pub(super) const FORMAT_VERSION: u32 = 1;
+/// The formats that are read, by their number on disk. The last one is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(super) enum FormatVersion {
+    /// The first.
+    V1 = 1,
+    /// Properties have steps of reclaimable bytes.
+    #[default]
+    V2 = 2,
+}
+
+impl FormatVersion {
+    fn from_disk(version: u32) -> Result<FormatVersion, Refusal> {
+        match version {
+            1 => Ok(FormatVersion::V1),
+            2 => Ok(FormatVersion::V2),
+            other => Err(Refusal::Version(other)),
+        }
+    }
+
+    fn to_disk(self) -> [u8; 4] {
+        (self as u32).to_le_bytes()
+    }
+}
 
 /// Length of the head.
 pub(super) const HEAD_BYTES: usize = 24;
@@ -44,39 +65,41 @@ impl From<Damage> for Refusal {
 }
 
 /// The head of table `number`.
-pub(super) fn encode_head(number: FileNumber, keyspace: Keyspace) -> Vec<u8> {
+pub(super) fn encode_head(
+    version: FormatVersion,
+    number: FileNumber,
+    keyspace: Keyspace,
+) -> Vec<u8> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
     head.extend_from_slice(&HEAD_MAGIC);
-    head.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+    head.extend_from_slice(&version.to_disk());
     head.extend_from_slice(&[keyspace as u8, 0, 0, 0]);
     head.extend_from_slice(&number.0.to_le_bytes());
     head
 }
 
-/// Checks that `head` belongs to table `number` of `keyspace`.
+/// Checks that `head` belongs to table `number` of `keyspace`, and tells its format.
 pub(super) fn check_head(
     head: &[u8],
     number: FileNumber,
     keyspace: Keyspace,
-) -> Result<(), Refusal> {
+) -> Result<FormatVersion, Refusal> {
     let mut reader = Reader::new(head);
     if reader.bytes(HEAD_MAGIC.len()) != Some(&HEAD_MAGIC) {
         return Err(Damage("not a table").into());
     }
-    match reader.u32() {
-        Some(FORMAT_VERSION) => {}
-        Some(version) => return Err(Refusal::Version(version)),
-        None => return Err(Damage("head is cut short").into()),
-    }
-    if head != encode_head(number, keyspace) {
+    let version = reader.u32().ok_or(Damage("head is cut short"))?;
+    let version = FormatVersion::from_disk(version)?;
+    if head != encode_head(version, number, keyspace) {
         return Err(Damage("the table has another number or keyspace").into());
     }
-    Ok(())
+    Ok(version)
 }
 
 /// Where the parts of a table lie that are read when it is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub(super) struct Foot {
+    pub(super) version: FormatVersion,
     /// The first block, or zeros.
     pub(super) dictionary: Handle,
     pub(super) index: Handle,
@@ -94,7 +117,7 @@ impl Foot {
         }
         foot.extend_from_slice(&number.0.to_le_bytes());
         foot.extend_from_slice(&[keyspace as u8, 0, 0, 0]);
-        foot.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        foot.extend_from_slice(&self.version.to_disk());
         let sum = checksum(&[&foot], number, offset);
         foot.extend_from_slice(&sum.to_le_bytes());
         foot.extend_from_slice(&FOOT_MAGIC);
@@ -116,15 +139,13 @@ impl Foot {
         }
         let (covered, sum) = fields.split_last_chunk::<4>().ok_or(short)?;
         let (_, version) = covered.split_last_chunk::<4>().ok_or(short)?;
-        let version = u32::from_le_bytes(*version);
-        if version != FORMAT_VERSION {
-            return Err(Refusal::Version(version));
-        }
+        let version = FormatVersion::from_disk(u32::from_le_bytes(*version))?;
         if checksum(&[covered], number, offset) != u32::from_le_bytes(*sum) {
             return Err(Damage("foot's checksum doesn't match").into());
         }
         let mut reader = Reader::new(covered);
         let foot = Foot {
+            version,
             dictionary: take_handle(&mut reader).ok_or(short)?,
             index: take_handle(&mut reader).ok_or(short)?,
             filter: take_handle(&mut reader).ok_or(short)?,
@@ -174,6 +195,7 @@ mod tests {
 
     fn foot() -> Foot {
         Foot {
+            version: FormatVersion::V2,
             dictionary: Handle::default(),
             index: Handle { offset: 24, len: 10 },
             filter: Handle { offset: 34, len: 20 },
@@ -183,9 +205,9 @@ mod tests {
 
     #[test]
     fn the_head_names_number_and_keyspace() {
-        let head = encode_head(NUMBER, Keyspace::Lease);
+        let head = encode_head(FormatVersion::V2, NUMBER, Keyspace::Lease);
         assert_eq!(head.len(), HEAD_BYTES);
-        assert_eq!(check_head(&head, NUMBER, Keyspace::Lease), Ok(()));
+        assert_eq!(check_head(&head, NUMBER, Keyspace::Lease), Ok(FormatVersion::V2));
         assert!(check_head(&head, FileNumber(4), Keyspace::Lease).is_err());
         assert!(check_head(&head, NUMBER, Keyspace::Kv).is_err());
         assert!(check_head(&head[..11], NUMBER, Keyspace::Lease).is_err());
@@ -215,9 +237,18 @@ mod tests {
         let mut bytes = foot().encode(NUMBER, Keyspace::Kv, 60);
         bytes[60] = 9;
         assert_eq!(Foot::decode(&bytes, NUMBER, Keyspace::Kv, 60), Err(Refusal::Version(9)));
-        let mut head = encode_head(NUMBER, Keyspace::Kv);
+        let mut head = encode_head(FormatVersion::V2, NUMBER, Keyspace::Kv);
         head[8] = 9;
         assert_eq!(check_head(&head, NUMBER, Keyspace::Kv), Err(Refusal::Version(9)));
+    }
+
+    #[test]
+    fn the_first_format_is_still_read() {
+        let first = Foot { version: FormatVersion::V1, ..foot() };
+        let bytes = first.encode(NUMBER, Keyspace::Kv, 60);
+        assert_eq!(Foot::decode(&bytes, NUMBER, Keyspace::Kv, 60), Ok(first));
+        let head = encode_head(FormatVersion::V1, NUMBER, Keyspace::Kv);
+        assert_eq!(check_head(&head, NUMBER, Keyspace::Kv), Ok(FormatVersion::V1));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::FileNumber;
 use super::block_cursor::BlockCursor;
 use super::filter::{Filter, KeyHash};
-use super::footer::{Foot, check_head};
+use super::footer::{Foot, FormatVersion, check_head};
 use super::frame::{Dictionary, Expected, Opener, checksum};
 use super::index::Index;
 use super::key_block::KeyBlock;
@@ -75,7 +75,11 @@ pub fn index(content: &[u8]) {
 pub fn footer(bytes: &[u8]) {
     let _head = check_head(bytes, NUMBER, Keyspace::Kv);
     let _foot = Foot::decode(bytes, NUMBER, Keyspace::Kv, 4096);
-    let _properties = Properties::decode(bytes);
+    for version in [FormatVersion::V1, FormatVersion::V2] {
+        if let Ok(properties) = Properties::decode(bytes, version, Keyspace::Kv) {
+            let _bytes = properties.reclaimable_bytes(properties.main_max);
+        }
+    }
     if let Ok(filter) = Filter::decode(bytes) {
         let _found = filter.may_contain(KeyHash::of(bytes));
     }

@@ -35,6 +35,7 @@ mod properties;
 mod reader;
 mod scrub;
 mod source;
+mod staircase;
 mod verify;
 mod writer;
 
@@ -49,6 +50,7 @@ pub use layout::{BlockPlace, Footprint, Layout, Ratios, Stored, ValueBlock};
 pub use properties::Properties;
 pub use reader::Table;
 pub(crate) use scrub::TableScrub;
+pub use staircase::{RECLAIM_STEPS_MAX, ReclaimStep};
 pub use writer::TableWriter;
 
 use crate::{Header, Keyspace, Record, Version};

@@ -1,6 +1,6 @@
 //! A table's file while it is written: blocks go out in order, lengths and checksums are kept.
 
-use super::footer::encode_head;
+use super::footer::{FormatVersion, encode_head};
 use super::frame::{Handle, Packing, Sealer};
 use super::{Compression, FileNumber, TableFile};
 use crate::{Error, Keyspace, Result};
@@ -38,7 +38,7 @@ impl Output {
             Ok(sealer) => sealer,
             Err(source) => return Err(Error::Io { path, source }),
         };
-        let head = encode_head(number, keyspace);
+        let head = encode_head(FormatVersion::V2, number, keyspace);
         Ok(Output {
             file,
             path,

@@ -6,6 +6,7 @@ use super::cache::BlockCache;
 use super::coding::Damage;
 use super::cursor::TableCursor;
 use super::filter::{Filter, KeyHash};
+use super::footer::FormatVersion;
 use super::frame::Handle;
 use super::index::Index;
 use super::key_block::{KeyBlock, Place};
@@ -25,6 +26,7 @@ struct Inner {
     filter: Filter,
     /// Where key and value blocks lie.
     blocks: Range<u64>,
+    version: FormatVersion,
 }
 
 /// An open table. Cloning is cheap and shares everything.
@@ -52,12 +54,23 @@ impl Table {
         let blocks = foot.blocks_start()..foot.index.offset;
         let index = decode_part(&source, foot.index, |content| Index::decode(content, &blocks))?;
         let filter = decode_part(&source, foot.filter, Filter::decode)?;
-        let properties = decode_part(&source, foot.properties, Properties::decode)?;
+        let properties = decode_part(&source, foot.properties, |content| {
+            Properties::decode(content, foot.version, listed.keyspace)
+        })?;
         if index.records() != properties.records {
             let damage = Damage("index and properties differ in the number of records");
             return Err(source.corrupt(foot.properties.offset, damage));
         }
-        Ok(Table { inner: Arc::new(Inner { source, properties, index, filter, blocks }) })
+        Ok(Table {
+            inner: Arc::new(Inner {
+                source,
+                properties,
+                index,
+                filter,
+                blocks,
+                version: foot.version,
+            }),
+        })
     }
 
     /// What the manifest lists.
@@ -122,6 +135,10 @@ impl Table {
     /// What the index knows of the key blocks, in order.
     pub fn blocks(&self) -> impl Iterator<Item = BlockSummary<'_>> {
         (0..).map_while(|at| self.inner.index.summary(at))
+    }
+
+    pub(super) fn version(&self) -> FormatVersion {
+        self.inner.version
     }
 
     pub(super) fn index(&self) -> &Index {

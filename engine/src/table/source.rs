@@ -60,15 +60,19 @@ impl Source {
         }
         let mut head = [0; HEAD_BYTES];
         self.read_at(0, &mut head)?;
-        check_head(&head, self.listed.number, self.listed.keyspace)
+        let version = check_head(&head, self.listed.number, self.listed.keyspace)
             .map_err(|refusal| self.refused(0, refusal))?;
         let Some(offset) = len.checked_sub(FOOT_BYTES as u64) else {
             return Err(self.corrupt(len, Damage("the file is shorter than its foot")));
         };
         let mut foot = [0; FOOT_BYTES];
         self.read_at(offset, &mut foot)?;
-        Foot::decode(&foot, self.listed.number, self.listed.keyspace, offset)
-            .map_err(|refusal| self.refused(offset, refusal))
+        let foot = Foot::decode(&foot, self.listed.number, self.listed.keyspace, offset)
+            .map_err(|refusal| self.refused(offset, refusal))?;
+        if foot.version != version {
+            return Err(self.corrupt(offset, Damage("head and foot name different formats")));
+        }
+        Ok(foot)
     }
 
     /// Reads the dictionary, which further blocks may need.

@@ -7,13 +7,15 @@
 
 use super::block_cursor::BlockCursor;
 use super::coding::Damage;
+use super::footer::FormatVersion;
 use super::frame::Handle;
 use super::index::record_order;
 use super::key_block::Place;
 use super::reader::Table;
 use super::source::Caching;
+use super::staircase::StaircaseBuilder;
 use super::{BlockSummary, Properties, RecordRef};
-use crate::{Error, Result, Version};
+use crate::{Error, Keyspace, Result, Version};
 use bytes::Bytes;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -92,7 +94,7 @@ impl<'a> Walk<'a> {
             position: BlockCursor::default(),
             values: Default::default(),
             damaged: BTreeSet::new(),
-            sums: Sums { whole: true, ..Sums::default() },
+            sums: Sums::new(table.file().keyspace),
         }
     }
 
@@ -166,9 +168,9 @@ impl<'a> Walk<'a> {
 }
 
 /// What the records say, to be compared with what is said about them.
-#[derive(Default)]
 struct Sums {
     properties: Properties,
+    staircase: StaircaseBuilder,
     /// Whether every record was seen with its value.
     whole: bool,
     /// The block under way.
@@ -186,12 +188,23 @@ struct BlockSums {
 }
 
 impl Sums {
+    fn new(keyspace: Keyspace) -> Sums {
+        Sums {
+            properties: Properties::default(),
+            staircase: StaircaseBuilder::new(keyspace),
+            whole: true,
+            block: BlockSums::default(),
+            last: None,
+        }
+    }
+
     fn add(
         &mut self,
         table: &Table,
         record: RecordRef<'_>,
         value_bytes: usize,
     ) -> std::result::Result<(), Damage> {
+        let before = self.last.as_ref().map(|(_, version)| version.main);
         let starts_key = self.check_order(record)?;
         if !table.may_contain(record.key) {
             return Err(Damage("the filter doesn't know a key"));
@@ -209,6 +222,9 @@ impl Sums {
         seen.main_max = seen.main_max.max(main);
         seen.key_bytes = seen.key_bytes.saturating_add(record.key.len() as u64);
         seen.value_bytes = seen.value_bytes.saturating_add(value_bytes as u64);
+        let bytes = (record.key.len() as u64).saturating_add(value_bytes as u64);
+        let newer = before.filter(|_| !starts_key);
+        self.staircase.add(main, record.tombstone, newer, bytes);
         let seen = &mut self.block;
         let live = starts_key && !record.tombstone;
         seen.records = seen.records.saturating_add(1);
@@ -263,6 +279,10 @@ impl Sums {
         }
         // Which records were superseded isn't written anywhere.
         self.properties.superseded_bytes = table.properties().superseded_bytes;
+        self.properties.reclaim = match table.version() {
+            FormatVersion::V1 => table.properties().reclaim.clone(),
+            FormatVersion::V2 => self.staircase.finish(),
+        };
         if self.properties != *table.properties() {
             return Err(Damage("the properties don't describe the records"));
         }

@@ -11,12 +11,13 @@
 //! 5. At the end come index, filter, properties and foot, then one sync. The folder isn't synced.
 
 use super::filter::{Filter, KeyHash};
-use super::footer::Foot;
+use super::footer::{Foot, FormatVersion};
 use super::frame::{Handle, Packing, TRAILER_BYTES};
 use super::index::IndexBuilder;
 use super::key_block::common_prefix;
 use super::key_block_builder::{KeyBlockBuilder, Neighbour, ValueBlockId, ValuePlace};
 use super::output::Output;
+use super::staircase::{STEP_BYTES, StaircaseBuilder};
 use super::{
     Age, BLOCK_TARGET_MAX, Compression, DICTIONARY_BYTES_MAX, FileNumber, KEY_BYTES_MAX,
     META_BYTES_MAX, Properties, RecordRef, TableMeta, TableOptions, VALUE_BYTES_MAX,
@@ -58,6 +59,7 @@ pub struct TableWriter {
     index: IndexBuilder,
     hashes: Vec<KeyHash>,
     properties: Properties,
+    staircase: StaircaseBuilder,
     last_key: Vec<u8>,
     last_version: Version,
 }
@@ -91,6 +93,7 @@ impl TableWriter {
             index: IndexBuilder::default(),
             hashes: Vec::new(),
             properties: Properties::default(),
+            staircase: StaircaseBuilder::new(keyspace),
             last_key: Vec::new(),
             last_version: Version::default(),
         })
@@ -154,7 +157,8 @@ impl TableWriter {
         let keys = self.key_block.len() + self.waiting_bytes + blocks * TRAILER_BYTES;
         let index = self.index.len() + blocks * (INDEX_ENTRY_BYTES + self.last_key.len());
         let filter = self.hashes.len() * usize::from(self.options.filter_bits_per_key) / 8;
-        self.output.len() + (values + keys + index + filter + END_BYTES) as u64
+        let steps = self.staircase.len() * STEP_BYTES;
+        self.output.len() + (values + keys + index + filter + steps + END_BYTES) as u64
     }
 
     /// Writes what is left and syncs the file. A table without records is valid.
@@ -167,10 +171,12 @@ impl TableWriter {
         self.close(Age::Superseded)?;
         assert!(self.waiting.is_empty(), "no value block is open, so none is waited for");
         self.properties.largest_key = Bytes::from(std::mem::take(&mut self.last_key));
+        self.properties.reclaim = self.staircase.finish();
         let filter = Filter::build(&self.hashes, self.options.filter_bits_per_key).encode();
         let index = self.index.finish();
         assert!(index.len().max(filter.len()) <= META_BYTES_MAX, "a table above its limit");
         let foot = Foot {
+            version: FormatVersion::V2,
             dictionary: self.dictionary,
             index: self.output.block(&index, Packing::Compressed)?,
             filter: self.output.block(&filter, Packing::Plain)?,
@@ -214,6 +220,8 @@ impl TableWriter {
         if age == Age::Superseded {
             properties.superseded_bytes += key + value;
         }
+        let newer = (!neighbour.starts_key).then_some(self.last_version.main);
+        self.staircase.add(main, record.tombstone, newer, key + value);
         if neighbour.starts_key {
             properties.keys += 1;
             if self.options.filter_bits_per_key > 0 {
