@@ -169,14 +169,25 @@ pub enum Step {
 pub struct Stats {
     /// Bytes of all files that the current version names.
     pub file_bytes: u64,
-    /// Of these, bytes that a complete merge would keep (an estimate from table properties).
+    /// Of these, bytes that a complete merge would keep, at the watermark of the last commit: an
+    /// estimate from table properties, which doesn't know what one table supersedes in another.
     pub live_bytes: u64,
     /// Bytes in the mutable and the frozen memtables.
     pub memtable_bytes: u64,
+    /// What isn't flushed, in permille of what makes a flush due: bytes, or entries to apply again
+    /// after a crash, whichever is more.
+    pub memtable_permille: u64,
     /// Frozen memtables that wait for a flush.
     pub frozen_memtables: u64,
     /// Sorted runs on disk.
     pub runs: u64,
+    /// Runs of pairs that were flushed and not merged since.
+    pub level_zero_runs: u64,
+    /// How much there is to merge, in permille of what makes a merge into the last tier due: about
+    /// 1000 at most, unless merges don't follow.
+    pub debt_permille: u64,
+    /// Whether something that `request_merge` or `request_compaction` asked for isn't done yet.
+    pub is_owed: bool,
     /// Flushes since open.
     pub flushes: u64,
     /// Merges since open.
@@ -217,6 +228,12 @@ pub trait Engine: Send + Sync {
 
     /// Asks that everything be merged into its last form by the next steps (defragmentation).
     fn request_merge(&self) -> Result<()>;
+
+    /// Asks that the space of what the watermark has made superfluous be given back by the next
+    /// steps, as far as that is worth the writing. By default everything is merged.
+    fn request_compaction(&self) -> Result<()> {
+        self.request_merge()
+    }
 
     /// Does one bounded piece of due work: a flush, a slice of a merge, an unlink. Callable from
     /// several threads. After an error the engine is poisoned and every call fails.

@@ -79,7 +79,7 @@ impl Flush {
     fn commit(&mut self, store: &Store) -> Result<()> {
         let mut changes = std::mem::take(&mut self.changes);
         changes.push(Change::Applied(self.frozen.applied.clone()));
-        store.commit(changes, &self.tables, |picture| {
+        store.commit(changes, &self.tables, self.frozen.applied.watermark, |picture| {
             picture.frozen.remove(0);
         })
     }

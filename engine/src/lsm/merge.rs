@@ -6,20 +6,24 @@
 //!    to start there. So the space is given back along the way, and a crash loses one table's work.
 //! 3. At the end, the last table is added and all that is left of the inputs is removed.
 //!
+//! A merge of one table is a single edit at its end: the output takes the table's place.
+//!
 //! The state between two edits is as good as any: the output run holds the keys before, the inputs
 //! those after. A merge that is given up simply stops there.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::manifest::{Change, RunId, Tier};
-use super::policy::Plan;
+use super::policy::{Plan, Scope};
 use super::run_cursor::{RunCursor, Use};
 use super::run_writer::RunWriter;
 use super::store::Store;
-use super::tree::Tree;
+use super::tree::{Run, TableHandle, Tree};
 use crate::picture::{Merging, Source};
 use crate::retention::{Retention, Verdict};
-use crate::table::{RecordRef, Table, sample_dictionary};
+use crate::table::{FileNumber, RecordRef, Table, sample_dictionary};
 use crate::{Direction, KeyRange, Keyspace, Projection, Result};
 
 /// See the module's text.
@@ -27,6 +31,9 @@ pub(super) struct Merge {
     keyspace: Keyspace,
     inputs: Vec<RunId>,
     tier: Tier,
+    scope: Scope,
+    /// The watermark when it began; it may rise meanwhile.
+    watermark: u64,
     merging: Merging<RunCursor>,
     retention: Retention,
     output: RunWriter,
@@ -68,7 +75,12 @@ impl Merge {
             let expired = keyspace == Keyspace::Rev && run.main_max < watermark;
             if plan.inputs.contains(&run.id) && !expired {
                 let (direction, projection) = (Direction::Forward, Projection::Full);
-                let cursor = RunCursor::new(run, everything, direction, projection, Use::Merge)?;
+                let cursor = match plan.scope {
+                    Scope::Runs => {
+                        RunCursor::new(run, everything, direction, projection, Use::Merge)?
+                    }
+                    Scope::Table(number) => RunCursor::of_table(run, table_of(run, number))?,
+                };
                 sources.push(Source::Disk(Box::new(cursor)));
             }
         }
@@ -76,6 +88,8 @@ impl Merge {
             keyspace,
             inputs: plan.inputs,
             tier: plan.tier,
+            scope: plan.scope,
+            watermark,
             merging: Merging::new(sources, Direction::Forward),
             retention: Retention::new(keyspace),
             output: RunWriter::new(keyspace, output, plan.tier),
@@ -109,7 +123,10 @@ impl Merge {
             if bytes_left == 0 {
                 return Ok(Written::Part);
             }
-            if self.retention.starts_key(record.key) && self.output.is_full(store) {
+            if self.scope == Scope::Runs
+                && self.retention.starts_key(record.key)
+                && self.output.is_full(store)
+            {
                 let next = Bytes::copy_from_slice(record.key);
                 self.output.finish_table()?;
                 return Ok(Written::Table(next));
@@ -148,12 +165,19 @@ impl Merge {
                 changes.push(Change::TrimRun { run: run.id, start: next.clone() });
             }
         }
-        store.commit(changes, &tables, |_| {})
+        store.commit(changes, &tables, self.watermark, |_| {})
     }
 
     /// Makes the output count for everything.
     fn commit_all(&mut self, store: &Store) -> Result<()> {
         let tables = self.output.take_finished();
+        if let Scope::Table(old) = self.scope {
+            let change = match tables.first() {
+                Some(new) => Change::ReplaceTable { old, file: new.file },
+                None => Change::RemoveTable(old),
+            };
+            return store.commit(vec![change], &tables, self.watermark, |_| {});
+        }
         let mut changes = self.output.changes(&tables);
         let picture = store.picture();
         let inputs = picture.disk.runs(self.keyspace).iter();
@@ -161,8 +185,14 @@ impl Merge {
         for table in inputs.flat_map(|run| &run.tables) {
             changes.push(Change::RemoveTable(table.table().file().number));
         }
-        store.commit(changes, &tables, |_| {})
+        store.commit(changes, &tables, self.watermark, |_| {})
     }
+}
+
+/// The table that a plan names. The run is busy with this merge, so its tables stay.
+fn table_of(run: &Run, number: FileNumber) -> Arc<TableHandle> {
+    let found = run.tables.iter().find(|table| table.table().file().number == number);
+    Arc::clone(found.expect("a plan names a table of its input"))
 }
 
 /// What the values of the next table are compressed with: pieces of the tables that it is made of.

@@ -23,7 +23,7 @@ pub mod manifest;
 mod merge;
 mod names;
 mod options;
-mod policy;
+pub mod policy;
 mod run_cursor;
 mod run_writer;
 mod scrub;
@@ -33,6 +33,7 @@ mod work;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use retcd_vfs::Vfs;
 
@@ -41,14 +42,19 @@ pub use options::Options;
 use crate::{Applied, Checkpoint, Engine, Keyspace, Record, Result, Scrub, Stats, Step, View};
 use checkpoint::LsmCheckpoint;
 use flush::Slice;
+use policy::Knobs;
 use scrub::LsmScrub;
 use store::Store;
-use work::Work;
+use tree::Totals;
+use work::{DemandKind, Work};
 
 /// The log-structured engine. See the module's text.
 pub struct Lsm {
     store: Arc<Store>,
     work: Work,
+    /// Of the last commit.
+    index: AtomicU64,
+    watermark: AtomicU64,
 }
 
 impl Lsm {
@@ -61,7 +67,23 @@ impl Lsm {
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path, options: Options) -> Result<Lsm> {
         options.check()?;
         let store = Store::open(vfs, dir.to_owned(), options)?;
-        Ok(Lsm { store: Arc::new(store), work: Work::default() })
+        let Applied { index, watermark, .. } = store.front.applied();
+        let (store, work) = (Arc::new(store), Work::default());
+        Ok(Lsm { store, work, index: index.into(), watermark: watermark.into() })
+    }
+
+    fn demand(&self, kind: DemandKind) -> Result<()> {
+        self.request_flush()?;
+        self.work.demand(kind, self.applied().index);
+        Ok(())
+    }
+
+    /// What isn't flushed, in permille of what makes a flush due.
+    fn memtable_permille(&self, memtable_bytes: u64, flushed: u64) -> u64 {
+        let options = self.store.options();
+        let entries = self.index.load(Ordering::Relaxed).saturating_sub(flushed);
+        let bytes = memtable_bytes.saturating_mul(1000) / options.memtable_bytes;
+        bytes.max(entries.saturating_mul(1000) / options.replay_entries_max)
     }
 
     fn step_inner(&self) -> Result<Step> {
@@ -90,7 +112,10 @@ impl Engine for Lsm {
 
     fn commit(&self, applied: Applied) -> Result<()> {
         self.store.front.health.check()?;
+        let Applied { index, watermark, .. } = applied;
         self.store.front.commit(applied);
+        self.index.store(index, Ordering::Relaxed);
+        self.watermark.store(watermark, Ordering::Relaxed);
         Ok(())
     }
 
@@ -113,9 +138,11 @@ impl Engine for Lsm {
     }
 
     fn request_merge(&self) -> Result<()> {
-        self.request_flush()?;
-        self.work.request_full_merge();
-        Ok(())
+        self.demand(DemandKind::Everything)
+    }
+
+    fn request_compaction(&self) -> Result<()> {
+        self.demand(DemandKind::Garbage)
     }
 
     fn step(&self) -> Result<Step> {
@@ -134,15 +161,26 @@ impl Engine for Lsm {
 
     fn stats(&self) -> Stats {
         let picture = self.store.picture();
-        let watermark = picture.disk.applied.watermark;
-        let file_bytes = picture.disk.all_runs().map(|run| run.file_bytes).sum();
-        let dead_bytes: u64 = picture.disk.all_runs().map(|run| run.dead_bytes(watermark)).sum();
+        let dead_bytes = picture.disk.dead_bytes(self.watermark.load(Ordering::Relaxed));
+        let Totals { file_bytes, runs, level_zero_runs, level_bytes, last_living_bytes } =
+            picture.disk.totals;
+        let memtable_bytes = picture.memtables().map(|memtable| memtable.bytes()).sum();
+        let small_bytes = self.store.options().table_bytes;
         Stats {
             file_bytes,
             live_bytes: file_bytes.saturating_sub(dead_bytes),
-            memtable_bytes: picture.memtables().map(|memtable| memtable.bytes()).sum(),
+            memtable_bytes,
+            memtable_permille: self.memtable_permille(memtable_bytes, picture.disk.applied.index),
             frozen_memtables: picture.frozen.len() as u64,
-            runs: picture.disk.all_runs().count() as u64,
+            runs,
+            level_zero_runs,
+            debt_permille: policy::debt(
+                level_bytes,
+                last_living_bytes,
+                small_bytes,
+                &Knobs::STEADY,
+            ),
+            is_owed: self.work.is_owed(),
             flushes: self.work.flushes(),
             merges: self.work.merges(),
             bytes_written: self.store.bytes_written(),

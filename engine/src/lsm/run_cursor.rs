@@ -58,6 +58,24 @@ impl RunCursor {
             Direction::Forward => tables.collect(),
             Direction::Reverse => tables.rev().collect(),
         };
+        RunCursor::over(ahead, run, KeyRange { start, ..range }, direction, projection, used_for)
+    }
+
+    /// Stands on the first record of one of the run's tables and ends behind its last, for a merge.
+    pub(super) fn of_table(run: &Run, table: Arc<TableHandle>) -> Result<RunCursor> {
+        let range = KeyRange { start: &run.start, end: None };
+        let ahead = VecDeque::from([table]);
+        RunCursor::over(ahead, run, range, Direction::Forward, Projection::Full, Use::Merge)
+    }
+
+    fn over(
+        ahead: VecDeque<Arc<TableHandle>>,
+        run: &Run,
+        range: KeyRange<'_>,
+        direction: Direction,
+        projection: Projection,
+        used_for: Use,
+    ) -> Result<RunCursor> {
         let mut cursor = RunCursor {
             ahead,
             current: None,
@@ -68,7 +86,7 @@ impl RunCursor {
         };
         if let Some(first) = cursor.open_next() {
             match (direction, range.end) {
-                (Direction::Forward, _) => first.seek(start, Version::MAX)?,
+                (Direction::Forward, _) => first.seek(range.start, Version::MAX)?,
                 (Direction::Reverse, None) => first.seek_to_last()?,
                 (Direction::Reverse, Some(end)) => first.seek_before(end)?,
             }

@@ -119,12 +119,13 @@ impl Store {
     }
 
     /// Makes `changes` durable, `added` among them, and shows the new tree to readers, together
-    /// with what `repaint` changes in the memtables. The tables' files are synced; their names
-    /// aren't.
+    /// with what `repaint` changes in the memtables. The tables' files are synced, their names
+    /// aren't; what was left out of them followed the watermark `written_at` or a later one.
     pub(super) fn commit(
         &self,
         changes: Vec<Change>,
         added: &[TableMeta],
+        written_at: u64,
         repaint: impl FnOnce(&mut Picture<Tree>),
     ) -> Result<()> {
         if !added.is_empty() {
@@ -132,7 +133,7 @@ impl Store {
         }
         let mut handles = Vec::with_capacity(added.len());
         for table in added {
-            handles.push((table.file.number, self.files.open_table(table.file)?));
+            handles.push((table.file.number, self.files.open_table(table.file, written_at)?));
         }
         let mut ledger = self.ledger.lock();
         let edit = Edit(changes);
@@ -158,21 +159,22 @@ impl Files {
     fn open_all(&self, manifest: &Manifest) -> Result<OpenTables> {
         let runs = manifest.contents().runs.values();
         let files = runs.flat_map(|run| run.tables.iter().copied());
-        files.map(|file| Ok((file.number, self.open_table(file)?))).collect()
+        files.map(|file| Ok((file.number, self.open_table(file, 0)?))).collect()
     }
 
-    fn open_table(&self, file: TableFile) -> Result<Arc<TableHandle>> {
+    fn open_table(&self, file: TableFile, written_at: u64) -> Result<Arc<TableHandle>> {
         let path = names::table(&self.dir, file.number);
         let read = self.vfs.open_read(&path).map_err(Error::io(&path))?;
         let table = Table::open(read, path, file, Arc::clone(&self.cache))?;
-        Ok(TableHandle::new(table, Arc::clone(&self.graveyard)))
+        Ok(TableHandle::new(table, Arc::clone(&self.graveyard), written_at))
     }
 }
 
 impl Ledger {
     /// Lets go of a table that `change` removes.
     fn forget(&mut self, change: &Change) -> Option<Arc<TableHandle>> {
-        let Change::RemoveTable(number) = change else {
+        let (Change::RemoveTable(number) | Change::ReplaceTable { old: number, .. }) = change
+        else {
             return None;
         };
         let handle = self.open.remove(number)?;

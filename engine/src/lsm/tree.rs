@@ -10,8 +10,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::manifest::{Contents, RunEntry, RunId, Tier};
+use super::policy::{RunShape, TableShape};
 use super::run_cursor::{RunCursor, Use};
 use crate::picture::{Disk, Grave, Graveyard};
 use crate::table::{FileNumber, Properties, Table, TableFile};
@@ -20,13 +22,22 @@ use crate::{Applied, Direction, KeyRange, Keyspace, Projection, Record, Result, 
 /// An open table that a tree names.
 pub(super) struct TableHandle {
     table: Table,
+    /// Of what its staircase promises, bytes that whoever wrote it could not leave out: tombstones
+    /// over something that may be older elsewhere.
+    kept_bytes: u64,
     doomed: AtomicBool,
     graveyard: Arc<Graveyard>,
 }
 
 impl TableHandle {
-    pub(super) fn new(table: Table, graveyard: Arc<Graveyard>) -> Arc<TableHandle> {
-        Arc::new(TableHandle { table, doomed: AtomicBool::new(false), graveyard })
+    /// An open table whose writer went by the watermark `written_at`; 0 if that isn't known.
+    pub(super) fn new(
+        table: Table,
+        graveyard: Arc<Graveyard>,
+        written_at: u64,
+    ) -> Arc<TableHandle> {
+        let kept_bytes = dead_bytes(table.file(), table.properties(), written_at);
+        Arc::new(TableHandle { table, kept_bytes, doomed: AtomicBool::new(false), graveyard })
     }
 
     /// Has the file unlinked once the last holder lets go. The manifest no longer names it.
@@ -47,21 +58,14 @@ impl TableHandle {
     }
 }
 
-/// Bytes of a table that a merge of it alone gives back for certain; see [`Run::dead_bytes`].
+/// Bytes of a table that a merge of it alone gives back, estimated by the share of keys and values
+/// that they are of: what its staircase promises at the watermark, and tables of `Rev` below it.
 pub(super) fn dead_bytes(file: &TableFile, properties: &Properties, watermark: u64) -> u64 {
-    let above = match file.keyspace {
-        Keyspace::Kv => properties.main_max > watermark,
-        Keyspace::Rev => properties.main_max >= watermark,
-        Keyspace::Lease | Keyspace::Meta => false,
-    };
-    if above {
-        return 0;
-    }
     if file.keyspace == Keyspace::Rev {
-        return file.file_bytes;
+        return if properties.main_max < watermark { file.file_bytes } else { 0 };
     }
     let content_bytes = properties.key_bytes.saturating_add(properties.value_bytes).max(1);
-    let share = properties.superseded_bytes as f64 / content_bytes as f64;
+    let share = properties.reclaimable_bytes(watermark) as f64 / content_bytes as f64;
     (file.file_bytes as f64 * share) as u64
 }
 
@@ -88,14 +92,26 @@ pub(super) struct Run {
     pub(super) main_min: u64,
     pub(super) main_max: u64,
     pub(super) file_bytes: u64,
+    /// Bytes that a merge of it alone gives back at the tree's watermark.
+    dead_bytes: u64,
+    /// The table of which the largest share is dead, if anything is.
+    dirtiest: Option<TableShape>,
 }
 
 impl Run {
-    fn new(id: RunId, entry: &RunEntry, open: &OpenTables) -> Run {
+    fn new(id: RunId, entry: &RunEntry, open: &OpenTables, watermark: u64) -> Run {
         let handle = |number| Arc::clone(open.get(number).expect("a named table is open"));
         let tables: Vec<_> = entry.tables.iter().map(|file| handle(&file.number)).collect();
         let properties = || tables.iter().map(|table| table.properties());
+        let shape = |table: &Arc<TableHandle>| {
+            let TableFile { number, file_bytes, .. } = *table.table().file();
+            let dead_bytes = table.dead_bytes(watermark).saturating_sub(table.kept_bytes);
+            TableShape { number, bytes: file_bytes, dead_bytes }
+        };
+        let dirty = tables.iter().map(shape).filter(|table| table.dead_bytes > 0);
         Run {
+            dead_bytes: tables.iter().map(|table| table.dead_bytes(watermark)).sum(),
+            dirtiest: dirty.max_by_key(TableShape::dead_share),
             id,
             tier: entry.tier,
             start: entry.start.clone(),
@@ -120,22 +136,26 @@ impl Run {
             && self.table_of(key).is_some_and(|table| table.table.may_contain(key))
     }
 
-    /// Bytes of its files that a merge of it alone gives back for certain, estimated by the share
-    /// of keys and values that they are of: superseded versions, in tables where all superseding
-    /// ones are at or below the watermark too, and tables of `Rev` below it.
-    pub(super) fn dead_bytes(&self, watermark: u64) -> u64 {
+    /// Bytes of its files that a merge of it alone gives back at `watermark`; see [`dead_bytes`].
+    fn dead_bytes_at(&self, watermark: u64) -> u64 {
         self.tables.iter().map(|table| table.dead_bytes(watermark)).sum()
+    }
+
+    /// What the policy has to know of it.
+    pub(super) fn shape(&self, busy: bool) -> RunShape {
+        RunShape {
+            id: self.id,
+            tier: self.tier,
+            bytes: self.file_bytes,
+            dead_bytes: self.dead_bytes,
+            dirtiest: self.dirtiest,
+            busy,
+        }
     }
 
     /// The first key of its first table.
     pub(super) fn smallest_key(&self) -> &Bytes {
         &self.tables.first().expect("a run has tables").properties().smallest_key
-    }
-
-    /// Whether a merge of it alone could have something to leave out.
-    pub(super) fn has_removable(&self) -> bool {
-        let mut properties = self.tables.iter().map(|table| table.properties());
-        !self.start.is_empty() || properties.any(|p| p.tombstones > 0 || p.superseded_bytes > 0)
     }
 
     /// The one table that can have `key`.
@@ -164,20 +184,69 @@ pub(super) struct Tree {
     pub(super) applied: Applied,
     /// By [`Keyspace`]; the run with the newest record first, since reads end early with it.
     keyspaces: [Vec<Arc<Run>>; 4],
+    pub(super) totals: Totals,
+    /// A watermark, and what can go at it: asked for with each write, and changed rarely.
+    dead_ahead: Mutex<Option<(u64, u64)>>,
+}
+
+/// Sums over all runs.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Totals {
+    pub(super) file_bytes: u64,
+    pub(super) runs: u64,
+    /// Runs of `Kv` that no merge has taken yet.
+    pub(super) level_zero_runs: u64,
+    /// Bytes of `Kv` above the last tier.
+    pub(super) level_bytes: u64,
+    /// Bytes of `Kv` in the last tier that a merge of it alone keeps.
+    pub(super) last_living_bytes: u64,
 }
 
 impl Tree {
     /// The tree that the manifest describes.
     pub(super) fn new(contents: &Contents, open: &OpenTables) -> Tree {
+        let watermark = contents.applied.watermark;
         let mut tree = Tree { applied: contents.applied.clone(), ..Tree::default() };
         for (&id, entry) in &contents.runs {
-            let run = Arc::new(Run::new(id, entry, open));
+            let run = Arc::new(Run::new(id, entry, open, watermark));
             tree.keyspaces[entry.keyspace as usize].push(run);
         }
         for runs in &mut tree.keyspaces {
             runs.sort_by_key(|run| Reverse((run.main_max, run.id)));
         }
+        tree.totals = tree.sum();
         tree
+    }
+
+    fn sum(&self) -> Totals {
+        let mut totals = Totals::default();
+        for run in self.all_runs() {
+            totals.file_bytes += run.file_bytes;
+            totals.runs += 1;
+        }
+        for run in self.runs(Keyspace::Kv) {
+            match run.tier {
+                Tier::Last => totals.last_living_bytes += run.file_bytes - run.dead_bytes,
+                Tier::Level(level) => {
+                    totals.level_bytes += run.file_bytes;
+                    totals.level_zero_runs += u64::from(level == 0);
+                }
+            }
+        }
+        totals
+    }
+
+    /// Bytes that a complete merge gives back once `watermark` is durable, as far as is known.
+    pub(super) fn dead_bytes(&self, watermark: u64) -> u64 {
+        let mut ahead = self.dead_ahead.lock();
+        match *ahead {
+            Some((known, bytes)) if known == watermark => bytes,
+            _ => {
+                let bytes = self.all_runs().map(|run| run.dead_bytes_at(watermark)).sum();
+                *ahead = Some((watermark, bytes));
+                bytes
+            }
+        }
     }
 
     /// What a manifest says that makes this tree, if `next` is the next unused number.

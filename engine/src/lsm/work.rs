@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use super::flush::{Flush, Slice};
 use super::manifest::{RunId, Tier};
 use super::merge::{Merge, MergeStep};
-use super::policy::{self, Plan, RunShape};
+use super::policy::{self, Knobs, Plan, RunShape, Scope};
 use super::store::Store;
 use super::tree::Run;
 use super::tree::Tree;
@@ -39,9 +39,27 @@ pub(super) struct Work {
 struct Slots {
     flush: FlushSlot,
     merges: Vec<MergeSlot>,
-    /// Keyspaces whose runs shall all become one.
-    full_merges: Vec<Keyspace>,
+    /// By [`Keyspace`]: what somebody waits for.
+    demands: [Option<Demand>; 4],
     out_of_space: bool,
+}
+
+/// Merges beyond what is due by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Demand {
+    kind: DemandKind,
+    /// What is applied up to here has to be in tables first.
+    index: u64,
+}
+
+/// What shall be merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum DemandKind {
+    /// What gives back space that is worth the writing.
+    Garbage,
+    /// What gives back any space. Several runs become one, since each may supersede what is in
+    /// others.
+    Everything,
 }
 
 #[derive(Default)]
@@ -58,8 +76,8 @@ struct MergeSlot {
     keyspace: Keyspace,
     inputs: Vec<RunId>,
     tier: Tier,
-    /// Whether it was asked for: then it is owed even if no policy would propose it.
-    requested: bool,
+    /// Why it is done, if nothing was due.
+    demand: Option<Demand>,
     job: MergeJob,
 }
 
@@ -82,9 +100,19 @@ impl Work {
         self.slots.lock().out_of_space
     }
 
-    /// Has everything merged into its last form.
-    pub(super) fn request_full_merge(&self) {
-        self.slots.lock().full_merges = LEVELED.into();
+    /// Has merges done for what is applied up to `index`, beyond those that are due.
+    pub(super) fn demand(&self, kind: DemandKind, index: u64) {
+        let mut slots = self.slots.lock();
+        for keyspace in LEVELED {
+            slots.add_demand(keyspace, Demand { kind, index });
+        }
+    }
+
+    /// Whether something that was demanded isn't done yet.
+    pub(super) fn is_owed(&self) -> bool {
+        let slots = self.slots.lock();
+        let open = slots.demands.iter().any(Option::is_some);
+        open || slots.merges.iter().any(|slot| slot.demand.is_some())
     }
 
     /// Does a slice of the flush, if one is due and no other thread is at it.
@@ -141,7 +169,9 @@ impl Work {
             MergeStep::OutOfSpace => {
                 let given_up = slots.merges.swap_remove(place);
                 slots.out_of_space = true;
-                slots.full_merges.extend(given_up.requested.then_some(keyspace));
+                if let Some(demand) = given_up.demand {
+                    slots.add_demand(keyspace, demand);
+                }
                 Ok(Step::OutOfSpace)
             }
         }
@@ -164,7 +194,7 @@ impl Slots {
         let picture = store.picture();
         for keyspace in [Keyspace::Rev].into_iter().chain(LEVELED) {
             while self.merges.len() < MERGES_MAX {
-                let requested = self.full_merges.contains(&keyspace);
+                let demand = self.demands[keyspace as usize];
                 let Some(plan) = self.plan_one(store, &picture, keyspace) else {
                     break;
                 };
@@ -173,7 +203,7 @@ impl Slots {
                     keyspace,
                     inputs: plan.inputs.clone(),
                     tier: plan.tier,
-                    requested,
+                    demand,
                     job: MergeJob::Planned(plan),
                 });
             }
@@ -186,35 +216,55 @@ impl Slots {
         picture: &Picture<Tree>,
         keyspace: Keyspace,
     ) -> Option<Plan> {
-        let watermark = picture.disk.applied.watermark;
         let mut runs: Vec<&Arc<Run>> = picture.disk.runs(keyspace).iter().collect();
-        let shape = |run: &&Arc<Run>| RunShape {
-            id: run.id,
-            tier: run.tier,
-            bytes: run.file_bytes,
-            dead_bytes: run.dead_bytes(watermark),
-            busy: self.is_busy(run.id),
-        };
         if keyspace == Keyspace::Rev {
             runs.sort_by_key(|run| run.smallest_key());
-            let shapes: Vec<RunShape> = runs.iter().map(shape).collect();
+        }
+        let shapes: Vec<RunShape> =
+            runs.iter().map(|run| run.shape(self.is_busy(run.id))).collect();
+        if keyspace == Keyspace::Rev {
             return policy::concatenated(&shapes, store.options().concatenated_bytes);
         }
-        let shapes: Vec<RunShape> = runs.iter().map(shape).collect();
-        if !self.full_merges.contains(&keyspace) {
-            return policy::leveled(&shapes, store.options().table_bytes);
+        let small_bytes = store.options().table_bytes;
+        match self.demands[keyspace as usize] {
+            None => policy::leveled(&shapes, small_bytes, &Knobs::STEADY),
+            // What a merge that is under way leaves of its inputs isn't worth planning for.
+            Some(_) if shapes.iter().any(|run| run.busy) => None,
+            Some(demand) if picture.disk.applied.index < demand.index => None,
+            Some(demand) => self.plan_demanded(keyspace, &shapes, demand.kind, small_bytes),
         }
-        let flushed = picture.frozen.is_empty() && matches!(self.flush, FlushSlot::Empty);
-        if !flushed || shapes.iter().any(|run| run.busy) {
-            return None;
-        }
-        self.full_merges.retain(|&requested| requested != keyspace);
-        let merged = match runs[..] {
-            [] => true,
-            [run] => run.tier == Tier::Last && !run.has_removable(),
-            _ => false,
+    }
+
+    /// The next merge of what was demanded. The demand is met with a merge of all runs, and when
+    /// no table is left that is worth rewriting.
+    fn plan_demanded(
+        &mut self,
+        keyspace: Keyspace,
+        shapes: &[RunShape],
+        kind: DemandKind,
+        small_bytes: u64,
+    ) -> Option<Plan> {
+        let plan = match kind {
+            DemandKind::Garbage => policy::leveled(shapes, small_bytes, &Knobs::THOROUGH),
+            DemandKind::Everything if shapes.iter().all(|run| run.tier == Tier::Last) => {
+                policy::leveled(shapes, small_bytes, &Knobs::EVERYTHING)
+            }
+            DemandKind::Everything => Some(policy::full(shapes)),
         };
-        (!merged).then(|| policy::full(&shapes))
+        let merges_all = plan.as_ref().is_some_and(|plan| plan.tier == Tier::Last);
+        let goes_on = plan.as_ref().is_some_and(|plan| plan.scope != Scope::Runs || !merges_all);
+        if !goes_on {
+            self.demands[keyspace as usize] = None;
+        }
+        plan
+    }
+
+    /// The larger demand covers the smaller one, and the later one the earlier.
+    fn add_demand(&mut self, keyspace: Keyspace, demand: Demand) {
+        let place = &mut self.demands[keyspace as usize];
+        let before = place.unwrap_or(demand);
+        let kind = before.kind.max(demand.kind);
+        *place = Some(Demand { kind, index: before.index.max(demand.index) });
     }
 
     fn is_busy(&self, run: RunId) -> bool {

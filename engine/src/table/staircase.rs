@@ -6,8 +6,8 @@
 //! whether merging the table is worth its while.
 //!
 //! 1. Each reclaimable record adds a step. They gather unsorted, up to [`GATHERED_MAX`].
-//! 2. When there are more, they are sorted and neighbours become one until each has its share of all
-//!    bytes. The joined step has the *larger* main: bytes are promised late, never early.
+//! 2. When there are more, they are sorted and neighbours become one until each has its share of
+//!    all bytes. The joined step has the *larger* main: bytes are promised late, never early.
 //! 3. At the end [`RECLAIM_STEPS_MAX`] are left. A table's bytes are promised at most about two
 //!    steps' shares later than they come free.
 //!

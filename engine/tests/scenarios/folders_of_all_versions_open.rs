@@ -14,7 +14,7 @@ use retcd_vfs::{MemVfs, Vfs};
 use crate::history::assert_state;
 use crate::support::{FOLDER, Log, Random, apply, open, settle};
 
-/// What version 1 was written from: 90 batches, of which the last ones aren't flushed.
+/// What all versions were written from: 90 batches, of which the last ones aren't flushed.
 const BATCHES: u64 = 90;
 const FLUSHED: u64 = 85;
 
@@ -79,12 +79,21 @@ fn write_golden(to: &Path) {
 
 #[test]
 fn a_folder_of_version_1_opens() {
-    let folder = golden(1);
+    opens(&golden(1));
+}
+
+#[test]
+fn a_folder_of_version_2_opens() {
+    let folder = golden(2);
     if std::env::var_os("RETCD_WRITE_GOLDEN").is_some() && !folder.exists() {
         write_golden(&folder);
     }
+    opens(&folder);
+}
+
+fn opens(folder: &Path) {
     let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-    copy(&folder, &*vfs);
+    copy(folder, &*vfs);
     let contents = contents(&*vfs);
     for keyspace in [Keyspace::Kv, Keyspace::Rev, Keyspace::Lease, Keyspace::Meta] {
         assert!(contents.runs.values().any(|run| run.keyspace == keyspace), "{keyspace:?}");

@@ -30,8 +30,8 @@ impl History {
         log
     }
 
-    /// Applies what `engine` doesn't hold of `log`, with steps in between, and merges all at the
-    /// end.
+    /// Applies what `engine` doesn't hold of `log`, with steps in between, some of which collect
+    /// garbage, and merges all at the end.
     pub(crate) fn drive(&self, engine: &Lsm, log: &Log, promised: &mut Promised) -> Result<()> {
         let mut random = Random(self.seed ^ 0x5eed);
         let flushed = engine.flushed().index;
@@ -39,6 +39,9 @@ impl History {
             apply(engine, batch)?;
             if random.below(16) == 0 {
                 engine.request_flush()?;
+            }
+            if random.below(16) == 0 {
+                engine.request_compaction()?;
             }
             for _ in 0..random.below(12) {
                 engine.step()?;

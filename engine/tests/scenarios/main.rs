@@ -11,6 +11,7 @@ mod crashes_lose_nothing_flushed;
 mod drawn;
 mod errors_stop_the_engine_and_lose_nothing;
 mod folders_of_all_versions_open;
+mod garbage_in_one_place_costs_little;
 mod history;
 mod overwriting_needs_bounded_space;
 mod play;

@@ -29,6 +29,7 @@ pub(crate) enum Action {
     MergeAll,
     Step(u8),
     Settle,
+    Collect,
     Hold,
     Compare,
     Reopen,
@@ -52,6 +53,7 @@ pub(crate) fn action() -> impl Strategy<Value = Action> {
         40 => change().prop_map(Action::Apply),
         2 => Just(Action::Flush),
         1 => Just(Action::MergeAll),
+        1 => Just(Action::Collect),
         10 => (1..30u8).prop_map(Action::Step),
         2 => Just(Action::Settle),
         2 => Just(Action::Hold),
@@ -128,6 +130,7 @@ impl Pair {
             }
             Action::Flush => self.ours.request_flush()?,
             Action::MergeAll => self.ours.request_merge()?,
+            Action::Collect => self.ours.request_compaction()?,
             Action::Step(count) => {
                 for _ in 0..*count {
                     self.ours.step()?;

@@ -42,7 +42,7 @@ impl Tables {
         for file in contents.runs.values().flat_map(|run| &run.tables) {
             match folder.open(*file, &cache) {
                 Ok(table) => {
-                    let handle = TableHandle::new(table, Arc::clone(&graveyard));
+                    let handle = TableHandle::new(table, Arc::clone(&graveyard), 0);
                     open.insert(file.number, handle);
                 }
                 Err(error) => fault(error),

@@ -95,6 +95,7 @@ impl Contents {
                 }
                 entry.start = start.clone();
             }
+            Change::ReplaceTable { old, file } => self.replace_table(*old, *file)?,
         }
         Ok(())
     }
@@ -116,6 +117,28 @@ impl Contents {
             return Err("adds a table twice");
         }
         entry.tables.push(file);
+        Ok(())
+    }
+
+    fn replace_table(&mut self, old: FileNumber, file: TableFile) -> Result<(), &'static str> {
+        if file.number.0 >= self.next {
+            return Err("uses a number that wasn't given out");
+        }
+        let mut entries = self.runs.values_mut();
+        let found = entries.find_map(|entry| {
+            let place = entry.tables.iter().position(|table| table.number == old)?;
+            Some((entry, place))
+        });
+        let (entry, place) = found.ok_or("replaces a table that isn't there")?;
+        if entry.keyspace != file.keyspace {
+            return Err("a run with tables of two keyspaces or tiers");
+        }
+        if entry.tables.iter().any(|table| table.number == file.number) {
+            return Err("adds a table twice");
+        }
+        if let Some(table) = entry.tables.get_mut(place) {
+            *table = file;
+        }
         Ok(())
     }
 
@@ -143,6 +166,10 @@ mod tests {
 
     fn add(run: u64, number: u64, keyspace: Keyspace) -> Change {
         Change::AddTable { run: RunId(run), tier: Tier::Level(0), file: table(number, keyspace) }
+    }
+
+    fn replace(old: u64, number: u64, keyspace: Keyspace) -> Change {
+        Change::ReplaceTable { old: FileNumber(old), file: table(number, keyspace) }
     }
 
     fn trim(run: u64, start: &'static [u8]) -> Change {
@@ -178,6 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn a_table_takes_the_place_of_another() {
+        let mut contents = Contents::default();
+        let tables = [2, 3, 4].map(|number| add(1, number, Keyspace::Kv));
+        let mut edit = Edit(vec![Change::Next(9)]);
+        edit.0.extend(tables);
+        edit.0.push(replace(3, 7, Keyspace::Kv));
+        contents.apply(&edit).expect("a sensible edit");
+        let numbers: Vec<u64> =
+            contents.runs[&RunId(1)].tables.iter().map(|table| table.number.0).collect();
+        assert_eq!(numbers, [2, 7, 4]);
+    }
+
+    #[test]
     fn what_cannot_be_is_refused() {
         let applied = |index| Change::Applied(Applied { index, ..Applied::default() });
         let cases = [
@@ -188,6 +228,10 @@ mod tests {
             vec![Change::Next(9), add(1, 2, Keyspace::Kv), add(1, 2, Keyspace::Kv)],
             vec![Change::RemoveTable(FileNumber(2))],
             vec![trim(1, b"k")],
+            vec![Change::Next(9), replace(1, 2, Keyspace::Kv)],
+            vec![Change::Next(3), add(1, 2, Keyspace::Kv), replace(2, 3, Keyspace::Kv)],
+            vec![Change::Next(9), add(1, 2, Keyspace::Kv), replace(2, 3, Keyspace::Rev)],
+            vec![Change::Next(9), add(1, 2, Keyspace::Kv), replace(2, 2, Keyspace::Kv)],
             vec![Change::Next(9), add(1, 2, Keyspace::Kv), trim(1, b"k"), trim(1, b"a")],
         ];
         for case in cases {

@@ -19,6 +19,8 @@ const TAG_APPLIED: u8 = 2;
 const TAG_ADD_TABLE: u8 = 3;
 const TAG_REMOVE_TABLE: u8 = 4;
 const TAG_TRIM_RUN: u8 = 5;
+/// Since version 2 of the manifest.
+const TAG_REPLACE_TABLE: u8 = 6;
 
 const TIER_LAST: u8 = u8::MAX;
 
@@ -46,6 +48,13 @@ pub enum Change {
         run: RunId,
         /// Its first key from now on.
         start: Bytes,
+    },
+    /// A table takes another one's place in its run.
+    ReplaceTable {
+        /// The one that is no longer part of the set.
+        old: FileNumber,
+        /// The one that is.
+        file: TableFile,
     },
 }
 
@@ -88,10 +97,8 @@ impl Change {
             }
             Change::AddTable { run, tier, file } => {
                 out.extend([TAG_ADD_TABLE, file.keyspace as u8, tier.to_disk()]);
-                for field in [run.0, file.number.0, file.file_bytes] {
-                    out.extend(field.to_le_bytes());
-                }
-                out.extend(file.checksum.to_le_bytes());
+                out.extend(run.0.to_le_bytes());
+                put_file(out, file);
             }
             Change::RemoveTable(number) => {
                 out.push(TAG_REMOVE_TABLE);
@@ -101,6 +108,11 @@ impl Change {
                 out.push(TAG_TRIM_RUN);
                 out.extend(run.0.to_le_bytes());
                 put_bytes(out, start);
+            }
+            Change::ReplaceTable { old, file } => {
+                out.extend([TAG_REPLACE_TABLE, file.keyspace as u8]);
+                out.extend(old.0.to_le_bytes());
+                put_file(out, file);
             }
         }
     }
@@ -115,19 +127,18 @@ impl Change {
                 state: reader.bytes()?,
             }),
             TAG_ADD_TABLE => {
-                let keyspace = Keyspace::from_disk(reader.u8()?).ok_or("unknown keyspace")?;
+                let keyspace = reader.keyspace()?;
                 let tier = Tier::from_disk(reader.u8()?);
                 let run = RunId(reader.u64()?);
-                let file = TableFile {
-                    number: FileNumber(reader.u64()?),
-                    keyspace,
-                    file_bytes: reader.u64()?,
-                    checksum: reader.u32()?,
-                };
-                Change::AddTable { run, tier, file }
+                Change::AddTable { run, tier, file: reader.file(keyspace)? }
             }
             TAG_REMOVE_TABLE => Change::RemoveTable(FileNumber(reader.u64()?)),
             TAG_TRIM_RUN => Change::TrimRun { run: RunId(reader.u64()?), start: reader.bytes()? },
+            TAG_REPLACE_TABLE => {
+                let keyspace = reader.keyspace()?;
+                let old = FileNumber(reader.u64()?);
+                Change::ReplaceTable { old, file: reader.file(keyspace)? }
+            }
             _ => return Err("unknown kind of change"),
         })
     }
@@ -155,6 +166,12 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend(bytes);
 }
 
+fn put_file(out: &mut Vec<u8>, file: &TableFile) {
+    out.extend(file.number.0.to_le_bytes());
+    out.extend(file.file_bytes.to_le_bytes());
+    out.extend(file.checksum.to_le_bytes());
+}
+
 const SHORT: &str = "the edit ends inside a change";
 
 /// Takes fields off the front of a slice.
@@ -177,6 +194,19 @@ impl Reader<'_> {
 
     fn u64(&mut self) -> Result<u64, &'static str> {
         self.array().map(u64::from_le_bytes)
+    }
+
+    fn keyspace(&mut self) -> Result<Keyspace, &'static str> {
+        Keyspace::from_disk(self.u8()?).ok_or("unknown keyspace")
+    }
+
+    fn file(&mut self, keyspace: Keyspace) -> Result<TableFile, &'static str> {
+        Ok(TableFile {
+            number: FileNumber(self.u64()?),
+            keyspace,
+            file_bytes: self.u64()?,
+            checksum: self.u32()?,
+        })
     }
 
     fn bytes(&mut self) -> Result<Bytes, &'static str> {
@@ -212,6 +242,15 @@ mod tests {
             },
             Change::RemoveTable(FileNumber(8)),
             Change::TrimRun { run: RunId(4), start: Bytes::from_static(b"k") },
+            Change::ReplaceTable {
+                old: FileNumber(5),
+                file: TableFile {
+                    number: FileNumber(9),
+                    keyspace: Keyspace::Meta,
+                    file_bytes: 10,
+                    checksum: 11,
+                },
+            },
         ])
     }
 
@@ -229,7 +268,7 @@ mod tests {
         while bytes.pop().is_some() {
             if let Ok(edit) = Edit::decode(&bytes) {
                 assert!(one_of_each().0.starts_with(&edit.0), "cut at {}", bytes.len());
-                assert!(edit.0.len() < 5);
+                assert!(edit.0.len() < one_of_each().0.len());
             }
         }
     }

@@ -21,7 +21,9 @@ use crate::table::FileNumber;
 /// A longer manifest or `CURRENT` is refused, in bytes.
 pub(super) const FILE_BYTES_MAX: usize = 1 << 30;
 
-const VERSION: u32 = 1;
+/// The newest version of a manifest; older ones are read too.
+const MANIFEST_VERSION: u32 = 2;
+const CURRENT_VERSION: u32 = 1;
 const MANIFEST_MAGIC: [u8; 8] = *b"RETCDMAN";
 const CURRENT_MAGIC: [u8; 8] = *b"RETCDCUR";
 const HEADER_BYTES: usize = 24;
@@ -54,33 +56,33 @@ impl Damage {
 
 /// The first bytes of a manifest.
 pub(super) fn encode_header(number: FileNumber) -> Vec<u8> {
-    encode_head(MANIFEST_MAGIC, number)
+    encode_head(MANIFEST_MAGIC, MANIFEST_VERSION, number)
 }
 
 /// The bytes of a `CURRENT` that names manifest `number`.
 pub(super) fn encode_current(number: FileNumber) -> Vec<u8> {
-    encode_head(CURRENT_MAGIC, number)
+    encode_head(CURRENT_MAGIC, CURRENT_VERSION, number)
 }
 
 /// The manifest that these bytes of a `CURRENT` name.
 pub(super) fn decode_current(bytes: &[u8]) -> Result<FileNumber, Damage> {
-    let (number, rest) = decode_head(CURRENT_MAGIC, bytes)?;
+    let (number, rest) = decode_head(CURRENT_MAGIC, CURRENT_VERSION, bytes)?;
     if !rest.is_empty() {
         return Err(Damage::At(HEADER_BYTES as u64, "bytes after the end"));
     }
     Ok(number)
 }
 
-fn encode_head(magic: [u8; 8], number: FileNumber) -> Vec<u8> {
+fn encode_head(magic: [u8; 8], version: u32, number: FileNumber) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES);
     bytes.extend(magic);
-    bytes.extend(VERSION.to_le_bytes());
+    bytes.extend(version.to_le_bytes());
     bytes.extend(number.0.to_le_bytes());
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
     bytes
 }
 
-fn decode_head(magic: [u8; 8], bytes: &[u8]) -> Result<(FileNumber, &[u8]), Damage> {
+fn decode_head(magic: [u8; 8], newest: u32, bytes: &[u8]) -> Result<(FileNumber, &[u8]), Damage> {
     const SHORT: Damage = Damage::At(0, "shorter than its header");
     let (found_magic, rest) = bytes.split_first_chunk().ok_or(SHORT)?;
     if *found_magic != magic {
@@ -88,7 +90,7 @@ fn decode_head(magic: [u8; 8], bytes: &[u8]) -> Result<(FileNumber, &[u8]), Dama
     }
     let (version, rest) = rest.split_first_chunk().ok_or(SHORT)?;
     let version = u32::from_le_bytes(*version);
-    if version != VERSION {
+    if !(1..=newest).contains(&version) {
         return Err(Damage::Version(version));
     }
     let (number, rest) = rest.split_first_chunk().ok_or(SHORT)?;
@@ -140,7 +142,7 @@ pub(super) fn replay_each(
     number: FileNumber,
     each: &mut dyn FnMut(u64, u64, &Edit),
 ) -> Result<Replayed, Damage> {
-    let (found, _) = decode_head(MANIFEST_MAGIC, bytes)?;
+    let (found, _) = decode_head(MANIFEST_MAGIC, MANIFEST_VERSION, bytes)?;
     if found != number {
         return Err(Damage::At(0, "carries another manifest's number"));
     }
@@ -291,8 +293,8 @@ mod tests {
         }
         assert!(replay(&whole, FileNumber(4)).is_err(), "another manifest's");
         let mut later = whole.clone();
-        later[8] = 2;
-        assert_eq!(next(&later), Err(Damage::Version(2)));
+        later[8] = 9;
+        assert_eq!(next(&later), Err(Damage::Version(9)));
     }
 
     #[test]

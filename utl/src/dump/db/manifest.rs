@@ -110,6 +110,13 @@ enum ChangePart {
         #[serde(serialize_with = "bytes")]
         start: Bytes,
     },
+    ReplaceTable {
+        replaced: u64,
+        keyspace: &'static str,
+        table: u64,
+        bytes: u64,
+        checksum: u32,
+    },
 }
 
 impl ChangePart {
@@ -129,6 +136,13 @@ impl ChangePart {
             Change::TrimRun { run, start } => {
                 ChangePart::TrimRun { run: run.0, start: start.clone() }
             }
+            Change::ReplaceTable { old, file } => ChangePart::ReplaceTable {
+                replaced: old.0,
+                keyspace: name_of(file.keyspace),
+                table: file.number.0,
+                bytes: file.file_bytes,
+                checksum: file.checksum,
+            },
         }
     }
 
@@ -147,6 +161,12 @@ impl ChangePart {
                 let start = Cut(start, KEY_BYTES_SHOWN);
                 writeln!(out, "  run {run} begins at {start} from now on")
             }
+            ChangePart::ReplaceTable { replaced, keyspace, table, bytes, checksum } => writeln!(
+                out,
+                "  + {table:016x}.sst, {keyspace}, in place of {replaced:016x}.sst: {}, checksum \
+                 {checksum:08x}",
+                bytes_and_size(*bytes)
+            ),
         }
     }
 }
