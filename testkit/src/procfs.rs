@@ -1,4 +1,4 @@
-//! What the kernel says about a process: CPU time used and memory resident.
+//! What the kernel says about a process: CPU time used, memory resident, input and output.
 
 use std::fs;
 use std::io;
@@ -32,6 +32,18 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     Ok(kib * 1024)
 }
 
+/// A counter of the process's input and output, such as `write_bytes`: what it has caused to be
+/// written to the disk.
+pub fn io_counter(pid: u32, name: &str) -> io::Result<u64> {
+    let counters = fs::read_to_string(format!("/proc/{pid}/io"))?;
+    counters
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .find(|(found, _)| *found == name)
+        .and_then(|(_, value)| value.parse().ok())
+        .ok_or_else(|| io::Error::other(format!("no {name} among the counters")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -46,5 +58,7 @@ mod tests {
     fn the_own_process_is_readable() {
         assert!(resident_bytes(std::process::id()).is_ok_and(|bytes| bytes > 0));
         assert!(cpu_time(std::process::id()).is_ok());
+        assert!(io_counter(std::process::id(), "syscr").is_ok_and(|reads| reads > 0));
+        assert!(io_counter(std::process::id(), "nothing").is_err());
     }
 }

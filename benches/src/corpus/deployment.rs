@@ -138,7 +138,9 @@ pub(super) fn letters(mut number: u64, count: usize) -> String {
 pub(super) fn hex(random: &mut Random, count: usize) -> String {
     let mut text = String::with_capacity(count);
     while text.len() < count {
-        text.push_str(&format!("{:016x}", random.number()));
+        let number = random.number();
+        let digits = (0..16).map(|place| char::from_digit((number >> (4 * place) & 15) as u32, 16));
+        text.extend(digits.flatten());
     }
     text
 }

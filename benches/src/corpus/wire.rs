@@ -42,9 +42,12 @@ impl Writer {
         self.tag(field, LENGTH_DELIMITED);
         let start = self.bytes.len();
         write(self);
-        let mut length = Vec::with_capacity(2);
-        push_varint(&mut length, (self.bytes.len() - start) as u64);
-        self.bytes.splice(start..start, length);
+        // The length comes before what is known only now: its bytes are put behind, and turned round
+        // with the rest.
+        let end = self.bytes.len();
+        push_varint(&mut self.bytes, (end - start) as u64);
+        let length_bytes = self.bytes.len() - end;
+        self.bytes[start..].rotate_right(length_bytes);
     }
 
     /// An entry of a map of strings.

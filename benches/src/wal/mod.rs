@@ -8,7 +8,6 @@ pub mod floor;
 pub mod latency;
 pub mod modes;
 pub mod options;
-pub mod plot;
 pub mod recovery;
 pub mod rows;
 pub mod suite;

@@ -3,12 +3,12 @@
 use super::floor::Floor;
 use super::modes::{MODES, Mode};
 use super::options::Options;
-use super::plot::{self, Panel, Series};
 use super::rows::{self, Row, Slices};
 use super::tended::Tended;
 use super::writers::Queue;
 use super::{modes::RawCall, recovery};
 use crate::Error;
+use crate::plot::{self, Panel, Series};
 use bytes::Bytes;
 use retcd_wal::IoMode;
 use std::fs;
@@ -193,11 +193,15 @@ fn panels(points: &[Point]) -> Vec<Panel> {
     vec![
         Panel {
             title: "entries a second".into(),
+            across: "writers",
             series: series(|row| row.per_second),
             lines: per_second,
         },
         Panel {
-            title: "p50 of an entry, µs".into(), series: series(|row| row.p50), lines: floors
+            title: "p50 of an entry, µs".into(),
+            across: "writers",
+            series: series(|row| row.p50),
+            lines: floors,
         },
     ]
 }

@@ -16,6 +16,8 @@ pub struct Series {
 pub struct Panel {
     /// What the y axis shows.
     pub title: String,
+    /// What the x axis shows.
+    pub across: &'static str,
     /// Its lines.
     pub series: Vec<Series>,
     /// Horizontal lines to compare with: name and y.
@@ -109,8 +111,8 @@ fn draw(svg: &mut String, panel: &Panel, left: f64) {
         let (label, y) = (short(value), y.from + 16.0);
         element!(svg, "<text x=\"{at:.1}\" y=\"{y:.1}\" text-anchor=\"middle\">{label}</text>");
     }
-    let (middle, below) = (f64::midpoint(x.from, x.to), HEIGHT - 10.0);
-    element!(svg, "<text x=\"{middle:.1}\" y=\"{below}\" text-anchor=\"middle\">writers</text>");
+    let (middle, below, across) = (f64::midpoint(x.from, x.to), HEIGHT - 10.0, panel.across);
+    element!(svg, "<text x=\"{middle:.1}\" y=\"{below}\" text-anchor=\"middle\">{across}</text>");
     for (series, colour) in panel.series.iter().zip(COLOURS) {
         let places: Vec<_> =
             series.points.iter().map(|point| (x.place(point.0), y.place(point.1))).collect();
@@ -200,12 +202,12 @@ mod tests {
     #[test]
     fn a_plot_has_every_line_and_survives_none() {
         let series = Series { name: "a".into(), points: vec![(1.0, 10.0), (10.0, 100.0)] };
-        let panel =
-            Panel { title: "t".into(), series: vec![series], lines: vec![("floor".into(), 20.0)] };
+        let lines = vec![("floor".into(), 20.0)];
+        let panel = Panel { title: "t".into(), across: "x", series: vec![series], lines };
         let drawn = svg(&[panel]);
         assert_eq!(drawn.matches("<polyline").count(), 1);
         assert!(drawn.contains(">floor</text>") && drawn.ends_with("</svg>\n"));
-        let empty = Panel { title: "t".into(), series: vec![], lines: vec![] };
+        let empty = Panel { title: "t".into(), across: "x", series: vec![], lines: vec![] };
         assert!(svg(&[empty]).contains("<text"));
     }
 }
