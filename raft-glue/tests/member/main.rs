@@ -6,6 +6,7 @@ mod a_failed_operation_stops_the_member;
 mod a_lone_member_serves;
 mod a_restart_replays_piece_by_piece;
 mod a_start_that_was_interrupted_is_finished;
+mod an_answer_outlives_any_crash_of_a_lone_member;
 mod data_directories_of_all_versions_open;
 mod history;
 mod support;
