@@ -28,7 +28,7 @@ const RESERVED_BYTES_MAX: usize = 256 << 20;
 /// zstd's level: a fast one, because the bytes are read again soon.
 const LEVEL: i32 = -3;
 
-/// Bytes before a chunk: crc32, stored bytes, bytes once decompressed, u32 each.
+/// Bytes before a chunk: crc32 of what follows, stored bytes, bytes once decompressed, u32 each.
 const CHUNK_HEADER_BYTES: usize = 12;
 
 /// Bytes before a pair: of the key and of the value, u32 each.
@@ -144,7 +144,7 @@ impl Gathered {
 }
 
 /// The pair at `place` as it is encoded, and its key and value. Only for bytes that were encoded
-/// here, or whose checksum was right.
+/// here, or that [`are_pairs`].
 fn pair_at(bytes: &[u8], place: usize) -> (&[u8], &[u8], &[u8]) {
     let length = |at: usize| {
         let bytes = bytes[place + at..].first_chunk().expect("a pair has a header");
@@ -153,6 +153,27 @@ fn pair_at(bytes: &[u8], place: usize) -> (&[u8], &[u8], &[u8]) {
     let value_at = PAIR_HEADER_BYTES + length(0);
     let pair = &bytes[place..place + value_at + length(4)];
     (pair, &pair[PAIR_HEADER_BYTES..value_at], &pair[value_at..])
+}
+
+/// Whether these bytes are pairs and nothing else.
+fn are_pairs(mut bytes: &[u8]) -> bool {
+    while let Some((lengths, rest)) = bytes.split_first_chunk::<PAIR_HEADER_BYTES>() {
+        let (lengths, _) = lengths.as_chunks();
+        let pair: u64 = lengths.iter().map(|length| u64::from(u32::from_le_bytes(*length))).sum();
+        let Some(next) = usize::try_from(pair).ok().and_then(|pair| rest.get(pair..)) else {
+            return false;
+        };
+        bytes = next;
+    }
+    bytes.is_empty()
+}
+
+/// Over the lengths too, so that they can be believed.
+fn checksum(lengths: &[u8], stored: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(lengths);
+    hasher.update(stored);
+    hasher.finalize()
 }
 
 /// Writes a file.
@@ -184,9 +205,10 @@ impl Chunks {
         let stored = self.zstd.compress(&self.pairs).map_err(Error::io(&self.path))?;
         let length = |bytes: usize| u32::try_from(bytes).expect("a pair is below 4 GiB");
         let mut header = [0; CHUNK_HEADER_BYTES];
-        header[..4].copy_from_slice(&crc32fast::hash(&stored).to_le_bytes());
         header[4..8].copy_from_slice(&length(stored.len()).to_le_bytes());
         header[8..].copy_from_slice(&length(self.pairs.len()).to_le_bytes());
+        let sum = checksum(&header[4..], &stored);
+        header[..4].copy_from_slice(&sum.to_le_bytes());
         self.file.append(&header).map_err(Error::io(&self.path))?;
         self.file.append(&stored).map_err(Error::io(&self.path))?;
         self.pairs.clear();
@@ -333,7 +355,7 @@ impl FileSource {
             let bytes = header[at..].first_chunk().expect("the header has three numbers");
             u32::from_le_bytes(*bytes)
         };
-        let (checksum, stored_bytes, bytes) = (number(0), number(4), number(8));
+        let (sum, stored_bytes, bytes) = (number(0), number(4), number(8));
         let stored_at = self.offset + CHUNK_HEADER_BYTES as u64;
         let end = stored_at + u64::from(stored_bytes);
         let corrupt =
@@ -343,13 +365,12 @@ impl FileSource {
         }
         let mut stored = vec![0; stored_bytes as usize];
         self.file.read_exact_at(stored_at, &mut stored).map_err(Error::io(&self.path))?;
-        if crc32fast::hash(&stored) != checksum {
+        if checksum(&header[4..], &stored) != sum {
             return Err(corrupt("a chunk of a scratch file isn't what was written"));
         }
         let chunk = bulk::decompress(&stored, bytes as usize).ok();
-        let chunk = chunk.filter(|chunk| chunk.len() == bytes as usize);
-        self.chunk =
-            chunk.ok_or_else(|| corrupt("a chunk of a scratch file doesn't decompress"))?;
+        let chunk = chunk.filter(|chunk| chunk.len() == bytes as usize && are_pairs(chunk));
+        self.chunk = chunk.ok_or_else(|| corrupt("a chunk of a scratch file isn't pairs"))?;
         (self.offset, self.at) = (end, 0);
         Ok(())
     }

@@ -27,7 +27,7 @@ fn write() -> Vec<u8> {
     let mut writer = Writer::new(Vec::new());
     writer.bucket(b"key").expect("memory");
     for key in 0..300u32 {
-        writer.put(&key.to_be_bytes(), &vec![key as u8; 40]).expect("memory");
+        writer.put(&key.to_be_bytes(), &[key as u8; 40]).expect("memory");
     }
     writer.bucket(b"meta").expect("memory");
     writer.put(b"large", &vec![7; 2 * PAGE]).expect("memory");

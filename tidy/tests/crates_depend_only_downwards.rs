@@ -20,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("testkit", &[]),
     ("benches", &["*"]),
     ("tidy", &[]),
-    ("fuzz", &["wal", "engine", "api"]),
+    ("fuzz", &["wal", "engine", "mvcc", "api"]),
 ];
 
 #[test]

@@ -43,19 +43,23 @@ pub fn key_block(content: &[u8]) {
 
 /// A stored block with its trailer, whose checksum is made to match.
 pub fn value_block(stored: &[u8]) {
+    let dictionary = Dictionary::new(b"any bytes make a dictionary").expect("memory is there");
+    open_stored(stored, &dictionary);
+}
+
+fn open_stored(stored: &[u8], dictionary: &Dictionary) {
     let Some((covered, _)) = stored.split_last_chunk::<4>() else {
         return;
     };
     let mut frame = covered.to_vec();
     let sum = checksum(&[covered], NUMBER, 0);
     frame.extend_from_slice(&sum.to_le_bytes());
-    let dictionary = Dictionary::new(b"any bytes make a dictionary").expect("memory is there");
     // Less than the limits in use keeps the fuzzer's memory small.
     let expected = Expected {
         number: NUMBER,
         offset: 0,
         content_bytes_max: 1 << 20,
-        dictionary: Some(&dictionary),
+        dictionary: Some(dictionary),
     };
     let _content = Opener::default().open(frame, expected);
 }
@@ -71,16 +75,48 @@ pub fn index(content: &[u8]) {
     }
 }
 
-/// A head or a foot, a filter's content, or properties.
+/// A head or a foot.
 pub fn footer(bytes: &[u8]) {
     let _head = check_head(bytes, NUMBER, Keyspace::Kv);
     let _foot = Foot::decode(bytes, NUMBER, Keyspace::Kv, 4096);
+}
+
+/// A filter's content, asked for its own bytes, and a filter of as many keys as it has lines, which
+/// must know them.
+pub fn filter(content: &[u8]) {
+    let keys: Vec<KeyHash> = content.chunks(64).map(KeyHash::of).collect();
+    if let Ok(filter) = Filter::decode(content) {
+        assert_eq!(filter.encode(), content);
+        let _found = keys.iter().filter(|&&key| filter.may_contain(key)).count();
+    }
+    let built = Filter::build(&keys, content.first().copied().unwrap_or(0));
+    let again = Filter::decode(&built.encode()).expect("it was encoded");
+    assert!(keys.iter().all(|&key| again.may_contain(key)));
+}
+
+/// Properties, which must be written as they were read; those of version 1 have more behind.
+pub fn properties(content: &[u8]) {
     for version in [FormatVersion::V1, FormatVersion::V2] {
-        if let Ok(properties) = Properties::decode(bytes, version, Keyspace::Kv) {
-            let _bytes = properties.reclaimable_bytes(properties.main_max);
+        if let Ok(properties) = Properties::decode(content, version, Keyspace::Kv) {
+            let bytes = properties.encode();
+            match version {
+                FormatVersion::V1 => assert!(bytes.starts_with(content)),
+                FormatVersion::V2 => assert_eq!(bytes, content),
+            }
+            let all = properties.reclaimable_bytes(u64::MAX);
+            assert!(properties.reclaimable_bytes(properties.main_max) <= all);
         }
     }
-    if let Ok(filter) = Filter::decode(bytes) {
-        let _found = filter.may_contain(KeyHash::of(bytes));
+}
+
+/// A dictionary behind its length of two bytes, then a stored block that needs it.
+pub fn dictionary(bytes: &[u8]) {
+    let Some((len, rest)) = bytes.split_first_chunk::<2>() else {
+        return;
+    };
+    let len = usize::from(u16::from_le_bytes(*len)).min(rest.len());
+    let (content, stored) = rest.split_at(len);
+    if let Ok(dictionary) = Dictionary::new(content) {
+        open_stored(stored, &dictionary);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! The compacted revision itself can be read, and watched from: only what is below is gone. But
 //! etcd's compaction removed the tombstone at that very revision, because no reader needs it to
-//! know that the key isn't there. A watcher that had seen everything before, and resumed exactly there,
-//! never heard that the key was deleted.
+//! know that the key isn't there. A watcher that had seen everything before, and resumed exactly
+//! there, never heard that the key was deleted.
 //!
 //! Watchers here read the records that say what each revision did, which stay from the compacted
 //! revision on. The story has a key that is put, deleted and put again, and compacts at the

@@ -2,8 +2,8 @@
 //!
 //! In a cluster of one, what is in the member's own log is committed. etcd's raft library counted
 //! an entry in as soon as it was handed out to be written, so a lone member executed and answered
-//! it at the same time as it wrote its log; with more members the others' answers had hidden that. A
-//! crash in between left an answer without an entry.
+//! it at the same time as it wrote its log; with more members the others' answers had hidden that.
+//! A crash in between left an answer without an entry.
 //!
 //! Here a member counts itself in when its log has reported the group as durable. The machine stops
 //! right behind every single answer, with the least and with chance left on the disk, and what was

@@ -26,11 +26,11 @@ const MANIFEST_VERSION: u32 = 2;
 const CURRENT_VERSION: u32 = 1;
 const MANIFEST_MAGIC: [u8; 8] = *b"RETCDMAN";
 const CURRENT_MAGIC: [u8; 8] = *b"RETCDCUR";
-const HEADER_BYTES: usize = 24;
+pub(super) const HEADER_BYTES: usize = 24;
 
-const RECORD_MARK: [u8; 4] = *b"EDIT";
-const RECORD_HEADER_BYTES: usize = 12;
-const RECORD_ALIGNMENT: usize = 8;
+pub(super) const RECORD_MARK: [u8; 4] = *b"EDIT";
+pub(super) const RECORD_HEADER_BYTES: usize = 12;
+pub(super) const RECORD_ALIGNMENT: usize = 8;
 
 const _: () = assert!(HEADER_BYTES.is_multiple_of(RECORD_ALIGNMENT));
 const _: () = assert!(FILE_BYTES_MAX < u32::MAX as usize);
@@ -215,7 +215,7 @@ fn record_at(bytes: &[u8], number: FileNumber, offset: usize) -> Option<(&[u8], 
     valid.then_some((content, next))
 }
 
-fn checksum(number: FileNumber, offset: u64, content: &[u8]) -> u32 {
+pub(super) fn checksum(number: FileNumber, offset: u64, content: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&(content.len() as u64).to_le_bytes());
     hasher.update(content);

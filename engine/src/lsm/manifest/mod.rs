@@ -14,6 +14,7 @@
 
 mod contents;
 mod edit;
+pub mod fuzz;
 mod history;
 mod log;
 
