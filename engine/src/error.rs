@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// An engine error. Every variant poisons the engine that returned it, unless it comes from a
-/// [`crate::Checkpoint`] or a [`crate::Scrub`]; [`Error::Version`] and [`Error::InvalidOption`]
-/// come only from opening one.
+/// [`crate::Checkpoint`] or a [`crate::Scrub`]; [`Error::Version`], [`Error::OtherEngine`] and
+/// [`Error::InvalidOption`] come only from opening one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -35,6 +35,13 @@ pub enum Error {
         path: PathBuf,
         /// The version found in it.
         found: u32,
+    },
+    /// The folder belongs to another engine.
+    OtherEngine {
+        /// The folder.
+        path: PathBuf,
+        /// The engine whose files are in it: `lsm` or `btree`.
+        found: &'static str,
     },
     /// An option is outside of its limits.
     InvalidOption {
@@ -73,6 +80,10 @@ impl std::fmt::Display for Error {
             }
             Error::Version { path, found } => {
                 write!(f, "{}: format version {found} isn't supported", path.display())
+            }
+            Error::OtherEngine { path, found } => {
+                let path = path.display();
+                write!(f, "{path}: holds the data of the storage engine {found}, not of this one")
             }
             Error::InvalidOption { name, value, min, max } => {
                 write!(f, "{name} is {value}, but has to be from {min} to {max}")

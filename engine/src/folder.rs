@@ -1,6 +1,7 @@
 //! The folder that an engine lives in.
 
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use retcd_vfs::Vfs;
 
@@ -30,4 +31,45 @@ pub(crate) fn make(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
 pub(crate) fn parent_of(path: &Path) -> &Path {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     parent.unwrap_or(Path::new("."))
+}
+
+/// Whose files a folder holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Lsm,
+    Btree,
+}
+
+impl Owner {
+    /// A file that there is in each of its folders, and the engine's name.
+    fn mark(self) -> (&'static str, &'static str) {
+        match self {
+            Owner::Lsm => ("CURRENT", "lsm"),
+            Owner::Btree => ("tree.db", "btree"),
+        }
+    }
+}
+
+/// Fails if the folder belongs to another engine than `owner`.
+pub(crate) fn refuse_other(vfs: &dyn Vfs, dir: &Path, owner: Owner) -> Result<()> {
+    let other = match owner {
+        Owner::Lsm => Owner::Btree,
+        Owner::Btree => Owner::Lsm,
+    };
+    let (file, found) = other.mark();
+    let path = dir.join(file);
+    match vfs.exists(&path).map_err(Error::io(&path))? {
+        true => Err(Error::OtherEngine { path: dir.to_owned(), found }),
+        false => Ok(()),
+    }
+}
+
+/// The name of a checkpoint before it is complete.
+pub(crate) fn temporary(to: &Path) -> Result<PathBuf> {
+    let Some(name) = to.file_name() else {
+        return Err(Error::io(to)(io::ErrorKind::InvalidInput.into()));
+    };
+    let mut name = name.to_owned();
+    name.push(".tmp");
+    Ok(to.with_file_name(name))
 }

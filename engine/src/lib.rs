@@ -14,6 +14,7 @@ use std::path::Path;
 use bytes::Bytes;
 
 pub mod bolt;
+pub mod btree;
 mod error;
 mod folder;
 mod health;
@@ -24,6 +25,7 @@ mod retention;
 pub mod sort;
 pub mod table;
 
+pub use btree::Btree;
 pub use error::{Error, Result};
 pub use lsm::{Lsm, Options};
 pub use oracle::Oracle;

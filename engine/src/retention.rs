@@ -20,7 +20,7 @@ pub(crate) enum Verdict {
 }
 
 /// Decides over records that come keys ascending, versions of one key descending.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Retention {
     keyspace: Keyspace,
     /// What was seen last.

@@ -4,9 +4,9 @@
 //! back at itself too: a walk ends because a path has a limit, every path leads to a key, and keys
 //! must ascend.
 
+use super::DEPTH_MAX;
 use super::database::Database;
-use super::page::{BUCKET_HEADER_BYTES, KIND_BRANCH, KIND_LEAF, Page, u64_at};
-use super::{DEPTH_MAX, KEY_BYTES_MAX};
+use super::page::{BUCKET_HEADER_BYTES, KIND_BRANCH, KIND_LEAF, Page, first_from, u64_at};
 use crate::Result;
 use bytes::Bytes;
 
@@ -183,8 +183,8 @@ impl Entries<'_> {
         let element = place.page.leaf(place.next);
         let element = element.ok_or_else(|| damaged("an element isn't on its page"))?;
         place.next += 1;
-        if element.key.len() > KEY_BYTES_MAX || self.before.as_ref() >= Some(&element.key) {
-            return Err(damaged("keys don't ascend, or one is too long"));
+        if self.before.as_ref() >= Some(&element.key) {
+            return Err(damaged("keys don't ascend"));
         }
         self.before = Some(element.key.clone());
         let entry = match element.is_bucket {
@@ -209,17 +209,4 @@ impl Iterator for Entries<'_> {
         self.has_failed = step.is_err();
         step.transpose()
     }
-}
-
-/// The first position for which `is_before` is false, by halving; `None` if an element is missing.
-fn first_from(count: usize, is_before: impl Fn(usize) -> Option<bool>) -> Option<usize> {
-    let (mut low, mut high) = (0, count);
-    while low < high {
-        let middle = low.midpoint(high);
-        match is_before(middle)? {
-            true => low = middle + 1,
-            false => high = middle,
-        }
-    }
-    Some(low)
 }

@@ -8,7 +8,7 @@ const MAGIC: u32 = 0xed0c_daed;
 const VERSION: u32 = 2;
 
 /// Bytes of a meta page that carry something: header, fields, checksum.
-pub(super) const META_BYTES: usize = 80;
+pub(crate) const META_BYTES: usize = 80;
 const AT_CHECKSUM: usize = 72;
 
 /// What a meta page says.
@@ -29,11 +29,11 @@ pub struct Meta {
 }
 
 /// [`Meta::freelist`] of a file without such a list.
-pub(super) const NO_FREELIST: u64 = u64::MAX;
+pub(crate) const NO_FREELIST: u64 = u64::MAX;
 
 impl Meta {
     /// Reads a meta page from its start; `None` if it isn't a whole one of this format.
-    pub(super) fn decode(page: &[u8]) -> Option<Meta> {
+    pub(crate) fn decode(page: &[u8]) -> Option<Meta> {
         let header = PageHeader::decode(page)?;
         let meta = Meta {
             page_bytes: u32_at(page, 24)?,
@@ -53,7 +53,7 @@ impl Meta {
     }
 
     /// The start of the meta page with this number.
-    pub(super) fn encode(&self, page: u64) -> [u8; META_BYTES] {
+    pub(crate) fn encode(&self, page: u64) -> [u8; META_BYTES] {
         let header = PageHeader { id: page, kind: KIND_META, count: 0, overflow: 0 };
         let fields = header.encode().into_iter();
         let fields = fields.chain(MAGIC.to_le_bytes()).chain(VERSION.to_le_bytes());

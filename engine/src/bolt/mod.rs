@@ -15,13 +15,15 @@
 //! ```
 //!
 //! Positions count from the element they are in. All numbers are little-endian. [`Database`] reads
-//! such a file, whoever wrote it; [`Writer`] writes one from sorted pairs, from front to end.
-//! Nothing here changes a file in place, and nothing knows what etcd keeps in its buckets.
+//! such a file, whoever wrote it; [`Writer`] writes one from sorted pairs, from front to end; the
+//! engine of [`crate::btree`] changes one page by page. Nothing here changes a file in place, and
+//! nothing knows what etcd keeps in its buckets.
 
 mod bucket;
+pub(crate) mod builder;
 mod database;
-mod meta;
-mod page;
+pub(crate) mod meta;
+pub(crate) mod page;
 mod writer;
 
 pub use bucket::{Bucket, Entries, Entry};
@@ -43,7 +45,7 @@ pub const KEY_BYTES_MAX: usize = 32 << 10;
 pub const VALUE_BYTES_MAX: usize = (1 << 31) - 2;
 
 /// Most pages of one path from a bucket's root to a leaf, and most buckets within each other.
-const DEPTH_MAX: usize = 32;
+pub(crate) const DEPTH_MAX: usize = 32;
 
 const _: () = {
     assert!(PAGE_BYTES_MIN <= PAGE_BYTES && PAGE_BYTES <= PAGE_BYTES_MAX);

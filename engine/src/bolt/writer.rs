@@ -9,10 +9,10 @@
 //!
 //! Memory is a page for each level, and the largest value.
 
+use super::builder::{ELEMENTS_MAX, PageBuilder};
 use super::meta::Meta;
 use super::page::{
-    BRANCH_ELEMENT_BYTES, BUCKET_HEADER_BYTES, ELEMENT_IS_BUCKET, KIND_BRANCH, KIND_FREELIST,
-    KIND_LEAF, LEAF_ELEMENT_BYTES, PAGE_HEADER_BYTES, PageHeader,
+    BUCKET_HEADER_BYTES, ELEMENT_BYTES, ELEMENT_IS_BUCKET, KIND_BRANCH, KIND_FREELIST, KIND_LEAF,
 };
 use super::{KEY_BYTES_MAX, PAGE_BYTES, VALUE_BYTES_MAX};
 use std::io::{self, Write};
@@ -23,9 +23,6 @@ pub type Head = [u8; 2 * PAGE_BYTES as usize];
 /// Fewest children that a full branch keeps and leaves behind.
 const CHILDREN_MIN: usize = 2;
 
-/// Most elements of a page: the count is a u16, and its highest value means something else.
-const ELEMENTS_MAX: usize = u16::MAX as usize - 1;
-
 /// Writes everything but the first two pages to `W`.
 pub struct Writer<W> {
     to: W,
@@ -33,24 +30,8 @@ pub struct Writer<W> {
     /// Finished buckets: name and root page.
     buckets: Vec<(Vec<u8>, u64)>,
     /// Of the bucket being written: leaf first, then its branches.
-    levels: Vec<Level>,
+    levels: Vec<PageBuilder>,
     bucket: Option<Vec<u8>>,
-}
-
-/// A page in the making.
-#[derive(Default)]
-struct Level {
-    elements: Vec<Element>,
-    /// Keys and values of the elements, in order.
-    data: Vec<u8>,
-}
-
-struct Element {
-    flags: u32,
-    key_bytes: u32,
-    value_bytes: u32,
-    /// Where a branch's element leads.
-    child: u64,
 }
 
 impl<W: Write> Writer<W> {
@@ -106,7 +87,7 @@ impl<W: Write> Writer<W> {
         }
         let root = self.close_levels()?;
         let freelist = self.next_page;
-        let empty = Level::default();
+        let empty = PageBuilder::default();
         self.write_page(KIND_FREELIST, &empty)?;
         let mut head = Box::new([0; 2 * PAGE_BYTES as usize]);
         for (page, bytes) in (0..).zip(head.chunks_mut(PAGE_BYTES as usize)) {
@@ -143,9 +124,9 @@ impl<W: Write> Writer<W> {
         child: u64,
     ) -> io::Result<()> {
         if self.levels.len() == level {
-            self.levels.push(Level::default());
+            self.levels.push(PageBuilder::default());
         }
-        if self.levels[level].is_full_with(key.len() + value.len(), kept_at(level)) {
+        if is_full_with(&self.levels[level], key.len() + value.len(), kept_at(level)) {
             let rest = self.levels[level].split_off(kept_at(level));
             let full = std::mem::replace(&mut self.levels[level], rest);
             self.put_out(level, &full)?;
@@ -157,7 +138,7 @@ impl<W: Write> Writer<W> {
     /// Writes what is left of each level; returns the number of the topmost page.
     fn close_levels(&mut self) -> io::Result<u64> {
         if self.levels.is_empty() {
-            self.levels.push(Level::default());
+            self.levels.push(PageBuilder::default());
         }
         let mut level = 0;
         loop {
@@ -172,83 +153,28 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes a page and tells the level above of it.
-    fn put_out(&mut self, level: usize, page: &Level) -> io::Result<()> {
+    fn put_out(&mut self, level: usize, page: &PageBuilder) -> io::Result<()> {
         let number = self.write_page(kind_at(level), page)?;
-        let first = page.elements.first().expect("a page that goes out early isn't empty");
-        let key = page.data[..first.key_bytes as usize].to_vec();
+        let key = page.first_key().expect("a page that goes out early isn't empty").to_vec();
         self.add(level + 1, 0, &key, &[], number)
     }
 
     /// Writes a page and returns its number.
-    fn write_page(&mut self, kind: u16, page: &Level) -> io::Result<u64> {
+    fn write_page(&mut self, kind: u16, page: &PageBuilder) -> io::Result<u64> {
         let id = self.next_page;
-        let bytes = page.bytes();
-        let pages = bytes.div_ceil(PAGE_BYTES as usize);
-        let header = PageHeader {
-            id,
-            kind,
-            count: u16::try_from(page.elements.len()).expect("a page has at most ELEMENTS_MAX"),
-            overflow: u32::try_from(pages - 1).expect("keys and values have limits"),
-        };
-        let mut out = Vec::with_capacity(PAGE_HEADER_BYTES + page.elements.len() * 16);
-        out.extend_from_slice(&header.encode());
-        let mut data_at = page.elements.len() * LEAF_ELEMENT_BYTES;
-        for element in &page.elements {
-            // From this element, which is left behind as the data comes nearer.
-            let position = u32::try_from(data_at).expect("keys and values have limits");
-            match kind {
-                KIND_BRANCH => {
-                    out.extend_from_slice(&position.to_le_bytes());
-                    out.extend_from_slice(&element.key_bytes.to_le_bytes());
-                    out.extend_from_slice(&element.child.to_le_bytes());
-                }
-                _ => {
-                    out.extend_from_slice(&element.flags.to_le_bytes());
-                    out.extend_from_slice(&position.to_le_bytes());
-                    out.extend_from_slice(&element.key_bytes.to_le_bytes());
-                    out.extend_from_slice(&element.value_bytes.to_le_bytes());
-                }
-            }
-            data_at += (element.key_bytes + element.value_bytes) as usize;
-            data_at -= LEAF_ELEMENT_BYTES;
-        }
-        self.to.write_all(&out)?;
-        self.to.write_all(&page.data)?;
-        let padding = pages * PAGE_BYTES as usize - bytes;
-        self.to.write_all(&[0; PAGE_BYTES as usize][..padding])?;
-        self.next_page += pages as u64;
+        let bytes = page.encode(kind, id, PAGE_BYTES, 0);
+        self.to.write_all(&bytes)?;
+        self.next_page += (bytes.len() / PAGE_BYTES as usize) as u64;
         Ok(id)
     }
 }
 
-impl Level {
-    fn bytes(&self) -> usize {
-        PAGE_HEADER_BYTES + self.elements.len() * LEAF_ELEMENT_BYTES + self.data.len()
-    }
-
-    /// Whether an element with so many bytes doesn't go on this page any more, and the page without
-    /// its last `kept` elements is one that can be written.
-    fn is_full_with(&self, bytes: usize, kept: usize) -> bool {
-        let is_long = self.bytes() + LEAF_ELEMENT_BYTES + bytes > PAGE_BYTES as usize;
-        let is_many = self.elements.len() == ELEMENTS_MAX;
-        (is_long || is_many) && self.elements.len() > kept + usize::from(kept > 0)
-    }
-
-    fn push(&mut self, flags: u32, key: &[u8], value: &[u8], child: u64) {
-        let bytes = |part: &[u8]| u32::try_from(part.len()).expect("keys and values have limits");
-        let (key_bytes, value_bytes) = (bytes(key), bytes(value));
-        self.elements.push(Element { flags, key_bytes, value_bytes, child });
-        self.data.extend_from_slice(key);
-        self.data.extend_from_slice(value);
-    }
-
-    /// Takes the last `kept` elements away.
-    fn split_off(&mut self, kept: usize) -> Level {
-        let elements = self.elements.split_off(self.elements.len() - kept);
-        let bytes: u32 = elements.iter().map(|e| e.key_bytes + e.value_bytes).sum();
-        let data = self.data.split_off(self.data.len() - bytes as usize);
-        Level { elements, data }
-    }
+/// Whether an element with so many bytes doesn't go on `page` any more, and the page without its
+/// last `kept` elements is one that can be written.
+fn is_full_with(page: &PageBuilder, bytes: usize, kept: usize) -> bool {
+    let is_long = page.bytes() + ELEMENT_BYTES + bytes > PAGE_BYTES as usize;
+    let is_many = page.count() == ELEMENTS_MAX;
+    (is_long || is_many) && page.count() > kept + usize::from(kept > 0)
 }
 
 fn kind_at(level: usize) -> u16 {
@@ -271,5 +197,3 @@ fn check_key(key: &[u8]) -> io::Result<()> {
 fn invalid(reason: &'static str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
-
-const _: () = assert!(LEAF_ELEMENT_BYTES == BRANCH_ELEMENT_BYTES);

@@ -76,7 +76,7 @@ impl LsmCheckpoint {
             // Taken after the picture, so it is above all numbers in there.
             unused: store.take_number(),
             to: to.to_owned(),
-            temporary: temporary(to)?,
+            temporary: folder::temporary(to)?,
             stage: Stage::Clear,
         })
     }
@@ -226,14 +226,4 @@ impl Pieces {
         self.offset += piece.len() as u64;
         Ok(true)
     }
-}
-
-/// The name of a checkpoint before it is complete.
-fn temporary(to: &Path) -> Result<PathBuf> {
-    let Some(name) = to.file_name() else {
-        return Err(Error::io(to)(io::ErrorKind::InvalidInput.into()));
-    };
-    let mut name = name.to_owned();
-    name.push(".tmp");
-    Ok(to.with_file_name(name))
 }

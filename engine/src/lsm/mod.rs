@@ -62,8 +62,8 @@ impl Lsm {
     ///
     /// # Errors
     /// Besides those of the file system: [`crate::Error::Corrupt`] if the manifest or a table's
-    /// frame is damaged, [`crate::Error::Version`] if a later version wrote it, and
-    /// [`crate::Error::InvalidOption`].
+    /// frame is damaged, [`crate::Error::Version`] if a later version wrote it,
+    /// [`crate::Error::OtherEngine`], and [`crate::Error::InvalidOption`].
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path, options: Options) -> Result<Lsm> {
         options.check()?;
         let store = Store::open(vfs, dir.to_owned(), options)?;

@@ -45,6 +45,7 @@ impl Store {
     /// Opens the folder `dir`, or makes it.
     pub(super) fn open(vfs: Arc<dyn Vfs>, dir: PathBuf, options: Options) -> Result<Store> {
         folder::make(&*vfs, &dir)?;
+        folder::refuse_other(&*vfs, &dir, folder::Owner::Lsm)?;
         let manifest = Manifest::open(Arc::clone(&vfs), &dir, options.manifest_bytes)?;
         let cache_bytes = usize::try_from(options.block_cache_bytes).unwrap_or(usize::MAX);
         let cache = Arc::new(BlockCache::new(cache_bytes));

@@ -29,7 +29,7 @@ use crate::table::{BlockSummary, RecordRef};
 use crate::{Applied, Direction, KeyRange, Keyspace, Projection, Record, Result, Version};
 
 /// What an engine's files hold at one moment.
-pub(crate) trait Disk: Default + Send + Sync + 'static {
+pub(crate) trait Disk: Send + Sync + 'static {
     /// Walks a sorted part of it.
     type Cursor: DiskCursor;
 

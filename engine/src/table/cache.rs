@@ -5,8 +5,9 @@
 //! round stays, another one goes. A block enters as not yet asked for, so blocks of a long scan
 //! are the first to leave.
 //!
-//! Blocks are immutable and file numbers are never used twice, so nothing is ever invalidated:
-//! blocks of unlinked files age out.
+//! Blocks of tables are immutable and file numbers are never used twice, so nothing of them is ever
+//! invalidated: blocks of unlinked files age out. A page of a tree may be written again, and
+//! replaces what was there.
 
 use super::FileNumber;
 use super::frame::Opener;
@@ -22,9 +23,9 @@ const OVERHEAD_BYTES: usize = 96;
 
 /// Which block: its file and where it starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct BlockId {
-    pub(super) number: FileNumber,
-    pub(super) offset: u64,
+pub(crate) struct BlockId {
+    pub(crate) number: FileNumber,
+    pub(crate) offset: u64,
 }
 
 impl BlockId {
@@ -104,6 +105,21 @@ impl Shard {
         self.blocks.insert(id, held);
     }
 
+    fn replace(&mut self, id: BlockId, content: Bytes, bytes_max: usize) {
+        let Some(held) = self.blocks.get_mut(&id) else {
+            return self.insert(id, content, bytes_max);
+        };
+        self.bytes -= held.cost();
+        held.content = content;
+        if held.cost() > bytes_max / 4 {
+            held.content = Bytes::new();
+        }
+        self.bytes += held.cost();
+        while self.bytes > bytes_max {
+            self.evict_one();
+        }
+    }
+
     /// Turns the hand until a block has gone.
     fn evict_one(&mut self) {
         loop {
@@ -165,12 +181,18 @@ impl BlockCache {
         stats
     }
 
-    pub(super) fn get(&self, id: BlockId) -> Option<Bytes> {
+    pub(crate) fn get(&self, id: BlockId) -> Option<Bytes> {
         self.shard(id).lock().get(id)
     }
 
-    pub(super) fn insert(&self, id: BlockId, content: Bytes) {
+    pub(crate) fn insert(&self, id: BlockId, content: Bytes) {
         self.shard(id).lock().insert(id, content, self.shard_bytes_max);
+    }
+
+    /// Puts `content` in place of what was there. If it is too large to be kept, nothing is: then
+    /// an empty block may be found.
+    pub(crate) fn replace(&self, id: BlockId, content: Bytes) {
+        self.shard(id).lock().replace(id, content, self.shard_bytes_max);
     }
 
     /// Decodes blocks for all tables, so that they share its contexts.
@@ -221,6 +243,24 @@ mod tests {
         }
         let kept = (0..20).filter(|&offset| cache.get(id(offset)).is_some()).count();
         assert_eq!(kept, 20);
+    }
+
+    #[test]
+    fn a_block_may_be_replaced_by_a_longer_one() {
+        let cache = BlockCache::new(1 << 20);
+        for offset in 0..1000 {
+            cache.insert(id(offset), Bytes::from(vec![1; 1000]));
+        }
+        for offset in 0..1000 {
+            cache.replace(id(offset), Bytes::from(vec![2; 4000]));
+        }
+        assert!(cache.stats().bytes <= 1 << 20);
+        let found = (0..1000).filter_map(|offset| cache.get(id(offset)));
+        assert!(found.map(|content| assert_eq!(content, vec![2; 4000])).count() >= 200);
+        cache.replace(id(999), Bytes::from(vec![3; 20 << 10]));
+        assert_eq!(cache.get(id(999)), Some(Bytes::new()));
+        cache.replace(id(5000), Bytes::from(vec![4; 10]));
+        assert_eq!(cache.get(id(5000)), Some(Bytes::from(vec![4; 10])));
     }
 
     #[test]

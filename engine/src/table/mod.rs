@@ -42,6 +42,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use cache::BlockId;
 pub use cache::{BlockCache, CacheStats};
 pub use cursor::TableCursor;
 pub use dictionary::sample_dictionary;

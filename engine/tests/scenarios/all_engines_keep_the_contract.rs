@@ -9,7 +9,7 @@ use retcd_engine::{
 };
 use retcd_vfs::{MemVfs, Vfs};
 
-use crate::support::{drain, open, record, settle};
+use crate::support::{Kind, drain, record, settle};
 
 /// What happens between two steps of a check.
 #[derive(Clone, Copy, Debug)]
@@ -273,8 +273,15 @@ fn the_oracle_keeps_the_contract() {
 
 #[test]
 fn the_log_structured_engine_keeps_the_contract() {
-    check_all(|| {
-        let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-        Box::new(open(&vfs).expect("an empty folder"))
-    });
+    check_all(|| open(Kind::Lsm));
+}
+
+#[test]
+fn the_tree_keeps_the_contract() {
+    check_all(|| open(Kind::Btree));
+}
+
+fn open(kind: Kind) -> Box<dyn Engine> {
+    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    kind.open(&vfs).expect("an empty folder")
 }

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use retcd_engine::{Applied, Engine, Keyspace, Projection, Version, View};
+use retcd_engine::{Applied, Keyspace, Projection, Version, View};
 use retcd_vfs::{MemVfs, Vfs};
 
-use crate::support::{Log, Random, apply, kv_key, open, record, settle};
+use crate::support::{KINDS, Kind, Log, Random, apply, kv_key, record, settle};
 
 const MAIN: Version = Version { main: 1000, sub: 0 };
 
@@ -17,21 +17,25 @@ fn has_key(view: &dyn View) -> bool {
 
 #[test]
 fn an_entry_is_flushed_whole() {
+    KINDS.into_iter().for_each(check);
+}
+
+fn check(kind: Kind) {
     let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-    let engine = open(&vfs).expect("an empty folder");
+    let engine = kind.open(&vfs).expect("an empty folder");
     let mut log = Log::default();
-    apply(&engine, &log.append(&Random(5).change())).expect("memory only");
+    apply(&*engine, &log.append(&Random(5).change())).expect("memory only");
 
     let mut half = vec![record(kv_key(200), MAIN, false, 10)];
     engine.write(Keyspace::Kv, &mut half).expect("memory only");
     engine.request_flush().expect("memory only");
-    settle(&engine).expect("memory only");
+    settle(&*engine).expect("memory only");
     assert_eq!(engine.flushed().index, 0, "the request waits");
-    assert!(!has_key(&*open(&vfs).expect("it is whole").view()));
+    assert!(!has_key(&*kind.open(&vfs).expect("it is whole").view()));
 
     let applied = Applied { index: 2, ..log.applied() };
     engine.commit(applied.clone()).expect("memory only");
-    settle(&engine).expect("memory only");
+    settle(&*engine).expect("memory only");
     assert_eq!(engine.flushed(), applied, "the request is kept");
-    assert!(has_key(&*open(&vfs).expect("it is whole").view()));
+    assert!(has_key(&*kind.open(&vfs).expect("it is whole").view()));
 }

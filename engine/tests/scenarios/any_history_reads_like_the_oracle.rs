@@ -15,8 +15,8 @@ proptest! {
     fn any_history_reads_like_the_oracle(
         actions in proptest::collection::vec(action(), 1..250),
     ) {
-        for (_, open) in ENGINES {
-            let mut pair = Pair::new(open, Drawn::tiny());
+        for engine in ENGINES {
+            let mut pair = Pair::new(engine, Drawn::tiny());
             pair.take_all(&actions);
             pair.end(&Drawn::tiny());
         }

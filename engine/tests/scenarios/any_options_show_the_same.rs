@@ -34,8 +34,8 @@ proptest! {
         events in proptest::collection::vec(event(), 1..200),
         last in drawn(),
     ) {
-        for (_, open) in ENGINES {
-            let mut pair = Pair::new(open, first.clone());
+        for engine in ENGINES {
+            let mut pair = Pair::new(engine, first.clone());
             for event in &events {
                 match event {
                     Event::Happens(action) => pair.take_all(std::slice::from_ref(action)),

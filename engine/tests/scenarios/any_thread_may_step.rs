@@ -7,11 +7,11 @@ use std::thread;
 
 use bytes::Bytes;
 use retcd_engine::{
-    Applied, Direction, Engine, KeyRange, Keyspace, Lsm, Projection, Record, Step, Version,
+    Applied, Direction, Engine, KeyRange, Keyspace, Projection, Record, Step, Version,
 };
 use retcd_vfs::{MemVfs, Vfs};
 
-use crate::support::{drain, open, record, settle};
+use crate::support::{KINDS, Kind, drain, record, settle};
 
 const BATCHES: u64 = 1500;
 const KEYS: u64 = 40;
@@ -24,7 +24,7 @@ fn batch(main: u64) -> Vec<Record> {
     (0..).zip(keys).map(|(sub, n)| record(key(n), Version { main, sub }, false, 30)).collect()
 }
 
-fn write_all(engine: &Lsm, published: &AtomicU64) {
+fn write_all(engine: &dyn Engine, published: &AtomicU64) {
     for main in 1..=BATCHES {
         engine.write(Keyspace::Kv, &mut batch(main)).expect("no error was planned");
         let watermark = (main / 100 * 100).saturating_sub(50);
@@ -37,7 +37,7 @@ fn write_all(engine: &Lsm, published: &AtomicU64) {
     }
 }
 
-fn step_until(engine: &Lsm, done: &AtomicBool) {
+fn step_until(engine: &dyn Engine, done: &AtomicBool) {
     while !done.load(Ordering::Acquire) {
         if engine.step().expect("no error was planned") == Step::Idle {
             thread::yield_now();
@@ -45,14 +45,14 @@ fn step_until(engine: &Lsm, done: &AtomicBool) {
     }
 }
 
-fn read_until(engine: &Lsm, published: &AtomicU64, done: &AtomicBool) {
+fn read_until(engine: &dyn Engine, published: &AtomicU64, done: &AtomicBool) {
     while !done.load(Ordering::Acquire) {
         read_once(engine, published);
     }
 }
 
 /// All keys at the newest published version carry the last batches' versions.
-fn read_once(engine: &Lsm, published: &AtomicU64) {
+fn read_once(engine: &dyn Engine, published: &AtomicU64) {
     let main = published.load(Ordering::Acquire);
     let view = engine.view();
     if engine.flushed().watermark > main {
@@ -72,22 +72,27 @@ fn read_once(engine: &Lsm, published: &AtomicU64) {
 
 #[test]
 fn any_thread_may_step() {
+    KINDS.into_iter().for_each(check);
+}
+
+fn check(kind: Kind) {
     let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-    let engine = open(&vfs).expect("an empty folder");
+    let engine = &*kind.open(&vfs).expect("an empty folder");
     let published = AtomicU64::new(0);
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         for _ in 0..2 {
-            scope.spawn(|| step_until(&engine, &done));
-            scope.spawn(|| read_until(&engine, &published, &done));
+            scope.spawn(|| step_until(engine, &done));
+            scope.spawn(|| read_until(engine, &published, &done));
         }
-        write_all(&engine, &published);
+        write_all(engine, &published);
         done.store(true, Ordering::Release);
     });
     engine.request_merge().expect("no error was planned");
-    settle(&engine).expect("no error was planned");
-    read_once(&engine, &published);
+    settle(engine).expect("no error was planned");
+    read_once(engine, &published);
     let stats = engine.stats();
     assert!(stats.flushes > 3 && stats.merges > 3, "{stats:?}");
     assert_eq!(engine.flushed().index, BATCHES);
+    kind.verify(&*vfs);
 }

@@ -5,17 +5,16 @@
 
 use std::sync::Arc;
 
-use retcd_engine::Engine;
 use retcd_vfs::{CrashVfs, Vfs};
 
 use crate::history::{History, Promised, assert_state};
-use crate::support::open;
+use crate::support::{KINDS, Kind};
 
-fn crash_everywhere(history: &History, stride: u64) {
+fn crash_everywhere(kind: Kind, history: &History, stride: u64) {
     let log = history.log();
     let quiet = CrashVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(quiet.clone());
-    history.run(&vfs, &log, &mut Promised::default()).expect("nothing was planned");
+    history.run(kind, &vfs, &log, &mut Promised::default()).expect("nothing was planned");
     let operations = quiet.operations();
     assert!(operations > 400, "the history is too short to mean something: {operations}");
 
@@ -24,30 +23,37 @@ fn crash_everywhere(history: &History, stride: u64) {
         stopped.stop_at(stop);
         let vfs: Arc<dyn Vfs> = Arc::new(stopped.clone());
         let mut promised = Promised::default();
-        history.run(&vfs, &log, &mut promised).expect_err("the machine has stopped");
+        history.run(kind, &vfs, &log, &mut promised).expect_err("the machine has stopped");
         // The stop is the seed: each one leaves another disk.
-        let context = format!("history {}, stop {stop}", history.seed);
+        let context = format!("{kind:?}, history {}, stop {stop}", history.seed);
         let left: Arc<dyn Vfs> = Arc::new(stopped.crash(stop));
-        let engine = open(&left).unwrap_or_else(|error| panic!("{context}: {error}"));
+        let engine = kind.open(&left).unwrap_or_else(|error| panic!("{context}: {error}"));
         let flushed = engine.flushed().index;
         assert!(flushed >= promised.flushed, "{context}: {flushed} < {}", promised.flushed);
-        assert_state(&engine, &log, flushed);
+        assert_state(&*engine, &log, flushed);
+        kind.verify(&*left);
         if stop % 16 == 0 {
-            let went_on = history.drive(&engine, &log, &mut Promised::default());
+            let went_on = history.drive(&*engine, &log, &mut Promised::default());
             went_on.unwrap_or_else(|error| panic!("{context}: {error}"));
-            assert_state(&engine, &log, log.applied().index);
+            assert_state(&*engine, &log, log.applied().index);
+            kind.verify(&*left);
         }
     }
 }
 
 #[test]
 fn a_crash_at_any_operation_loses_nothing_flushed() {
-    crash_everywhere(&History { seed: 7, batches: 18 }, 1);
+    // The tree calls the file system less often.
+    for (kind, batches) in [(Kind::Lsm, 18), (Kind::Btree, 36)] {
+        crash_everywhere(kind, &History { seed: 7, batches }, 1);
+    }
 }
 
 #[test]
 fn so_do_crashes_in_longer_histories() {
     for seed in [11, 12, 13] {
-        crash_everywhere(&History { seed, batches: 250 }, 401);
+        for kind in KINDS {
+            crash_everywhere(kind, &History { seed, batches: 250 }, 401);
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! Options that are drawn at random: numbers that each engine makes its own options of.
 
 use proptest::prelude::*;
-use retcd_engine::Options;
 use retcd_engine::table::{Compression, TableOptions};
+use retcd_engine::{Options, btree};
 
 use crate::support::tiny_options;
 
@@ -39,6 +39,16 @@ impl Drawn {
             concatenated_bytes: options.concatenated_bytes,
             slice_bytes: options.slice_bytes,
             manifest_bytes: options.manifest_bytes,
+        }
+    }
+
+    pub(crate) fn btree(&self) -> btree::Options {
+        btree::Options {
+            batch_operations: self.entries_max,
+            memtable_bytes: self.memory_bytes,
+            replay_entries_max: self.entries_max,
+            block_cache_bytes: self.cache_bytes,
+            slice_bytes: self.slice_bytes,
         }
     }
 

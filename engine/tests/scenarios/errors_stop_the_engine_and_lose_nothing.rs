@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use retcd_engine::{Engine, Error, Keyspace, Lsm, Projection, Version};
+use retcd_engine::{Engine, Error, Keyspace, Projection, Version};
 use retcd_vfs::{CrashVfs, Fault, Vfs};
 
 use crate::history::{History, Promised, assert_state};
-use crate::support::{Log, open};
+use crate::support::{KINDS, Kind, Log};
 
-fn assert_poisoned(engine: &Lsm) {
+fn assert_poisoned(engine: &dyn Engine) {
     let poisoned = |result: retcd_engine::Result<()>, call: &str| {
         assert!(matches!(result, Err(Error::Poisoned)), "{call}: {result:?}");
     };
@@ -26,17 +26,17 @@ fn assert_poisoned(engine: &Lsm) {
 }
 
 /// Fails the `operation`-th call; answers whether anybody noticed.
-fn fail_one(history: &History, log: &Log, operation: u64, fault: Fault) -> bool {
+fn fail_one(kind: Kind, history: &History, log: &Log, operation: u64, fault: Fault) -> bool {
     let files = CrashVfs::new();
     files.fail_at(operation, fault);
     let vfs: Arc<dyn Vfs> = Arc::new(files.clone());
     let mut promised = Promised::default();
-    let noticed = match open(&vfs) {
+    let noticed = match kind.open(&vfs) {
         Err(_) => true,
         Ok(engine) => {
-            let failed = history.drive(&engine, log, &mut promised).is_err();
+            let failed = history.drive(&*engine, log, &mut promised).is_err();
             if failed {
-                assert_poisoned(&engine);
+                assert_poisoned(&*engine);
             }
             failed
         }
@@ -44,23 +44,29 @@ fn fail_one(history: &History, log: &Log, operation: u64, fault: Fault) -> bool 
     // The process ends, and in the second case the machine with it.
     let crashed: Arc<dyn Vfs> = Arc::new(files.crash(operation));
     for left in [vfs, crashed] {
-        let engine = open(&left).unwrap_or_else(|e| panic!("{fault:?} at {operation}: {e}"));
+        let engine = kind.open(&left).unwrap_or_else(|e| panic!("{fault:?} at {operation}: {e}"));
         let flushed = engine.flushed().index;
         assert!(flushed >= promised.flushed, "{fault:?} at {operation}");
-        assert_state(&engine, log, flushed);
+        assert_state(&*engine, log, flushed);
+        kind.verify(&*left);
     }
     noticed
 }
 
 #[test]
 fn any_error_stops_the_engine_and_loses_nothing() {
+    KINDS.into_iter().for_each(check);
+}
+
+fn check(kind: Kind) {
     let history = History { seed: 21, batches: 16 };
     let log = history.log();
     let quiet = CrashVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(quiet.clone());
-    history.run(&vfs, &log, &mut Promised::default()).expect("nothing was planned");
+    history.run(kind, &vfs, &log, &mut Promised::default()).expect("nothing was planned");
     for operation in 1..=quiet.operations() {
         let fault = if operation % 2 == 0 { Fault::Io } else { Fault::ShortWrite };
-        assert!(fail_one(&history, &log, operation, fault), "{fault:?} at {operation} is lost");
+        let noticed = fail_one(kind, &history, &log, operation, fault);
+        assert!(noticed, "{kind:?}: {fault:?} at {operation} is lost");
     }
 }

@@ -7,12 +7,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use retcd_engine::Keyspace;
 use retcd_engine::lsm::manifest::{self, Contents, Tier};
-use retcd_engine::{Engine, Keyspace};
 use retcd_vfs::{MemVfs, Vfs};
 
 use crate::history::assert_state;
-use crate::support::{FOLDER, Log, Random, apply, open, settle};
+use crate::support::{FOLDER, Kind, Log, Random, apply, settle};
 
 /// What all versions were written from: 90 batches, of which the last ones aren't flushed.
 const BATCHES: u64 = 90;
@@ -50,10 +50,10 @@ fn contents(vfs: &dyn Vfs) -> Contents {
 /// Flushes, a merge of everything in the middle, and half a merge at the end.
 fn write_golden(to: &Path) {
     let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-    let engine = open(&vfs).expect("an empty folder");
+    let engine = Kind::Lsm.open(&vfs).expect("an empty folder");
     for batch in log().batches {
         let index = batch.applied.index;
-        apply(&engine, &batch).expect("memory only");
+        apply(&*engine, &batch).expect("memory only");
         if index == 40 {
             engine.request_merge().expect("memory only");
         }
@@ -61,7 +61,7 @@ fn write_golden(to: &Path) {
             engine.request_flush().expect("memory only");
         }
         if index <= FLUSHED {
-            settle(&engine).expect("memory only");
+            settle(&*engine).expect("memory only");
         }
     }
     engine.request_merge().expect("memory only");
@@ -101,10 +101,10 @@ fn opens(folder: &Path) {
     assert!(contents.runs.values().any(|run| run.tier == Tier::Last));
     assert!(contents.runs.values().any(|run| !run.start.is_empty()), "a trimmed run");
 
-    let engine = open(&vfs).expect("it is whole");
-    assert_state(&engine, &log(), engine.flushed().index);
-    log().replay(&engine).expect("no error was planned");
+    let engine = Kind::Lsm.open(&vfs).expect("it is whole");
+    assert_state(&*engine, &log(), engine.flushed().index);
+    log().replay(&*engine).expect("no error was planned");
     engine.request_merge().expect("no error was planned");
-    settle(&engine).expect("no error was planned");
-    assert_state(&engine, &log(), BATCHES);
+    settle(&*engine).expect("no error was planned");
+    assert_state(&*engine, &log(), BATCHES);
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use retcd_engine::{Engine, Lsm, Result};
+use retcd_engine::{Engine, Result};
 use retcd_vfs::Vfs;
 
-use crate::support::{Change, Log, Random, apply, assert_same_versions, open, settle};
+use crate::support::{Change, Kind, Log, Random, apply, assert_same_versions, settle};
 
 /// A fixed history: the seed decides all of it.
 pub(crate) struct History {
@@ -32,7 +32,12 @@ impl History {
 
     /// Applies what `engine` doesn't hold of `log`, with steps in between, some of which collect
     /// garbage, and merges all at the end.
-    pub(crate) fn drive(&self, engine: &Lsm, log: &Log, promised: &mut Promised) -> Result<()> {
+    pub(crate) fn drive(
+        &self,
+        engine: &dyn Engine,
+        log: &Log,
+        promised: &mut Promised,
+    ) -> Result<()> {
         let mut random = Random(self.seed ^ 0x5eed);
         let flushed = engine.flushed().index;
         for batch in log.batches.iter().filter(|batch| batch.applied.index > flushed) {
@@ -54,9 +59,15 @@ impl History {
         Ok(())
     }
 
-    pub(crate) fn run(&self, vfs: &Arc<dyn Vfs>, log: &Log, promised: &mut Promised) -> Result<()> {
-        let engine = open(vfs)?;
-        self.drive(&engine, log, promised)
+    pub(crate) fn run(
+        &self,
+        kind: Kind,
+        vfs: &Arc<dyn Vfs>,
+        log: &Log,
+        promised: &mut Promised,
+    ) -> Result<()> {
+        let engine = kind.open(vfs)?;
+        self.drive(&*engine, log, promised)
     }
 }
 

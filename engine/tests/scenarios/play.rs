@@ -4,21 +4,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use retcd_engine::{Engine, Lsm, Oracle, Result, View};
+use retcd_engine::{Btree, Engine, Lsm, Oracle, Result, View};
 use retcd_vfs::{CrashVfs, Vfs};
 
 use crate::drawn::Drawn;
 use crate::history::assert_state;
-use crate::support::{Change, FOLDER, Log, apply, assert_same, settle};
+use crate::support::{Change, FOLDER, Kind, Log, apply, assert_same, settle};
 
 /// Opens an engine in a folder, under options made of what was drawn.
 pub(crate) type Open = fn(&Arc<dyn Vfs>, &Path, &Drawn) -> Result<Box<dyn Engine>>;
 
 /// The engines that have files.
-pub(crate) const ENGINES: [(&str, Open); 1] = [("lsm", open_lsm)];
+pub(crate) const ENGINES: [(Kind, Open); 2] = [(Kind::Lsm, open_lsm), (Kind::Btree, open_btree)];
 
 fn open_lsm(vfs: &Arc<dyn Vfs>, dir: &Path, drawn: &Drawn) -> Result<Box<dyn Engine>> {
     Ok(Box::new(Lsm::open(Arc::clone(vfs), dir, drawn.lsm())?))
+}
+
+fn open_btree(vfs: &Arc<dyn Vfs>, dir: &Path, drawn: &Drawn) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(Btree::open(Arc::clone(vfs), dir, drawn.btree())?))
 }
 
 /// What happens to both.
@@ -78,6 +82,7 @@ impl Held {
 
 /// An engine on a disk that can crash, and the oracle.
 pub(crate) struct Pair {
+    kind: Kind,
     open: Open,
     disk: CrashVfs,
     folder: PathBuf,
@@ -90,13 +95,13 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
-    pub(crate) fn new(open: Open, drawn: Drawn) -> Pair {
+    pub(crate) fn new((kind, open): (Kind, Open), drawn: Drawn) -> Pair {
         let disk = CrashVfs::new();
         let folder = PathBuf::from(FOLDER);
         let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
         let ours = open(&vfs, &folder, &drawn).expect("an empty folder");
         let (oracle, log) = (Oracle::new(), Log::default());
-        Pair { open, disk, folder, moves: 0, drawn, ours, oracle, log, held: Vec::new() }
+        Pair { kind, open, disk, folder, moves: 0, drawn, ours, oracle, log, held: Vec::new() }
     }
 
     pub(crate) fn take_all(&mut self, actions: &[Action]) {
@@ -139,6 +144,7 @@ impl Pair {
             Action::Settle => settle(&*self.ours)?,
             Action::Hold => self.held.push(self.hold()),
             Action::Compare => {
+                self.kind.verify_in(&self.disk, &self.folder);
                 self.hold().compare();
                 self.held.drain(..).for_each(|held| held.compare());
             }

@@ -9,9 +9,10 @@ use retcd_engine::{Engine, Error, Lsm, Oracle, Scrub, Scrubbed};
 use retcd_vfs::{MemVfs, Vfs};
 
 use crate::history::{History, assert_state};
-use crate::support::{FOLDER, Log, apply, open, settle};
+use crate::support::{FOLDER, Kind, Log, apply, open, settle};
 
 const BUDGET: u64 = 300;
+const PAGE_BYTES: u64 = 4096;
 
 /// Goes on to the end of the pass.
 fn finish(scrub: &mut dyn Scrub) -> Scrubbed {
@@ -19,7 +20,7 @@ fn finish(scrub: &mut dyn Scrub) -> Scrubbed {
     while !all.is_last {
         let step = scrub.step(BUDGET).expect("the engine is well");
         // A block of the tiny tables is far below 1 KiB, but an index may be as long.
-        assert!(step.bytes < BUDGET + 4096, "{} bytes in a step", step.bytes);
+        assert!(step.bytes < BUDGET + PAGE_BYTES, "{} bytes in a step", step.bytes);
         all.bytes += step.bytes;
         all.damage.extend(step.damage);
         all.is_last = step.is_last;
@@ -114,4 +115,41 @@ fn a_pass_ends_while_tables_come_and_go() {
 fn an_engine_without_files_has_nothing_to_scrub() {
     let done = Oracle::new().scrub().step(BUDGET).expect("memory only");
     assert!(done.is_last && done.bytes == 0 && done.damage.is_empty());
+}
+
+#[test]
+fn each_page_of_the_tree_is_read_and_damage_has_a_place() {
+    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    let log = History { seed: 53, batches: 200 }.log();
+    let engine = Kind::Btree.open(&vfs).expect("an empty folder");
+    for batch in &log.batches {
+        apply(&*engine, batch).expect("memory only");
+    }
+    engine.request_flush().expect("memory only");
+    settle(&*engine).expect("memory only");
+    let whole = finish(&mut *engine.scrub());
+    assert!(whole.damage.is_empty(), "{:?}", whole.damage);
+
+    let path = Path::new(FOLDER).join("tree.db");
+    let pages = vfs.open_pages(&path).expect("it is there");
+    let file_pages = pages.len().expect("memory only") / PAGE_BYTES;
+    let mut used = 0;
+    for page in 2..file_pages {
+        let at = page * PAGE_BYTES + 1000;
+        let mut byte = [0];
+        pages.read_exact_at(at, &mut byte).expect("memory only");
+        pages.write_at(at, &[byte[0] ^ 1]).expect("memory only");
+        let found = finish(&mut *engine.scrub()).damage;
+        pages.write_at(at, &byte).expect("memory only");
+        let Some(first) = found.first() else {
+            continue;
+        };
+        let Error::Corrupt { path: named, offset, .. } = first else {
+            panic!("{first}");
+        };
+        assert_eq!((named, *offset, found.len()), (&path, page * PAGE_BYTES, 1));
+        used += 1;
+    }
+    assert_eq!(used * PAGE_BYTES, whole.bytes, "of {file_pages} pages");
+    assert!(used > 10, "{used} pages");
 }

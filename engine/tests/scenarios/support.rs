@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use retcd_engine::bolt::Database;
+use retcd_engine::btree::{self, Btree};
 use retcd_engine::table::{Compression, TableOptions};
 use retcd_engine::{
     Applied, Cursor, Direction, Engine, Header, KeyRange, Keyspace, Lsm, Options, Oracle,
@@ -161,6 +163,63 @@ pub(crate) fn open(vfs: &Arc<dyn Vfs>) -> retcd_engine::Result<Lsm> {
 
 pub(crate) fn open_in(vfs: &Arc<dyn Vfs>, dir: &Path) -> retcd_engine::Result<Lsm> {
     Lsm::open(Arc::clone(vfs), dir, tiny_options())
+}
+
+/// The engines that keep files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Lsm,
+    Btree,
+}
+
+pub(crate) const KINDS: [Kind; 2] = [Kind::Lsm, Kind::Btree];
+
+/// Options with which a few records fill memtables and slices.
+pub(crate) fn tiny_btree_options() -> btree::Options {
+    btree::Options {
+        batch_operations: 50,
+        memtable_bytes: 4 << 10,
+        replay_entries_max: 60,
+        block_cache_bytes: 256 << 10,
+        slice_bytes: 400,
+    }
+}
+
+impl Kind {
+    /// Opens the engine with tiny options.
+    pub(crate) fn open(self, vfs: &Arc<dyn Vfs>) -> retcd_engine::Result<Box<dyn Engine>> {
+        self.open_in(vfs, Path::new(FOLDER))
+    }
+
+    /// Opens it in another folder.
+    pub(crate) fn open_in(
+        self,
+        vfs: &Arc<dyn Vfs>,
+        dir: &Path,
+    ) -> retcd_engine::Result<Box<dyn Engine>> {
+        let vfs = Arc::clone(vfs);
+        Ok(match self {
+            Kind::Lsm => Box::new(Lsm::open(vfs, dir, tiny_options())?),
+            Kind::Btree => Box::new(Btree::open(vfs, dir, tiny_btree_options())?),
+        })
+    }
+
+    /// Reads the files by other code than the engine's, if there is some: each page of a tree is
+    /// used once or free, and keys ascend.
+    pub(crate) fn verify(self, vfs: &dyn Vfs) {
+        self.verify_in(vfs, Path::new(FOLDER));
+    }
+
+    /// The same for another folder.
+    pub(crate) fn verify_in(self, vfs: &dyn Vfs, dir: &Path) {
+        if self == Kind::Btree {
+            let path = dir.join("tree.db");
+            let database = Database::open(vfs, &path).expect("it is there");
+            let usage = database.verify().expect("it is whole");
+            let pages = usage.trees + usage.free + usage.bookkeeping;
+            assert_eq!(pages, database.meta().pages, "a page is neither used nor free: {usage:?}");
+        }
+    }
 }
 
 /// Steps until nothing is due.

@@ -29,6 +29,13 @@ proptest! {
     ) {
         play(EngineKind::Lsm, actions)?;
     }
+
+    #[test]
+    fn agree_with_the_model_on_the_tree(
+        actions in prop::collection::vec(actions(), 1..100)
+    ) {
+        play(EngineKind::Btree, actions)?;
+    }
 }
 
 fn play(kind: EngineKind, actions: Vec<Action>) -> Result<(), TestCaseError> {

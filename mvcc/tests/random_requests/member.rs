@@ -13,6 +13,7 @@ use retcd_api::etcdserverpb::{
     InternalRaftRequest, RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse,
 };
 use retcd_engine::bolt::{Database, Entry};
+use retcd_engine::btree::{self, Btree};
 use retcd_engine::lsm::{Lsm, Options};
 use retcd_engine::oracle::Oracle;
 use retcd_engine::sort::Sorter;
@@ -29,6 +30,8 @@ pub(crate) enum EngineKind {
     /// The log-structured engine with tiny memtables and tables. A restart finds what it flushed;
     /// the rest is applied again.
     Lsm,
+    /// The B+tree with tiny batches.
+    Btree,
 }
 
 /// A store, and what it takes to restart it.
@@ -48,6 +51,7 @@ impl Member {
         let engine: Arc<dyn Engine> = match kind {
             EngineKind::Oracle => Arc::new(Oracle::new()),
             EngineKind::Lsm => open_lsm(&vfs),
+            EngineKind::Btree => open_btree(&vfs),
         };
         let (store, applier) = open(&engine);
         Member { kind, vfs, engine, store, applier, log: Vec::new() }
@@ -112,6 +116,7 @@ impl Member {
         match self.kind {
             EngineKind::Oracle => self.publish(),
             EngineKind::Lsm => self.engine = open_lsm(&self.vfs),
+            EngineKind::Btree => self.engine = open_btree(&self.vfs),
         }
         (self.store, self.applier) = open(&self.engine);
         for (entry, result) in &self.log {
@@ -193,6 +198,17 @@ fn open_lsm(vfs: &Arc<dyn Vfs>) -> Arc<dyn Engine> {
     };
     let vfs = Arc::clone(vfs);
     Arc::new(Lsm::open(vfs, Path::new("/db"), options).expect("what was written opens"))
+}
+
+fn open_btree(vfs: &Arc<dyn Vfs>) -> Arc<dyn Engine> {
+    let options = btree::Options {
+        batch_operations: 6,
+        memtable_bytes: 1 << 10,
+        slice_bytes: 256,
+        ..btree::Options::default()
+    };
+    let vfs = Arc::clone(vfs);
+    Arc::new(Btree::open(vfs, Path::new("/db"), options).expect("what was written opens"))
 }
 
 fn open(engine: &Arc<dyn Engine>) -> (Arc<Store>, Applier) {
