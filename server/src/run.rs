@@ -7,7 +7,7 @@
 //! 5. Wait for a signal or a failure; stop in the opposite order.
 
 use crate::compactor::Retention;
-use crate::flags::{AutoCompaction, Config, Url};
+use crate::flags::{AutoCompaction, Config, EngineKind, Url};
 use crate::lifecycle::{self, Signals};
 use crate::member::{
     self, Batching, Carries, Failure, Grouping, Inboxes, Limits, Member, MemberOptions,
@@ -163,6 +163,10 @@ fn member_options(config: &Config) -> MemberOptions {
         batching: Batching {
             limit: config.batch.operations_max as usize,
             interval: config.batch.interval,
+        },
+        commit_interval: match config.storage.engine {
+            EngineKind::Lsm => None,
+            EngineKind::Btree => Some(config.batch.interval),
         },
         slow_apply: config.warning_apply_duration,
         segments_max: config.storage.segments_max.map_or(0, |max| max as usize),

@@ -1,12 +1,16 @@
 //! From the flags to an opened data directory on real files.
 
-use crate::flags::{Config, LogIo, Url, system_resolver};
-use retcd_engine::Engine;
+use crate::flags::{Config, EngineKind, LogIo, Url, system_resolver};
+use retcd_engine::btree::{self, Btree};
 use retcd_engine::lsm::{self, Lsm};
+use retcd_engine::{Engine, Error as EngineError};
 use retcd_mvcc::lease::min_ttl_seconds;
-use retcd_raft_glue::{BootstrapOptions, DataDir, FoundingMember, Opened, Parts, bootstrap};
+use retcd_raft_glue::{
+    BootstrapOptions, DataDir, Error as MemberError, FoundingMember, Opened, Parts, bootstrap,
+};
 use retcd_vfs::{LogMode, RealVfs, Vfs};
 use retcd_wal::{IoMode, Log};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Why the data directory can't be opened.
@@ -15,7 +19,7 @@ pub(crate) enum Error {
     /// The flags don't found a cluster, and there is none yet.
     Founding(String),
     /// A folder or file is to blame.
-    Member(retcd_raft_glue::Error),
+    Member(MemberError),
     /// There is no random number to be had.
     Random(std::io::Error),
 }
@@ -24,6 +28,9 @@ impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Error::Founding(text) => f.write_str(text),
+            Error::Member(error @ MemberError::Engine(EngineError::OtherEngine { found, .. })) => {
+                write!(f, "{error}: start with --backend-engine={found}")
+            }
             Error::Member(error) => error.fmt(f),
             Error::Random(error) => write!(f, "the system gives no random numbers: {error}"),
         }
@@ -63,17 +70,36 @@ pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
         pre_vote: config.raft.pre_vote,
         seed: random().map_err(Error::Random)?,
     };
-    let engine_options = lsm::Options {
-        memtable_bytes: config.storage.memtable_bytes,
-        replay_entries_max: config.storage.replay_entries_max,
-        block_cache_bytes: config.storage.block_cache_bytes,
-        ..lsm::Options::default()
-    };
-    bootstrap(data_dir, options, |dir| {
-        let engine: Arc<dyn Engine> = Arc::new(Lsm::open(vfs, dir, engine_options)?);
-        Ok(engine)
+    bootstrap(data_dir, options, |dir| open_engine(config, vfs, dir)).map_err(Error::Member)
+}
+
+fn open_engine(
+    config: &Config,
+    vfs: Arc<dyn Vfs>,
+    dir: &Path,
+) -> retcd_engine::Result<Arc<dyn Engine>> {
+    let storage = &config.storage;
+    Ok(match storage.engine {
+        EngineKind::Lsm => {
+            let options = lsm::Options {
+                memtable_bytes: storage.memtable_bytes,
+                replay_entries_max: storage.replay_entries_max,
+                block_cache_bytes: storage.block_cache_bytes,
+                ..lsm::Options::default()
+            };
+            Arc::new(Lsm::open(vfs, dir, options)?)
+        }
+        EngineKind::Btree => {
+            let options = btree::Options {
+                batch_operations: config.batch.operations_max,
+                memtable_bytes: storage.memtable_bytes,
+                replay_entries_max: storage.replay_entries_max,
+                block_cache_bytes: storage.block_cache_bytes,
+                ..btree::Options::default()
+            };
+            Arc::new(Btree::open(vfs, dir, options)?)
+        }
     })
-    .map_err(Error::Member)
 }
 
 fn founding(config: &Config) -> Result<(String, Vec<FoundingMember>), Error> {

@@ -1,7 +1,7 @@
 //! One member from its founding on: it leads by itself, answers what it is sent once that is
 //! durable and applied, confirms reads, and is the same after a restart.
 
-use crate::support::{World, open, open_at, open_on_oracle, put};
+use crate::support::{Kind, World, open, open_at, open_on_oracle, put};
 use retcd_mvcc::Response;
 use retcd_raft_glue::{Inline, Input, Opened, Role};
 use retcd_vfs::{MemVfs, RealVfs, Vfs};
@@ -112,8 +112,8 @@ fn it_does_so_on_real_files() {
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
     let mut world = World::default();
     for round in 0..3 {
-        let mut member = open_at(&vfs, &dir).expect("a member");
-        assert!(open_at(&vfs, &dir).is_err(), "the data directory is locked");
+        let mut member = open_at(Kind::Lsm, &vfs, &dir).expect("a member");
+        assert!(open_at(Kind::Lsm, &vfs, &dir).is_err(), "the data directory is locked");
         for id in 1..=20 {
             propose(&mut member, &mut world, round * 20 + id);
             member.settle().expect("nothing fails");

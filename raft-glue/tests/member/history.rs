@@ -1,7 +1,7 @@
 //! Random histories: what a member is sent, and in which order its pieces get to run. A seed
 //! determines all of it.
 
-use crate::support::{World, encode, open};
+use crate::support::{Kind, World, encode, open_on};
 use bytes::Bytes;
 use prost::Message;
 use retcd_api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
@@ -35,12 +35,13 @@ impl Random {
 /// Runs a history of `rounds` on the member in `vfs`, which is founded if it isn't there, and
 /// reopened now and then. Ends at the first error.
 pub(crate) fn run(
+    kind: Kind,
     vfs: &Arc<dyn Vfs>,
     world: &mut World,
     random: &mut Random,
     rounds: usize,
 ) -> Result<()> {
-    let mut member = open(vfs)?;
+    let mut member = open_on(kind, vfs)?;
     for _ in 0..rounds {
         let step = round(&mut member, world, random);
         world.hear(member.told());
@@ -52,7 +53,7 @@ pub(crate) fn run(
         if random.below(25) == 0 {
             world.note_work(&member);
             member.close()?;
-            member = open(vfs)?;
+            member = open_on(kind, vfs)?;
         }
     }
     let settled = member.settle();

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use prost::Message;
 use retcd_api::etcdserverpb::{InternalRaftRequest, PutRequest, RequestHeader};
 use retcd_engine::Engine;
+use retcd_engine::btree::{Btree, Options as BtreeOptions};
 use retcd_engine::lsm::{Lsm, Options as LsmOptions};
 use retcd_engine::oracle::Oracle;
 use retcd_mvcc::{Applier, CommittedEntry, Config, Outcome, Store};
@@ -51,20 +52,49 @@ fn lsm_options() -> LsmOptions {
     }
 }
 
-/// Opens the member on the log-structured engine, or founds it.
-pub(crate) fn open(vfs: &Arc<dyn Vfs>) -> Result<Inline> {
-    open_at(vfs, Path::new(DATA))
+fn btree_options() -> BtreeOptions {
+    BtreeOptions {
+        batch_operations: 24,
+        memtable_bytes: 2 << 10,
+        replay_entries_max: 16,
+        slice_bytes: 4 << 10,
+        ..BtreeOptions::default()
+    }
 }
 
-pub(crate) fn open_at(vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Inline> {
+/// The engine under a member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Lsm,
+    Btree,
+}
+
+impl Kind {
+    fn open(self, vfs: &Arc<dyn Vfs>, dir: &Path) -> retcd_engine::Result<Arc<dyn Engine>> {
+        Ok(match self {
+            Kind::Lsm => Arc::new(Lsm::open(vfs.clone(), dir, lsm_options())?),
+            Kind::Btree => Arc::new(Btree::open(vfs.clone(), dir, btree_options())?),
+        })
+    }
+}
+
+/// Opens the member on the log-structured engine, or founds it.
+pub(crate) fn open(vfs: &Arc<dyn Vfs>) -> Result<Inline> {
+    open_on(Kind::Lsm, vfs)
+}
+
+/// Opens the member, or founds it.
+pub(crate) fn open_on(kind: Kind, vfs: &Arc<dyn Vfs>) -> Result<Inline> {
+    open_at(kind, vfs, Path::new(DATA))
+}
+
+pub(crate) fn open_at(kind: Kind, vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Inline> {
     let data_dir = DataDir::open(vfs.clone(), dir, None)?;
     let mut options = options();
     if !data_dir.may_be_new()? {
         options.initial_cluster.clear();
     }
-    let parts = bootstrap(data_dir, options, |dir| {
-        Ok(Arc::new(Lsm::open(vfs.clone(), dir, lsm_options())?))
-    })?;
+    let parts = bootstrap(data_dir, options, |dir| kind.open(vfs, dir))?;
     Ok(Inline::new(parts))
 }
 

@@ -206,6 +206,8 @@ pub struct StorageConfig {
     pub segments_max: Option<u64>,
     /// Whether anything is synced: the opposite of `--unsafe-no-fsync`.
     pub sync: bool,
+    /// `--backend-engine`.
+    pub engine: EngineKind,
     /// `--memtable-bytes`.
     pub memtable_bytes: u64,
     /// `--block-cache-bytes`.
@@ -216,6 +218,15 @@ pub struct StorageConfig {
     pub scrub_bytes_per_second: u64,
     /// `--snapshot-count`: entries after which a flush is due, so that the log can be cut.
     pub replay_entries_max: u64,
+}
+
+/// How keys are kept on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EngineKind {
+    /// Log-structured: sorted tables that are merged.
+    Lsm,
+    /// A B+tree in bbolt's file format.
+    Btree,
 }
 
 /// How the log writes.

@@ -32,8 +32,8 @@ mod value;
 
 pub use bootstrap::{ClusterState, Founding, InitialCluster, Resolve, system_resolver};
 pub use config::{
-    Allowed, AutoCompaction, BatchLimits, Config, HttpConfig, Keepalive, LogIo, MetricsDetail,
-    RaftConfig, RequestLimits, StorageConfig, Urls, limits,
+    Allowed, AutoCompaction, BatchLimits, Config, EngineKind, HttpConfig, Keepalive, LogIo,
+    MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
 pub use go::format_duration;
 pub use url::{Scheme, Url};

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::bootstrap::{ClusterState, InitialCluster};
 use super::config::{
-    Allowed, AutoCompaction, BatchLimits, Config, HttpConfig, Keepalive, LogIo, MetricsDetail,
-    RaftConfig, RequestLimits, StorageConfig, Urls, limits,
+    Allowed, AutoCompaction, BatchLimits, Config, EngineKind, HttpConfig, Keepalive, LogIo,
+    MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
 use super::gates::Gates;
 use super::settings::Settings;
@@ -361,6 +361,10 @@ fn storage(settings: &Settings) -> Result<StorageConfig, String> {
         log_depth: log_depth as usize,
         segments_max: Some(settings.uint("max-wals")).filter(|count| *count > 0),
         sync: !settings.bool("unsafe-no-fsync"),
+        engine: match settings.text("backend-engine").as_str() {
+            "btree" => EngineKind::Btree,
+            _ => EngineKind::Lsm,
+        },
         memtable_bytes: limited("memtable-bytes", limits::MEMTABLE_BYTES)?,
         block_cache_bytes: limited("block-cache-bytes", limits::BLOCK_CACHE_BYTES)?,
         scrub_interval: Some(scrub_interval).filter(|_| is_scrubbed),

@@ -12,6 +12,9 @@ use tokio::sync::watch;
 /// How long the thread sleeps when nobody rings. A memtable takes much longer to fill.
 const NAP: Duration = Duration::from_millis(100);
 
+/// It sleeps so long at least, however often commits are wanted.
+const NAP_MIN: Duration = Duration::from_millis(1);
+
 /// Wakes the maintenance thread.
 #[derive(Default)]
 pub(crate) struct Doorbell {
@@ -33,10 +36,10 @@ impl Doorbell {
         self.ring();
     }
 
-    fn wait(&self) {
+    fn wait(&self, limit: Duration) {
         let mut rung = self.rung.lock();
         if !*rung {
-            self.bell.wait_for(&mut rung, NAP);
+            self.bell.wait_for(&mut rung, limit);
         }
         *rung = false;
     }
@@ -53,6 +56,9 @@ pub(crate) struct Background {
 /// The maintenance thread's possessions.
 pub(super) struct Maintenance {
     engine: Arc<dyn Engine>,
+    /// Longest time between two commits, for an engine that has it.
+    commit_interval: Option<Duration>,
+    last_commit: Instant,
     doorbell: Arc<Doorbell>,
     asked: Arc<AtomicU64>,
     settled: watch::Sender<Settled>,
@@ -68,13 +74,19 @@ struct Settled {
 }
 
 /// A maintenance thread's possessions, and the handle for others.
-pub(super) fn background(engine: Arc<dyn Engine>) -> (Background, Maintenance) {
+pub(super) fn background(
+    engine: Arc<dyn Engine>,
+    commit_interval: Option<Duration>,
+) -> (Background, Maintenance) {
     let doorbell = Arc::<Doorbell>::default();
     let asked = Arc::<AtomicU64>::default();
     let (sender, receiver) = watch::channel(Settled::default());
     let background =
         Background { doorbell: doorbell.clone(), asked: asked.clone(), settled: receiver };
-    (background, Maintenance { engine, doorbell, asked, settled: sender })
+    let last_commit = Instant::now();
+    let maintenance =
+        Maintenance { engine, commit_interval, last_commit, doorbell, asked, settled: sender };
+    (background, maintenance)
 }
 
 impl Background {
@@ -100,10 +112,11 @@ impl Maintenance {
     ///
     /// A merge that finds the disk full gives back what it wrote; it is due again when there is
     /// space, and until then NOSPACE keeps clients from filling it further.
-    pub(super) fn run(self, member: &Member) -> Result<(), Failure> {
+    pub(super) fn run(mut self, member: &Member) -> Result<(), Failure> {
         let mut is_full = false;
         while !self.doorbell.stopped.load(Ordering::Acquire) {
             let ticket = self.asked.load(Ordering::Acquire);
+            self.commit_in_time()?;
             match self.step(member)? {
                 Step::Worked => {
                     is_full = false;
@@ -115,15 +128,31 @@ impl Maintenance {
                         member.raise_no_space();
                     }
                     self.settled.send_replace(Settled { ticket, is_full });
-                    self.doorbell.wait();
+                    self.doorbell.wait(self.nap());
                 }
                 Step::Idle => {
                     self.settled.send_replace(Settled { ticket, is_full: false });
-                    self.doorbell.wait();
+                    self.doorbell.wait(self.nap());
                 }
             }
         }
         Ok(())
+    }
+
+    /// Asks for a commit if the last one that was asked for is long ago and something came since.
+    fn commit_in_time(&mut self) -> Result<(), Failure> {
+        if self.commit_interval.is_none_or(|interval| self.last_commit.elapsed() < interval) {
+            return Ok(());
+        }
+        self.last_commit = Instant::now();
+        if self.engine.applied().index > self.engine.flushed().index {
+            self.engine.request_flush()?;
+        }
+        Ok(())
+    }
+
+    fn nap(&self) -> Duration {
+        self.commit_interval.map_or(NAP, |interval| interval.clamp(NAP_MIN, NAP))
     }
 
     /// One piece of work. The time of one that ended with a flush is what etcd's users know as a

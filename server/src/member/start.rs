@@ -38,6 +38,8 @@ pub(crate) struct MemberOptions {
     pub(crate) grouping: Grouping,
     /// When applied entries are published.
     pub(crate) batching: Batching,
+    /// For an engine whose commits have a longest distance: that.
+    pub(crate) commit_interval: Option<Duration>,
     /// Applying an entry longer than this is logged.
     pub(crate) slow_apply: Duration,
     /// Log segments to keep for members that lag; 0 for no limit.
@@ -75,7 +77,7 @@ pub(crate) fn start(
     failures: Sender<Failure>,
 ) -> io::Result<RunningMember> {
     let (events, event_queue) = unbounded();
-    let (background, maintenance) = background(parts.engine.clone());
+    let (background, maintenance) = background(parts.engine.clone(), options.commit_interval);
     let member = Arc::new(Member {
         store: parts.store,
         engine: parts.engine,

@@ -38,12 +38,14 @@ pub(super) const MEMBER: &[Flag] = section! { Member:
     "quota-backend-bytes", Int64, "0", Works;
     "Size at which NOSPACE is raised; 0 for 2 GiB, negative for none."
     "backend-bbolt-freelist-type", Text, "map",
-    Moot("the storage engine has no free list of pages");
+    Moot("there is one kind of it");
     "Kind of bbolt's free list: array or map."
     "backend-batch-interval", Duration, "0s", Works;
-    "Longest time that one batch of applied entries takes; 0 for 100ms."
+    "Longest time that one batch of applied entries takes, and of the btree engine's between two \
+    commits; 0 for 100ms."
     "backend-batch-limit", Int, "0", Works;
-    "Most operations in one batch of applied entries; 0 for 10000."
+    "Most operations in one batch of applied entries, and in one commit of the btree engine; 0 \
+    for 10000."
     "max-txn-ops", Uint, "128", Works;
     "Most operations in one transaction."
     "max-request-bytes", Uint, "1572864", Works;
@@ -82,10 +84,12 @@ pub(super) const STORAGE: &[Flag] = section! { Storage:
     "wal-io", Choice(&["auto", "direct", "buffered", "uring"]), "auto", Works;
     "How the log writes: direct, buffered, uring, or auto: the first that is there of uring for \
     a depth above 1, direct, buffered."
+    "backend-engine", Choice(&["lsm", "btree"]), "lsm", Works;
+    "How keys are kept on the disk; a data directory stays with the one that it was made with."
     "memtable-bytes", Uint, "67108864", Works;
     "Size at which the memtable is frozen and flushed."
     "block-cache-bytes", Uint, "134217728", Works;
-    "Memory for blocks of tables."
+    "Memory for blocks of tables, or for pages of the tree."
     "scrub-interval", Duration, "24h0m0s", Works;
     "Time between two passes that look for damage in the engine's files; 0 for none."
     "scrub-bytes-per-second", Uint, "16777216", Works;

@@ -27,8 +27,8 @@ use history::History;
 /// Enough to catch a systematic loss within the time of an ordinary test run.
 const ROUNDS_BY_DEFAULT: u64 = 5;
 
-/// Of these the log alone is another one than in the rounds above.
-const OVERLAPPED_ROUNDS_BY_DEFAULT: u64 = 2;
+/// Of these the log alone, or the engine alone, is another one than in the rounds above.
+const OTHER_ROUNDS_BY_DEFAULT: u64 = 2;
 
 /// So small that flushes and merges happen in every round.
 const SMALL_MEMTABLE: &str = "--memtable-bytes=1048576";
@@ -46,7 +46,17 @@ async fn nor_with_several_groups_of_the_log_under_way() {
         return;
     }
     let arguments = [SMALL_MEMTABLE, "--wal-io=uring", "--wal-depth=8"];
-    kill_rounds(&arguments, OVERLAPPED_ROUNDS_BY_DEFAULT).await;
+    kill_rounds(&arguments, OTHER_ROUNDS_BY_DEFAULT).await;
+}
+
+#[tokio::test]
+async fn nor_on_the_tree() {
+    if !server_binary_is_ours() {
+        println!("passed over: the original has one engine");
+        return;
+    }
+    let arguments = [SMALL_MEMTABLE, "--backend-engine=btree", "--backend-batch-limit=500"];
+    kill_rounds(&arguments, OTHER_ROUNDS_BY_DEFAULT).await;
 }
 
 /// Whether a server that may choose takes io_uring.
