@@ -115,7 +115,8 @@ pub(super) struct Space {
 }
 
 impl Space {
-    /// A file of `pages` pages of which some are free. `None` if one is named twice, or isn't there.
+    /// A file of `pages` pages of which some are free. `None` if one is named twice, or isn't
+    /// there.
     pub(super) fn new(pages: u64, free: impl IntoIterator<Item = u64>) -> Option<Space> {
         let mut space = Space {
             pages,

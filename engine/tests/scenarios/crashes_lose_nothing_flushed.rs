@@ -44,7 +44,7 @@ fn crash_everywhere(kind: Kind, history: &History, stride: u64) {
 #[test]
 fn a_crash_at_any_operation_loses_nothing_flushed() {
     // The tree calls the file system less often.
-    for (kind, batches) in [(Kind::Lsm, 18), (Kind::Btree, 36)] {
+    for (kind, batches) in [(Kind::Lsm, 18), (Kind::Btree, 44)] {
         crash_everywhere(kind, &History { seed: 7, batches }, 1);
     }
 }
