@@ -53,6 +53,7 @@ fn check(kind: Kind) {
     // The tree calls the file system less often.
     let stride = if kind == Kind::Lsm { 5 } else { 1 };
     let history = History { seed: 31, batches: 24 };
+    history.assert_rich();
     let log = history.log();
     let quiet = CrashVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(quiet.clone());

@@ -1,7 +1,7 @@
 //! The machine stops at every single operation of a history with flushes, merges and new manifests,
 //! and the disk is left as different seeds decide. Opening must then succeed, show exactly the
 //! state at the applied index that it reports, report no less than was reported before the crash,
-//! and go on from there to the same end.
+//! and go on from there to the same end. So it must if the machine stops again while it opens.
 
 use std::sync::Arc;
 
@@ -10,7 +10,16 @@ use retcd_vfs::{CrashVfs, Vfs};
 use crate::history::{History, Promised, assert_state};
 use crate::support::{KINDS, Kind};
 
+/// Opens the folder and stops the machine at one of the calls of that; nothing if they are fewer.
+fn crash_again(kind: Kind, left: CrashVfs, stop: u64) -> CrashVfs {
+    left.stop_at(1 + stop % 24);
+    let vfs: Arc<dyn Vfs> = Arc::new(left.clone());
+    drop(kind.open(&vfs));
+    left.crash(stop + 1)
+}
+
 fn crash_everywhere(kind: Kind, history: &History, stride: u64) {
+    history.assert_rich();
     let log = history.log();
     let quiet = CrashVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(quiet.clone());
@@ -26,7 +35,8 @@ fn crash_everywhere(kind: Kind, history: &History, stride: u64) {
         history.run(kind, &vfs, &log, &mut promised).expect_err("the machine has stopped");
         // The stop is the seed: each one leaves another disk.
         let context = format!("{kind:?}, history {}, stop {stop}", history.seed);
-        let left: Arc<dyn Vfs> = Arc::new(stopped.crash(stop));
+        let left = crash_again(kind, stopped.crash(stop), stop);
+        let left: Arc<dyn Vfs> = Arc::new(left);
         let engine = kind.open(&left).unwrap_or_else(|error| panic!("{context}: {error}"));
         let flushed = engine.flushed().index;
         assert!(flushed >= promised.flushed, "{context}: {flushed} < {}", promised.flushed);

@@ -60,6 +60,7 @@ fn any_error_stops_the_engine_and_loses_nothing() {
 
 fn check(kind: Kind) {
     let history = History { seed: 21, batches: 16 };
+    history.assert_rich();
     let log = history.log();
     let quiet = CrashVfs::new();
     let vfs: Arc<dyn Vfs> = Arc::new(quiet.clone());
