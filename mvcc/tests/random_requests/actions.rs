@@ -10,6 +10,8 @@ use retcd_api::etcdserverpb::{
     LeaseRevokeRequest, PutRequest, RangeRequest, RequestOp, TxnRequest,
 };
 
+use crate::engines::{Draw, draws};
+
 /// All leases that there can be.
 pub(crate) const LEASES: [i64; 3] = [1, 2, -3];
 
@@ -23,10 +25,35 @@ pub(crate) enum Action {
     Write(Write),
     Read(RangeRequest),
     ReadTxn(TxnRequest),
-    Past { back: i64, length: i64, scanned: usize },
+    Past {
+        back: i64,
+        length: i64,
+        scanned: usize,
+    },
+    /// A watch that begins here, or resumes.
+    Watch {
+        from: i64,
+    },
+    /// A reader holds on to what it sees at this revision; all readers are asked.
+    Pin {
+        at: i64,
+    },
+    AskPinned,
     Publish,
-    Work { steps: usize },
-    Restart,
+    Flush,
+    Defragment,
+    Work {
+        steps: usize,
+    },
+    /// Stops cleanly and goes on under what is drawn.
+    Restart {
+        draw: Draw,
+    },
+    /// Stops at once; the disk is left as the seed decides.
+    Crash {
+        seed: u64,
+        draw: Draw,
+    },
     Check,
 }
 
@@ -60,7 +87,7 @@ impl Write {
     }
 }
 
-fn resolve(relative: i64, revision: i64, compacted: i64) -> i64 {
+pub(crate) fn resolve(relative: i64, revision: i64, compacted: i64) -> i64 {
     if relative < NEAR_COMPACTED / 2 {
         compacted + relative - NEAR_COMPACTED
     } else {
@@ -107,9 +134,15 @@ pub(crate) fn actions() -> impl Strategy<Value = Action> {
         4 => read_txns().prop_map(Action::ReadTxn),
         3 => (0..12i64, 0..12i64, 1..6usize)
             .prop_map(|(back, length, scanned)| Action::Past { back, length, scanned }),
+        3 => revisions().prop_map(|from| Action::Watch { from }),
+        2 => revisions().prop_map(|at| Action::Pin { at }),
+        1 => Just(Action::AskPinned),
         5 => Just(Action::Publish),
+        1 => Just(Action::Flush),
+        1 => Just(Action::Defragment),
         4 => prop_oneof![1..4usize, Just(1000)].prop_map(|steps| Action::Work { steps }),
-        2 => Just(Action::Restart),
+        1 => draws().prop_map(|draw| Action::Restart { draw }),
+        1 => (any::<u64>(), draws()).prop_map(|(seed, draw)| Action::Crash { seed, draw }),
         1 => Just(Action::Check),
     ]
 }

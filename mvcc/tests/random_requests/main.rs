@@ -1,62 +1,113 @@
 //! Random requests, against a model that keeps a whole map for every revision and does everything
-//! the simplest way. Answers, pieces of the past, hashes and counts must be equal, however entries
-//! are gathered into batches and whenever the member is restarted.
+//! the simplest way. Answers, pieces of the past, watches, hashes and counts must be equal, however
+//! entries are gathered into batches, whenever the engine flushes, merges and compacts, whoever
+//! holds on to old revisions meanwhile, and whenever the member is restarted or crashes.
+//!
+//! They are equal for every engine under whatever options: these are drawn at random, and anew at
+//! every start. So any two members with the same entries are equal.
 
 mod actions;
+mod engines;
 mod member;
 mod model;
+mod pinned;
+#[path = "../shared/watching.rs"]
+mod watching;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use retcd_api::mvccpb::event::EventType;
+use retcd_mvcc::ChangeKind;
+
 use actions::{Action, actions};
-use member::{EngineKind, Member};
+use engines::{Draw, ENGINES, Open, draws};
+use member::Member;
 use model::Model;
+use pinned::Pinned;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     #[test]
-    fn agree_with_the_model_on_the_oracle(
-        actions in prop::collection::vec(actions(), 1..60)
+    fn agree_with_the_model_on_every_engine_under_any_options(
+        draw in draws(),
+        actions in prop::collection::vec(actions(), 1..100),
     ) {
-        play(EngineKind::Oracle, actions)?;
-    }
-
-    #[test]
-    fn agree_with_the_model_on_the_log_structured_engine(
-        actions in prop::collection::vec(actions(), 1..100)
-    ) {
-        play(EngineKind::Lsm, actions)?;
-    }
-
-    #[test]
-    fn agree_with_the_model_on_the_tree(
-        actions in prop::collection::vec(actions(), 1..100)
-    ) {
-        play(EngineKind::Btree, actions)?;
-    }
-}
-
-fn play(kind: EngineKind, actions: Vec<Action>) -> Result<(), TestCaseError> {
-    let mut member = Member::new(kind);
-    let mut model = Model::new();
-    for action in actions {
-        step(&mut member, &mut model, action)?;
-    }
-    member.publish();
-    check_state(&member, &model)
-}
-
-fn step(member: &mut Member, model: &mut Model, action: Action) -> Result<(), TestCaseError> {
-    match action {
-        Action::Write(request) => {
-            let request = request.at(model.revision(), model.compacted());
-            let expected = model.write(&request);
-            prop_assert_eq!(member.apply(request), expected);
+        for (_, open) in ENGINES {
+            play(open, draw, &actions)?;
         }
+    }
+}
+
+/// A member, the model, and those who hold on to what they have seen.
+struct World {
+    member: Member,
+    model: Model,
+    pinned: Vec<Pinned>,
+}
+
+fn play(open: Open, draw: Draw, actions: &[Action]) -> Result<(), TestCaseError> {
+    let member = Member::new(open, draw);
+    let mut world = World { member, model: Model::new(), pinned: Vec::new() };
+    for action in actions {
+        world.step(action.clone())?;
+    }
+    world.member.publish();
+    world.check_pinned()?;
+    check_state(&world.member, &world.model)?;
+    world.member.defragment();
+    world.check_pinned()?;
+    check_state(&world.member, &world.model)
+}
+
+impl World {
+    fn step(&mut self, action: Action) -> Result<(), TestCaseError> {
+        let World { member, model, pinned } = self;
+        match action {
+            Action::Write(request) => {
+                let request = request.at(model.revision(), model.compacted());
+                let expected = model.write(&request);
+                prop_assert_eq!(member.apply(request), expected);
+            }
+            Action::Read(_) | Action::ReadTxn(_) | Action::Past { .. } | Action::Watch { .. } => {
+                member.publish();
+                return check_read(member, model, action);
+            }
+            Action::Pin { at } => {
+                member.publish();
+                pinned.extend(Pinned::new(member, model, at));
+            }
+            Action::AskPinned => self.check_pinned()?,
+            Action::Publish => member.publish(),
+            Action::Flush => member.engine().request_flush().expect("no error was planned"),
+            Action::Defragment => member.engine().request_merge().expect("no error was planned"),
+            Action::Work { steps } => member.work(steps),
+            Action::Restart { draw } => {
+                pinned.clear();
+                member.restart(draw);
+            }
+            Action::Crash { seed, draw } => {
+                pinned.clear();
+                member.crash(seed, draw);
+            }
+            Action::Check => {
+                member.publish();
+                check_state(member, model)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_pinned(&self) -> Result<(), TestCaseError> {
+        self.pinned.iter().try_for_each(|pinned| pinned.check(&self.member, &self.model))
+    }
+}
+
+/// An action that reads what is published, which is everything.
+fn check_read(member: &Member, model: &Model, action: Action) -> Result<(), TestCaseError> {
+    match action {
         Action::Read(request) => {
-            member.publish();
             let request = actions::resolved(&request, model.revision(), model.compacted());
             let expected = model.range(&request);
             prop_assert_eq!(member.range_as_bytes(&request), expected.clone());
@@ -66,24 +117,43 @@ fn step(member: &mut Member, model: &mut Model, action: Action) -> Result<(), Te
             prop_assert_eq!(member.range(&request), expected);
         }
         Action::ReadTxn(request) => {
-            member.publish();
             let request = actions::resolved_txn(&request, model.revision(), model.compacted());
             prop_assert_eq!(member.read_txn(&request), model.read_txn(&request));
         }
         Action::Past { back, length, scanned } => {
-            member.publish();
             let first = (model.revision() - back).max(1);
             let revisions = first..=first + length;
             prop_assert_eq!(member.past(revisions.clone(), scanned), model.past(revisions));
         }
-        Action::Publish => member.publish(),
-        Action::Work { steps } => member.work(steps),
-        Action::Restart => member.restart(),
-        Action::Check => {
-            member.publish();
-            check_state(member, model)?;
+        Action::Watch { from } => {
+            let from = actions::resolve(from, model.revision(), model.compacted()).max(1);
+            check_watch(member, model, from)?;
         }
+        other => panic!("{other:?} reads nothing"),
     }
+    Ok(())
+}
+
+/// A watch that begins at a revision gets all changes from there on, or is told that they are
+/// compacted.
+fn check_watch(member: &Member, model: &Model, from: i64) -> Result<(), TestCaseError> {
+    let heard = watching::heard(member.store(), from);
+    let Ok(expected) = model.past(from..=model.revision().max(from)) else {
+        prop_assert_eq!(heard, Err(model.compacted()));
+        return Ok(());
+    };
+    let expected = expected.iter().flat_map(|commit| {
+        commit.changes.iter().map(|change| {
+            let is_delete = change.kind == ChangeKind::Delete;
+            (commit.revision, change.key.clone(), is_delete)
+        })
+    });
+    let heard = heard.expect("nothing of it is compacted").into_iter().map(|event| {
+        let is_delete = event.r#type() == EventType::Delete;
+        let pair = event.kv.expect("an event has a pair");
+        (pair.mod_revision, pair.key, is_delete)
+    });
+    prop_assert_eq!(heard.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
     Ok(())
 }
 

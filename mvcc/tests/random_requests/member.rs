@@ -1,4 +1,4 @@
-//! The store under test, on either engine.
+//! The store under test, on any engine, on a disk that can crash.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -13,31 +13,18 @@ use retcd_api::etcdserverpb::{
     InternalRaftRequest, RangeRequest, RangeResponse, ResponseHeader, TxnRequest, TxnResponse,
 };
 use retcd_engine::bolt::{Database, Entry};
-use retcd_engine::btree::{self, Btree};
-use retcd_engine::lsm::{Lsm, Options};
-use retcd_engine::oracle::Oracle;
 use retcd_engine::sort::Sorter;
 use retcd_engine::{Engine, Step};
 use retcd_mvcc::watch::{History, PieceLimit};
 use retcd_mvcc::{Applier, Commit, CommittedEntry, Config, DatabaseOrigin, Response, Store};
-use retcd_vfs::{MemVfs, Vfs};
+use retcd_vfs::{CrashVfs, MemVfs, Vfs};
 
-/// Which engine a member runs on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum EngineKind {
-    /// The in-memory oracle, which loses nothing.
-    Oracle,
-    /// The log-structured engine with tiny memtables and tables. A restart finds what it flushed;
-    /// the rest is applied again.
-    Lsm,
-    /// The B+tree with tiny batches.
-    Btree,
-}
+use crate::engines::{Draw, Open};
 
 /// A store, and what it takes to restart it.
 pub(crate) struct Member {
-    kind: EngineKind,
-    vfs: Arc<dyn Vfs>,
+    open: Open,
+    disk: CrashVfs,
     engine: Arc<dyn Engine>,
     store: Arc<Store>,
     applier: Applier,
@@ -46,18 +33,17 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    pub(crate) fn new(kind: EngineKind) -> Member {
-        let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-        let engine: Arc<dyn Engine> = match kind {
-            EngineKind::Oracle => Arc::new(Oracle::new()),
-            EngineKind::Lsm => open_lsm(&vfs),
-            EngineKind::Btree => open_btree(&vfs),
-        };
-        let (store, applier) = open(&engine);
-        Member { kind, vfs, engine, store, applier, log: Vec::new() }
+    pub(crate) fn new(open: Open, draw: Draw) -> Member {
+        let disk = CrashVfs::new();
+        let (engine, store, applier) = start(open, &disk, draw);
+        Member { open, disk, engine, store, applier, log: Vec::new() }
     }
 
-    pub(crate) fn store(&self) -> &Store {
+    pub(crate) fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
         &self.store
     }
 
@@ -76,9 +62,10 @@ impl Member {
 
     /// The pairs of the database that etcd would have, as they are in its file.
     pub(crate) fn database_pairs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
         let folder = Path::new("/outgoing");
-        self.vfs.create_dir_all(folder).expect(NEVER_FAILS);
-        let sorter = Sorter::new(Arc::clone(&self.vfs), folder, 500);
+        vfs.create_dir_all(folder).expect(NEVER_FAILS);
+        let sorter = Sorter::new(Arc::clone(&vfs), folder, 500);
         let conf_state_json = &|_: &Bytes| Some(b"{}".to_vec());
         let origin = DatabaseOrigin { term: 1, conf_state_json, is_wanted: &|| true };
         let database = self.store.etcd_database(sorter, &origin).expect(NEVER_FAILS);
@@ -86,12 +73,12 @@ impl Member {
         database.write(&mut file).expect(NEVER_FAILS);
         assert_eq!(file.len() as u64, database.bytes());
         drop(database);
-        assert!(self.vfs.list(folder).expect(NEVER_FAILS).is_empty(), "scratch files are gone");
+        assert!(vfs.list(folder).expect(NEVER_FAILS).is_empty(), "scratch files are gone");
         let path = folder.join("db");
-        let written = self.vfs.create_append(&path).and_then(|mut to| to.append(&file));
+        let written = vfs.create_append(&path).and_then(|mut to| to.append(&file));
         written.expect(NEVER_FAILS);
-        let database = Database::open(&*self.vfs, &path).expect(NEVER_FAILS);
-        self.vfs.remove_file(&path).expect(NEVER_FAILS);
+        let database = Database::open(&*vfs, &path).expect(NEVER_FAILS);
+        vfs.remove_file(&path).expect(NEVER_FAILS);
         database.verify().expect("each page is used once");
         let pairs = database.bucket(b"key").expect(NEVER_FAILS).expect("it is always there");
         let pairs = pairs.entries(&database).expect(NEVER_FAILS);
@@ -111,14 +98,15 @@ impl Member {
         }
     }
 
+    /// Merges everything that there is.
+    pub(crate) fn defragment(&self) {
+        self.engine.request_merge().expect(NEVER_FAILS);
+        self.work(usize::MAX);
+    }
+
     /// Opens what the engine has kept, and applies what it lacks: to the same effect.
-    pub(crate) fn restart(&mut self) {
-        match self.kind {
-            EngineKind::Oracle => self.publish(),
-            EngineKind::Lsm => self.engine = open_lsm(&self.vfs),
-            EngineKind::Btree => self.engine = open_btree(&self.vfs),
-        }
-        (self.store, self.applier) = open(&self.engine);
+    pub(crate) fn restart(&mut self, draw: Draw) {
+        (self.engine, self.store, self.applier) = start(self.open, &self.disk, draw);
         for (entry, result) in &self.log {
             if entry.index > self.engine.applied().index {
                 let outcome = self.applier.apply(entry, Duration::ZERO).expect(NEVER_FAILS);
@@ -126,6 +114,12 @@ impl Member {
             }
         }
         self.publish();
+    }
+
+    /// The same on what a crash leaves.
+    pub(crate) fn crash(&mut self, seed: u64, draw: Draw) {
+        self.disk = self.disk.crash(seed);
+        self.restart(draw);
     }
 
     pub(crate) fn range(&self, request: &RangeRequest) -> Result<RangeResponse, Error> {
@@ -188,32 +182,13 @@ impl Member {
 
 const NEVER_FAILS: &str = "files in memory don't fail";
 
-fn open_lsm(vfs: &Arc<dyn Vfs>) -> Arc<dyn Engine> {
-    let options = Options {
-        memtable_bytes: 1 << 10,
-        table_bytes: 1 << 10,
-        concatenated_bytes: 1 << 10,
-        slice_bytes: 256,
-        ..Options::default()
-    };
-    let vfs = Arc::clone(vfs);
-    Arc::new(Lsm::open(vfs, Path::new("/db"), options).expect("what was written opens"))
-}
-
-fn open_btree(vfs: &Arc<dyn Vfs>) -> Arc<dyn Engine> {
-    let options = btree::Options {
-        batch_operations: 6,
-        memtable_bytes: 1 << 10,
-        slice_bytes: 256,
-        ..btree::Options::default()
-    };
-    let vfs = Arc::clone(vfs);
-    Arc::new(Btree::open(vfs, Path::new("/db"), options).expect("what was written opens"))
-}
-
-fn open(engine: &Arc<dyn Engine>) -> (Arc<Store>, Applier) {
+fn start(open: Open, disk: &CrashVfs, draw: Draw) -> (Arc<dyn Engine>, Arc<Store>, Applier) {
+    let engine = open(Arc::new(disk.clone()), Path::new("/db"), draw);
+    let engine = engine.expect("what was written opens");
     let config = Config { remembered_counts_min: 1, ..Config::default() };
-    Store::open(Arc::clone(engine), config).expect("what was written opens")
+    let opened = Store::open(Arc::clone(&engine), config);
+    let (store, applier) = opened.expect("what was written opens");
+    (engine, store, applier)
 }
 
 fn refused(error: retcd_mvcc::Error) -> Error {

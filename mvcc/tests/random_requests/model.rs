@@ -66,6 +66,11 @@ impl Model {
         self.compacted
     }
 
+    /// The pairs as of a revision, compacted or not.
+    pub(crate) fn pairs_at(&self, revision: i64) -> impl Iterator<Item = &KeyValue> {
+        self.states[revision as usize].values()
+    }
+
     pub(crate) fn key_count(&self) -> u64 {
         self.pairs().len() as u64
     }

@@ -1,4 +1,4 @@
-//! A member on the log-structured engine whose machine can stop at any operation, and the story
+//! A member on each engine that has files, whose machine can stop at any operation, and the story
 //! that it is told: entries, and what the engine does between them.
 //!
 //! Entries are durable before they are executed, so after a crash those that the engine lacks are
@@ -6,22 +6,22 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use prost::Message;
 use retcd_api::Error;
-use retcd_api::etcdserverpb::{InternalRaftRequest, WatchCreateRequest, WatchResponse};
+use retcd_api::etcdserverpb::InternalRaftRequest;
+use retcd_api::mvccpb::Event;
 use retcd_api::mvccpb::event::EventType;
-use retcd_engine::lsm::{Lsm, Options};
+use retcd_engine::btree::{self, Btree};
+use retcd_engine::lsm::{self, Lsm};
 use retcd_engine::oracle::Oracle;
 use retcd_engine::{Engine, Step};
-use retcd_mvcc::watch::{Identity, InlineReaders, StreamConfig, WatchStream};
 use retcd_mvcc::{Applier, CommittedEntry, Response, Result, Store};
 use retcd_vfs::{CrashVfs, Vfs};
 
-use crate::support::{bytes, config};
+use crate::support::config;
+use crate::watching::heard;
 
 const FOLDER: &str = "/db";
 const NEVER_FAILS: &str = "no error was planned";
@@ -57,19 +57,37 @@ pub(crate) struct Member {
     pub(crate) applier: Applier,
 }
 
+/// Opens an engine with tiny limits.
+type Open = fn(Arc<dyn Vfs>) -> retcd_engine::Result<Arc<dyn Engine>>;
+
+/// The engines that have files: one line for each.
+const ENGINES: [(&str, Open); 2] = [("lsm", open_lsm), ("btree", open_btree)];
+
+fn open_lsm(vfs: Arc<dyn Vfs>) -> retcd_engine::Result<Arc<dyn Engine>> {
+    let options = lsm::Options {
+        memtable_bytes: 2 << 10,
+        table_bytes: 1 << 10,
+        concatenated_bytes: 1 << 10,
+        slice_bytes: 200,
+        manifest_bytes: 700,
+        ..lsm::Options::default()
+    };
+    Ok(Arc::new(Lsm::open(vfs, Path::new(FOLDER), options)?))
+}
+
+fn open_btree(vfs: Arc<dyn Vfs>) -> retcd_engine::Result<Arc<dyn Engine>> {
+    let options = btree::Options {
+        batch_operations: 6,
+        memtable_bytes: 2 << 10,
+        slice_bytes: 200,
+        ..btree::Options::default()
+    };
+    Ok(Arc::new(Btree::open(vfs, Path::new(FOLDER), options)?))
+}
+
 impl Member {
-    /// On the log-structured engine with tiny limits.
-    pub(crate) fn open(disk: &CrashVfs) -> Result<Member> {
-        let options = Options {
-            memtable_bytes: 2 << 10,
-            table_bytes: 1 << 10,
-            concatenated_bytes: 1 << 10,
-            slice_bytes: 200,
-            manifest_bytes: 700,
-            ..Options::default()
-        };
-        let vfs: Arc<dyn Vfs> = Arc::new(disk.clone());
-        Member::on(Arc::new(Lsm::open(vfs, Path::new(FOLDER), options)?))
+    fn open(open: Open, disk: &CrashVfs) -> Result<Member> {
+        Member::on(open(Arc::new(disk.clone()))?)
     }
 
     pub(crate) fn on(engine: Arc<dyn Engine>) -> Result<Member> {
@@ -127,8 +145,8 @@ impl Story {
     }
 
     /// Tells it to a member on `disk`, which is opened for it. Ends with the first error.
-    pub(crate) fn tell(&self, disk: &CrashVfs) -> Result<Member> {
-        let mut member = Member::open(disk)?;
+    fn tell(&self, open: Open, disk: &CrashVfs) -> Result<Member> {
+        let mut member = Member::open(open, disk)?;
         let mut entries = self.entries.iter();
         for sentence in &self.sentences {
             match sentence {
@@ -148,8 +166,8 @@ impl Story {
 
     /// Opens what is on `disk`, which must be the state behind the entry that it names, and goes on
     /// to the end of the entries: to the same answers, revision and hash.
-    pub(crate) fn recover(&self, disk: &CrashVfs) -> Member {
-        let mut member = Member::open(disk).expect("a crash leaves what can be opened");
+    fn recover(&self, open: Open, disk: &CrashVfs) -> Member {
+        let mut member = Member::open(open, disk).expect("a crash leaves what can be opened");
         let found = member.engine.applied().index as usize;
         self.check(&member, found);
         for (entry, answer) in self.entries.iter().zip(&self.answers).skip(found) {
@@ -169,18 +187,29 @@ impl Story {
         assert_eq!(hash, self.states[index].1, "hash behind entry {index}");
     }
 
-    /// Stops the machine at each operation of the story, and hands over what recovers, before and
-    /// after everything that is due is done. Gives the number of operations.
+    /// On each engine, stops the machine at each operation of the story, and hands over what
+    /// recovers, before and after everything that is due is done. Gives the least number of
+    /// operations that there were.
     pub(crate) fn crash_everywhere(&self, check: impl Fn(&Member)) -> u64 {
+        let operations = ENGINES.map(|(name, open)| {
+            let operations = self.crash_engine(open, &check);
+            println!("{name}: crashes at {operations} operations");
+            operations
+        });
+        operations.into_iter().min().expect("there are engines")
+    }
+
+    fn crash_engine(&self, open: Open, check: &impl Fn(&Member)) -> u64 {
         let whole = CrashVfs::new();
-        let member = self.tell(&whole).expect(NEVER_FAILS);
+        let member = self.tell(open, &whole).expect(NEVER_FAILS);
         let operations = whole.operations();
         check(&member);
         for operation in 1..=operations {
+            println!("crash at {operation}");
             let disk = CrashVfs::new();
             disk.stop_at(operation);
-            assert!(self.tell(&disk).is_err(), "the machine has stopped at {operation}");
-            let member = self.recover(&disk.crash(operation));
+            assert!(self.tell(open, &disk).is_err(), "the machine has stopped");
+            let member = self.recover(open, &disk.crash(operation));
             check(&member);
             member.engine.request_merge().expect(NEVER_FAILS);
             member.work(ALL).expect(NEVER_FAILS);
@@ -191,60 +220,21 @@ impl Story {
     }
 }
 
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-}
-
 /// What a watch of everything from `revision` on gets: `REVISION:KEY=VALUE` or `REVISION:-KEY`, or
 /// `compacted REVISION`.
 pub(crate) fn watched(store: &Arc<Store>, revision: i64) -> Vec<String> {
-    let term = Arc::new(AtomicU64::new(1));
-    let mut stream = store.hub().stream(StreamConfig {
-        identity: Identity { cluster_id: 1, member_id: 1, term },
-        history: store.clone(),
-        readers: Arc::new(InlineReaders),
-        fragment_bytes: 1 << 20,
-    });
-    stream.create(&WatchCreateRequest {
-        key: bytes("\0"),
-        range_end: bytes("\0"),
-        start_revision: revision,
-        ..WatchCreateRequest::default()
-    });
-    let mut told = Vec::new();
-    while let Some(response) = next(&mut stream) {
-        if response.compact_revision != 0 {
-            told.push(format!("compacted {}", response.compact_revision));
+    let events = match heard(store, revision) {
+        Ok(events) => events,
+        Err(compacted) => return vec![format!("compacted {compacted}")],
+    };
+    let tell = |event: Event| {
+        let is_delete = event.r#type() == EventType::Delete;
+        let pair = event.kv.expect("an event has a pair");
+        let (key, value) = (pair.key.escape_ascii(), pair.value.escape_ascii());
+        match is_delete {
+            true => format!("{}:-{key}", pair.mod_revision),
+            false => format!("{}:{key}={value}", pair.mod_revision),
         }
-        for event in response.events {
-            let is_delete = event.r#type() == EventType::Delete;
-            let pair = event.kv.expect("an event has a pair");
-            let key = String::from_utf8_lossy(&pair.key);
-            told.push(match is_delete {
-                true => format!("{}:-{key}", pair.mod_revision),
-                false => {
-                    let value = String::from_utf8_lossy(&pair.value);
-                    format!("{}:{key}={value}", pair.mod_revision)
-                }
-            });
-        }
-    }
-    told
-}
-
-/// The next response, unless the stream waits for something to happen.
-fn next(stream: &mut WatchStream) -> Option<WatchResponse> {
-    let flag = Arc::new(Flag(AtomicBool::new(true)));
-    let waker = Waker::from(Arc::clone(&flag));
-    while flag.0.swap(false, Ordering::SeqCst) {
-        if let Poll::Ready(response) = stream.poll_next(&mut Context::from_waker(&waker)) {
-            let response = response.expect("the hub isn't closed");
-            return Some(WatchResponse::decode(response.bytes).expect("it is a response"));
-        }
-    }
-    None
+    };
+    events.into_iter().map(tell).collect()
 }

@@ -28,3 +28,5 @@ mod streams_answer_a_range_in_pieces;
 mod support;
 mod the_past_is_kept_for_watchers;
 mod transactions_are_checked_before_they_write;
+#[path = "../shared/watching.rs"]
+mod watching;
