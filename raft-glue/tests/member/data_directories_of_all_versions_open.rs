@@ -4,11 +4,13 @@
 //! `RETCD_WRITE_GOLDEN=1` writes the directory that isn't there yet, for the day when a format of
 //! the log, the engine or the records gets a new version. One that is there is never written again.
 //!
-//! | directory | log | engine | tables |
-//! |---|---|---|---|
-//! | `data-1` | 2 | 1 | 1 |
+//! | directory | log | engine |
+//! |---|---|---|
+//! | `data-1` | 2 | manifest 1, tables 1 |
+//! | `data-2` | 2 | manifest 2, tables 2 |
+//! | `data-btree-1` | 2 | B+tree 1 |
 
-use crate::support::{DATA, encode, open, open_on_oracle, put};
+use crate::support::{DATA, Kind, encode, open_on, open_on_oracle, put};
 use bytes::Bytes;
 use prost::Message;
 use retcd_api::etcdserverpb::request_op::Request;
@@ -129,9 +131,9 @@ fn expected() -> Inline {
     member
 }
 
-fn write_golden(to: &Path) {
+fn write_golden(kind: Kind, to: &Path) {
     let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-    let mut member = open(&vfs).expect("a new member");
+    let mut member = open_on(kind, &vfs).expect("a new member");
     play(&mut member);
     // As a killed process leaves it: nothing is closed.
     for folder in FOLDERS {
@@ -185,20 +187,20 @@ fn assert_same(found: &Inline, expected: &Inline) {
     }
 }
 
-#[test]
-fn of_the_second_log_and_the_first_engine() {
-    let folder = golden("data-1");
+fn check(kind: Kind, name: &str) {
+    let folder = golden(name);
     if std::env::var_os("RETCD_WRITE_GOLDEN").is_some() && !folder.exists() {
-        write_golden(&folder);
+        write_golden(kind, &folder);
     }
     let mut expected = expected();
     let vfs = read_golden(&folder);
-    let mut member = open(&vfs).expect("it is whole");
+    let mut member = open_on(kind, &vfs).expect("it is whole");
     let Opened::Existing { replayed, .. } = member.parts().opened else {
         panic!("the member is forgotten");
     };
     assert!(replayed as u64 >= REQUESTS - LAST_FLUSHED, "{replayed} entries come from the log");
-    assert!(member.parts().engine.stats().runs > 0, "the rest comes from tables");
+    let flushed = member.parts().engine.flushed().index;
+    assert!(flushed > REQUESTS / 2, "the first {flushed} come from the engine");
     serve(&mut member);
     // A leader's first entry is one more than the member had when it was written.
     serve_one(&mut expected);
@@ -213,7 +215,7 @@ fn of_the_second_log_and_the_first_engine() {
         }
     }
     member.close().expect("memory doesn't fail");
-    let mut member = open(&vfs).expect("it went on in the same directory");
+    let mut member = open_on(kind, &vfs).expect("it went on in the same directory");
     serve(&mut member);
     serve_one(&mut expected);
     assert_same(&member, &expected);
@@ -224,4 +226,19 @@ fn serve_one(member: &mut Inline) {
     let nothing = encode(u64::MAX, InternalRaftRequest::default());
     member.step(propose(u64::MAX, nothing)).expect("memory doesn't fail");
     member.settle().expect("memory doesn't fail");
+}
+
+#[test]
+fn of_the_first_tables() {
+    check(Kind::Lsm, "data-1");
+}
+
+#[test]
+fn of_the_second_tables() {
+    check(Kind::Lsm, "data-2");
+}
+
+#[test]
+fn of_the_first_tree() {
+    check(Kind::Btree, "data-btree-1");
 }
