@@ -6,7 +6,7 @@ use retcd_api::etcdserverpb::{AlarmType, RangeRequest};
 
 use crate::flags::Config;
 use crate::http::{Alarm, Later, RaftStatus, Source};
-use crate::member::Member;
+use crate::member::{Member, pressure};
 use crate::metrics::{Metrics, Numbers};
 
 pub(crate) use crate::http::Pages;
@@ -96,7 +96,9 @@ fn read_a_key(member: &Member) -> Result<(), String> {
 fn numbers(member: &Member) -> Numbers {
     let hub = member.store.hub().stats();
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let engine = member.engine.stats();
     Numbers {
+        admission_pressure: pressure(&engine),
         committed: signed(member.status.committed()),
         applied: signed(member.status.applied()),
         cluster_version: member.store.cluster_version(),
@@ -107,7 +109,7 @@ fn numbers(member: &Member) -> Numbers {
         watchers: signed(hub.watchers as u64),
         unsynced_watchers: signed(hub.unsynced_watchers as u64),
         pending_events: signed(hub.pending_events as u64),
-        engine: member.engine.stats(),
+        engine,
         used_bytes: member.store.used_bytes(),
     }
 }

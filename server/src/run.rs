@@ -170,6 +170,7 @@ fn member_options(config: &Config) -> MemberOptions {
         },
         slow_apply: config.warning_apply_duration,
         segments_max: config.storage.segments_max.map_or(0, |max| max as usize),
+        maintenance_threads: config.storage.compaction_threads as usize,
         scrub: config.storage.scrub_interval.map(|interval| ScrubPace {
             interval,
             bytes_per_second: config.storage.scrub_bytes_per_second,

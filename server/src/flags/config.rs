@@ -32,6 +32,8 @@ pub mod limits {
     pub const MEMTABLE_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 30);
     /// Bytes of cached blocks.
     pub const BLOCK_CACHE_BYTES: std::ops::RangeInclusive<u64> = (1 << 20)..=(1 << 40);
+    /// Threads for flushes and merges.
+    pub const COMPACTION_THREADS: std::ops::RangeInclusive<u64> = 1..=4;
     /// Time between two scrubs, unless they are off.
     pub const SCRUB_INTERVAL: std::ops::RangeInclusive<Duration> =
         Duration::from_secs(1)..=Duration::from_secs(365 * 24 * 3600);
@@ -212,6 +214,8 @@ pub struct StorageConfig {
     pub memtable_bytes: u64,
     /// `--block-cache-bytes`.
     pub block_cache_bytes: u64,
+    /// `--compaction-threads`.
+    pub compaction_threads: u64,
     /// `--scrub-interval`; `None` for no scrubs.
     pub scrub_interval: Option<Duration>,
     /// `--scrub-bytes-per-second`.

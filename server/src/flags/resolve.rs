@@ -367,6 +367,7 @@ fn storage(settings: &Settings) -> Result<StorageConfig, String> {
         },
         memtable_bytes: limited("memtable-bytes", limits::MEMTABLE_BYTES)?,
         block_cache_bytes: limited("block-cache-bytes", limits::BLOCK_CACHE_BYTES)?,
+        compaction_threads: limited("compaction-threads", limits::COMPACTION_THREADS)?,
         scrub_interval: Some(scrub_interval).filter(|_| is_scrubbed),
         scrub_bytes_per_second: limited("scrub-bytes-per-second", limits::SCRUB_BYTES_PER_SECOND)?,
         replay_entries_max: snapshot_count.min(limits::REPLAY_ENTRIES_MAX),

@@ -1,4 +1,7 @@
-//! The maintenance thread: flushes and merges, a bounded piece at a time.
+//! The maintenance threads: flushes and merges, a bounded piece at a time.
+//!
+//! Each calls the engine's step function, which finds a piece that no other thread is at: flushes
+//! first, so a long merge delays one by a piece at most.
 
 use super::{Failure, Member};
 use parking_lot::{Condvar, Mutex};
@@ -9,13 +12,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
-/// How long the thread sleeps when nobody rings. A memtable takes much longer to fill.
+/// How long a thread sleeps when nobody rings. A memtable takes much longer to fill.
 const NAP: Duration = Duration::from_millis(100);
 
 /// It sleeps so long at least, however often commits are wanted.
 const NAP_MIN: Duration = Duration::from_millis(1);
 
-/// Wakes the maintenance thread.
+/// Wakes the maintenance threads.
 #[derive(Default)]
 pub(crate) struct Doorbell {
     rung: Mutex<bool>,
@@ -27,10 +30,10 @@ impl Doorbell {
     /// Rings.
     pub(crate) fn ring(&self) {
         *self.rung.lock() = true;
-        self.bell.notify_one();
+        self.bell.notify_all();
     }
 
-    /// Ends the maintenance thread.
+    /// Ends the maintenance threads.
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Release);
         self.ring();
@@ -45,15 +48,16 @@ impl Doorbell {
     }
 }
 
-/// What others may ask of the maintenance thread.
+/// What others may ask of the maintenance threads.
 pub(crate) struct Background {
     pub(super) doorbell: Arc<Doorbell>,
-    /// How often somebody asked for everything due to be done.
+    /// How often somebody began to wait.
     asked: Arc<AtomicU64>,
     settled: watch::Receiver<Settled>,
 }
 
-/// The maintenance thread's possessions.
+/// A maintenance thread's possessions.
+#[derive(Clone)]
 pub(super) struct Maintenance {
     engine: Arc<dyn Engine>,
     /// Longest time between two commits, for an engine that has it.
@@ -61,10 +65,12 @@ pub(super) struct Maintenance {
     last_commit: Instant,
     doorbell: Arc<Doorbell>,
     asked: Arc<AtomicU64>,
-    settled: watch::Sender<Settled>,
+    settled: Arc<watch::Sender<Settled>>,
+    /// Flushes whose time is known.
+    flushes_timed: Arc<AtomicU64>,
 }
 
-/// How far the maintenance thread is.
+/// How far the maintenance threads are.
 #[derive(Clone, Copy, Default)]
 struct Settled {
     /// The newest request that is fulfilled, or given up.
@@ -83,18 +89,24 @@ pub(super) fn background(
     let (sender, receiver) = watch::channel(Settled::default());
     let background =
         Background { doorbell: doorbell.clone(), asked: asked.clone(), settled: receiver };
-    let last_commit = Instant::now();
-    let maintenance =
-        Maintenance { engine, commit_interval, last_commit, doorbell, asked, settled: sender };
+    let maintenance = Maintenance {
+        engine,
+        commit_interval,
+        last_commit: Instant::now(),
+        doorbell,
+        asked,
+        settled: Arc::new(sender),
+        flushes_timed: Arc::default(),
+    };
     (background, maintenance)
 }
 
 impl Background {
-    /// Waits until everything that was due at the call is done.
+    /// Waits until what the engine was asked for before the call is done.
     ///
     /// # Errors
     ///
-    /// If there is no space for it, or the thread ended first.
+    /// If there is no space for it, or the threads ended first.
     pub(super) async fn settled(&self) -> Result<(), Error> {
         let ticket = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
         self.doorbell.ring();
@@ -108,6 +120,11 @@ impl Background {
 }
 
 impl Maintenance {
+    /// The possessions of one more thread. One is enough to see to commits in time.
+    pub(super) fn helper(&self) -> Maintenance {
+        Maintenance { commit_interval: None, ..self.clone() }
+    }
+
     /// Runs until told to stop. What is left undone then is due again at the next start.
     ///
     /// A merge that finds the disk full gives back what it wrote; it is due again when there is
@@ -117,7 +134,11 @@ impl Maintenance {
         while !self.doorbell.stopped.load(Ordering::Acquire) {
             let ticket = self.asked.load(Ordering::Acquire);
             self.commit_in_time()?;
-            match self.step(member)? {
+            let step = self.step(member)?;
+            if step != Step::OutOfSpace && !self.engine.stats().is_owed {
+                self.settle(Settled { ticket, is_full: false });
+            }
+            match step {
                 Step::Worked => {
                     is_full = false;
                     member.look_after_engine();
@@ -127,13 +148,10 @@ impl Maintenance {
                         tracing::error!("no space for merging the engine's files");
                         member.raise_no_space();
                     }
-                    self.settled.send_replace(Settled { ticket, is_full });
+                    self.settle(Settled { ticket, is_full });
                     self.doorbell.wait(self.nap());
                 }
-                Step::Idle => {
-                    self.settled.send_replace(Settled { ticket, is_full: false });
-                    self.doorbell.wait(self.nap());
-                }
+                Step::Idle => self.doorbell.wait(self.nap()),
             }
         }
         Ok(())
@@ -155,13 +173,24 @@ impl Maintenance {
         self.commit_interval.map_or(NAP, |interval| interval.clamp(NAP_MIN, NAP))
     }
 
+    /// Tells those who wait. Threads may come here in another order than their tickets have.
+    fn settle(&self, settled: Settled) {
+        self.settled.send_if_modified(|before| {
+            let newer = before.ticket < settled.ticket;
+            if newer {
+                *before = settled;
+            }
+            newer
+        });
+    }
+
     /// One piece of work. The time of one that ended with a flush is what etcd's users know as a
     /// backend commit.
     fn step(&self, member: &Member) -> Result<Step, Failure> {
-        let flushes = self.engine.stats().flushes;
         let started = Instant::now();
         let step = self.engine.step()?;
-        if self.engine.stats().flushes > flushes {
+        let flushes = self.engine.stats().flushes;
+        if self.flushes_timed.fetch_max(flushes, Ordering::AcqRel) < flushes {
             member.metrics.flushed(started.elapsed());
         }
         Ok(step)

@@ -1,12 +1,12 @@
 //! What services hold of the running member: proposals, read permission, state to read.
 
-use super::Failure;
 use super::background::Background;
 use super::entry::{self, Carries};
 use super::outgoing::Outgoing;
 use super::pending::{Answer, Inboxes, Pending};
 use super::read_gate::ReadGate;
 use super::status::Status;
+use super::{Failure, admission};
 use crate::metrics::Metrics;
 use crossbeam_channel::Sender;
 use prost::Message;
@@ -24,9 +24,6 @@ use std::time::{Duration, Instant};
 
 /// Committed entries that may wait to be applied before proposals are refused. etcd's number.
 const UNAPPLIED_MAX: u64 = 5000;
-
-/// Memtables that may wait for a flush before writers are slowed down.
-const FROZEN_MEMTABLES_MAX: u64 = 2;
 
 /// What the raft thread is told.
 pub(crate) enum Event {
@@ -86,7 +83,7 @@ impl Member {
         if self.status.unapplied() > UNAPPLIED_MAX {
             return Err(Error::RequestTooManyRequests);
         }
-        self.keep_pace().await?;
+        admission::admit(&*self.engine, &self.metrics).await?;
         let mut pending = Pending::register();
         // Whoever stops the member says so before it ends the waits: a request that is registered
         // only afterwards would never be told.
@@ -104,20 +101,6 @@ impl Member {
             Ok(Some(answer)) => answer,
             Ok(None) => Err(under_way.failed(Error::Stopped)),
             Err(_) => Err(under_way.failed(Error::Timeout)),
-        }
-    }
-
-    /// Slows writers down to what flushes can follow, and refuses them if that takes too long. This
-    /// is the one place of back-pressure: applying never waits.
-    async fn keep_pace(&self) -> Result<()> {
-        if !self.status.is_behind() {
-            return Ok(());
-        }
-        let caught_up = self.status.wait_until(|status| !status.is_behind());
-        match tokio::time::timeout(self.limits.request_timeout, caught_up).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Error::Stopped),
-            Err(_) => Err(Error::RequestTooManyRequests),
         }
     }
 
@@ -222,27 +205,24 @@ impl Member {
         super::pending::next_id()
     }
 
-    /// Merges the engine's data into its last form and waits until that is done.
+    /// Has all space given back that can be, and waits until that is done.
     pub(crate) async fn defragment(&self) -> Result<()> {
         self.engine.request_merge().map_err(|_| Error::Stopped)?;
         self.background.settled().await
     }
 
-    /// Waits until what a compaction made superfluous is gone from the disk.
+    /// Waits until what a compaction made superfluous is gone from the disk, as far as that is
+    /// worth the writing.
     pub(crate) async fn compacted_physically(&self) -> Result<()> {
-        self.engine.request_flush().map_err(|_| Error::Stopped)?;
-        self.background.settled().await?;
-        self.defragment().await
+        self.engine.request_compaction().map_err(|_| Error::Stopped)?;
+        self.background.settled().await
     }
 
-    /// Wakes the maintenance thread if memtables wait for it, and slows writers down if too many
-    /// do.
+    /// Wakes the maintenance threads if memtables wait for them.
     pub(super) fn look_after_engine(&self) {
-        let waiting = self.engine.stats().frozen_memtables;
-        if waiting > 0 {
+        if self.engine.stats().frozen_memtables > 0 {
             self.background.doorbell.ring();
         }
-        self.status.set_behind(waiting >= FROZEN_MEMTABLES_MAX);
     }
 
     /// Delivers answers to the network threads that wait for them.

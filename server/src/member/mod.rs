@@ -1,10 +1,11 @@
 //! The running member: its threads, and what services hold of it.
 //!
 //! Three threads pass a write on: the raft thread decides, the log thread makes durable, the apply
-//! thread executes. A fourth flushes and merges, a fifth looks for damage. Each owns what it works
-//! on; queues connect them. When one of them fails, or a read finds damage, the member stops
+//! thread executes. One to four more flush and merge, another looks for damage. Each owns what it
+//! works on; queues connect them. When one of them fails, or a read finds damage, the member stops
 //! serving: see [`Failure`].
 
+mod admission;
 mod apply;
 mod background;
 mod entry;
@@ -22,6 +23,7 @@ mod stage;
 mod start;
 mod status;
 
+pub(crate) use admission::pressure;
 pub(crate) use apply::Batching;
 pub(crate) use entry::Carries;
 pub(crate) use failure::Failure;

@@ -1,7 +1,7 @@
 //! Starting the member's threads, and stopping them in order.
 
 use super::apply::{Apply, Batching};
-use super::background::background;
+use super::background::{Maintenance, background};
 use super::gathering::{Gathering, Grouping};
 use super::handle::{Event, Limits, Member};
 use super::log::{self, Writer};
@@ -44,6 +44,8 @@ pub(crate) struct MemberOptions {
     pub(crate) slow_apply: Duration,
     /// Log segments to keep for members that lag; 0 for no limit.
     pub(crate) segments_max: usize,
+    /// Threads for flushes and merges.
+    pub(crate) maintenance_threads: usize,
     /// How the engine's files are scrubbed; `None` for not at all.
     pub(crate) scrub: Option<ScrubPace>,
 }
@@ -56,7 +58,7 @@ pub(crate) struct RunningMember {
     log: JoinHandle<()>,
     segments: JoinHandle<()>,
     apply: JoinHandle<()>,
-    maintenance: JoinHandle<()>,
+    maintenance: Vec<JoinHandle<()>>,
     scrub: Option<ScrubThread>,
     /// Keeps other processes out until all threads are gone.
     data_dir: DataDir,
@@ -136,14 +138,24 @@ pub(crate) fn start(
         log: spawn("log", &member, move || log.run(log::IDLE))?,
         segments: spawn("segments", &member, move || segment_loop.run())?,
         apply: spawn("apply", &member, move || apply.run(APPLY_IDLE))?,
-        maintenance: spawn("maintenance", &member, {
-            let member = member.clone();
-            move || maintenance.run(&member)
-        })?,
+        maintenance: start_maintenance(maintenance, options.maintenance_threads, &member)?,
         scrub: options.scrub.map(|pace| start_scrub(pace, &member)).transpose()?,
         data_dir: parts.data_dir,
         member,
     })
+}
+
+fn start_maintenance(
+    first: Maintenance,
+    threads: usize,
+    member: &Arc<Member>,
+) -> io::Result<Vec<JoinHandle<()>>> {
+    let helpers: Vec<Maintenance> = (1..threads).map(|_| first.helper()).collect();
+    let start = |maintenance: Maintenance| {
+        let of = member.clone();
+        spawn("maintenance", member, move || maintenance.run(&of))
+    };
+    std::iter::once(first).chain(helpers).map(start).collect()
 }
 
 fn start_scrub(pace: ScrubPace, member: &Arc<Member>) -> io::Result<ScrubThread> {
@@ -192,7 +204,7 @@ impl RunningMember {
         join(self.segments);
         join(self.apply);
         self.member.background.doorbell.stop();
-        join(self.maintenance);
+        self.maintenance.into_iter().for_each(join);
         self.member.inboxes.close();
         self.member.reads.close();
         drop(self.data_dir);

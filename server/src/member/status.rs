@@ -15,7 +15,6 @@ pub(crate) struct Status {
     /// Index from which on applied state includes everything that earlier terms committed; zero
     /// while this member isn't a leader alone.
     lone_leader_from: AtomicU64,
-    behind: AtomicBool,
     stopped: AtomicBool,
     changed: Notify,
 }
@@ -55,18 +54,6 @@ impl Status {
     pub(crate) fn reads_are_linearizable(&self) -> bool {
         let from = self.lone_leader_from.load(Ordering::Acquire);
         from != 0 && self.applied() >= from && !self.is_stopped()
-    }
-
-    /// Whether memtables wait for a flush faster than flushes go.
-    pub(crate) fn is_behind(&self) -> bool {
-        self.behind.load(Ordering::Acquire)
-    }
-
-    /// Publishes whether flushes are behind.
-    pub(crate) fn set_behind(&self, behind: bool) {
-        if self.behind.swap(behind, Ordering::AcqRel) != behind {
-            self.changed.notify_waiters();
-        }
     }
 
     /// Whether the member stopped, by request or after an error.

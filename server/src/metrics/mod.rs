@@ -73,6 +73,8 @@ pub(crate) struct Numbers {
     pub(crate) engine: retcd_engine::Stats,
     /// Bytes that the quota counts.
     pub(crate) used_bytes: u64,
+    /// From 0, where writes are free, to 1, where they are refused.
+    pub(crate) admission_pressure: f64,
 }
 
 /// All metrics of the program.
@@ -136,7 +138,7 @@ impl Metrics {
     pub(crate) fn text(&self, numbers: &Numbers) -> Vec<u8> {
         let _reading = self.reading.lock();
         self.process.refresh();
-        self.tables.set(&numbers.engine, numbers.used_bytes);
+        self.tables.set(numbers);
         self.raft.set(numbers);
         self.state.set(numbers);
         let mut text = Vec::with_capacity(256 << 10);
@@ -200,6 +202,16 @@ impl Metrics {
     /// A scrub read everything.
     pub(crate) fn scrub_ended(&self, at: SystemTime, took: Duration) {
         self.scrubs.ended(at.duration_since(UNIX_EPOCH).unwrap_or_default(), took);
+    }
+
+    /// A write was held at the door.
+    pub(crate) fn admission_delayed(&self, delay: Duration) {
+        self.tables.admission_delayed(delay);
+    }
+
+    /// A write was refused at the door.
+    pub(crate) fn admission_refused(&self) {
+        self.tables.admission_refused();
     }
 
     /// Who leads changed. Only the raft thread calls this.

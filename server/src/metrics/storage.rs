@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use prometheus::{Counter, Gauge, Histogram, IntCounter, IntGauge};
 
+use super::Numbers;
 use super::catalog::{Buckets, Catalog, DISK};
 
 /// The log's metrics.
@@ -127,6 +128,11 @@ pub(super) struct Tables {
     merges: IntCounter,
     bytes_written: IntCounter,
     out_of_space: IntGauge,
+    level_zero_runs: IntGauge,
+    debt: Gauge,
+    pressure: Gauge,
+    delay_seconds: Counter,
+    refused: IntCounter,
 }
 
 impl Tables {
@@ -174,6 +180,26 @@ impl Tables {
                 "retcd_engine_out_of_space",
                 "1 if the last merge was given up because the disk was full.",
             ),
+            level_zero_runs: catalog.gauge(
+                "retcd_engine_level_zero_runs",
+                "Runs of pairs that were flushed and not merged since.",
+            ),
+            debt: catalog.float_gauge(
+                "retcd_engine_merge_debt_ratio",
+                "Bytes above the last tier; at 1 a merge into it is due.",
+            ),
+            pressure: catalog.float_gauge(
+                "retcd_admission_pressure_ratio",
+                "Writes are delayed above 0 and refused at 1.",
+            ),
+            delay_seconds: catalog.float_counter(
+                "retcd_admission_delay_seconds_total",
+                "How long writes were held because flushes and merges were behind.",
+            ),
+            refused: catalog.counter(
+                "retcd_admission_refused_total",
+                "Writes refused because flushes and merges were behind.",
+            ),
         }
     }
 
@@ -189,10 +215,22 @@ impl Tables {
         self.snapshot.observe(took.as_secs_f64());
     }
 
-    /// `used_bytes` is what the quota counts.
-    pub(super) fn set(&self, stats: &retcd_engine::Stats, used_bytes: u64) {
+    pub(super) fn admission_delayed(&self, delay: Duration) {
+        self.delay_seconds.inc_by(delay.as_secs_f64());
+    }
+
+    pub(super) fn admission_refused(&self) {
+        self.refused.inc();
+    }
+
+    /// What is known of the engine, of the quota and of the door.
+    pub(super) fn set(&self, numbers: &Numbers) {
+        let Numbers { engine: stats, used_bytes, admission_pressure, .. } = numbers;
+        self.pressure.set(*admission_pressure);
+        self.level_zero_runs.set(signed(stats.level_zero_runs));
+        self.debt.set(stats.debt_permille.min(1_000_000) as f64 / 1000.0);
         self.total_bytes.set(signed(stats.file_bytes.saturating_add(stats.memtable_bytes)));
-        self.used_bytes.set(signed(used_bytes));
+        self.used_bytes.set(signed(*used_bytes));
         self.file_bytes.set(signed(stats.file_bytes));
         self.live_bytes.set(signed(stats.live_bytes));
         self.memtable_bytes.set(signed(stats.memtable_bytes));

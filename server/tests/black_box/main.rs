@@ -12,6 +12,7 @@ mod leases_bind_keys_to_their_life;
 mod locks_and_elections_have_one_holder;
 mod maintenance_tells_about_the_member;
 mod scrubs_raise_an_alarm;
+mod space_comes_back_after_the_quota_was_met;
 mod the_program_ends_as_it_is_told;
 mod transactions_decide_and_apply_as_one;
 mod watches_tell_every_change_once;

@@ -94,6 +94,6 @@ pub(super) const STORAGE: &[Flag] = section! { Storage:
     "Time between two passes that look for damage in the engine's files; 0 for none."
     "scrub-bytes-per-second", Uint, "16777216", Works;
     "How fast such a pass reads."
-    "compaction-threads", Uint, "1", Later("more than one thread for flushes and merges", &[]);
-    "Threads for flushes and merges."
+    "compaction-threads", Uint, "1", Works;
+    "Threads for flushes and merges, 1 to 4."
 };
