@@ -48,7 +48,7 @@ pub enum Rewritten {
 impl Knobs {
     /// What is due by itself.
     pub const STEADY: Knobs =
-        Knobs { tier_runs: 4, last_share: 500, dead_share: 250, rewritten: Rewritten::LastTier };
+        Knobs { tier_runs: 4, last_share: 500, dead_share: 350, rewritten: Rewritten::LastTier };
 
     /// What a compaction that is waited for gives back at once: a tenth of the space is left where
     /// finding it would cost much more writing than it is worth.
@@ -264,9 +264,9 @@ mod tests {
 
     #[test]
     fn a_table_with_much_garbage_is_rewritten_alone() {
-        let plan = steady(&[dirty(1, Tier::Last, 4000, 100, 25)]).expect("a quarter is dead");
+        let plan = steady(&[dirty(1, Tier::Last, 4000, 100, 35)]).expect("a third is dead");
         assert_eq!((plan.scope, plan.tier), (Scope::Table(FileNumber(101)), Tier::Last));
-        assert_eq!(steady(&[dirty(1, Tier::Last, 4000, 100, 24)]), None);
+        assert_eq!(steady(&[dirty(1, Tier::Last, 4000, 100, 34)]), None);
         let level = [dirty(2, Tier::Level(0), 100, 100, 90), run(1, Tier::Last, 4000)];
         assert_eq!(steady(&level), None, "it is merged soon anyway");
         assert_eq!(ids(leveled(&level, SMALL, &Knobs::THOROUGH)), [2]);
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn the_dirtiest_goes_first_and_one_that_is_busy_not_at_all() {
-        let mut runs = [dirty(1, Tier::Last, 400, 100, 30), dirty(2, Tier::Last, 400, 100, 40)];
+        let mut runs = [dirty(1, Tier::Last, 400, 100, 40), dirty(2, Tier::Last, 400, 100, 50)];
         assert_eq!(ids(steady(&runs)), [2]);
         runs[1].busy = true;
         assert_eq!(ids(steady(&runs)), [1]);

@@ -18,8 +18,8 @@ use crate::support::{FOLDER, Kind, Log, Random, apply, settle};
 const BATCHES: u64 = 90;
 const FLUSHED: u64 = 85;
 
-fn golden(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+fn golden(version: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/folder-v{version}"))
 }
 
 /// Must stay as it is: the folders hold what it made.
@@ -68,10 +68,6 @@ fn write_golden(to: &Path) {
     while contents(&*vfs).runs.values().all(|run| run.start.is_empty()) {
         engine.step().expect("memory only");
     }
-    save(&*vfs, to);
-}
-
-fn save(vfs: &dyn Vfs, to: &Path) {
     fs::create_dir_all(to).expect("a folder of the sources");
     for name in vfs.list(FOLDER.as_ref()).expect("memory only") {
         let file = vfs.open_read(&Path::new(FOLDER).join(&name)).expect("memory only");
@@ -83,12 +79,12 @@ fn save(vfs: &dyn Vfs, to: &Path) {
 
 #[test]
 fn a_folder_of_version_1_opens() {
-    opens(&golden("folder-v1"));
+    opens(&golden(1));
 }
 
 #[test]
 fn a_folder_of_version_2_opens() {
-    let folder = golden("folder-v2");
+    let folder = golden(2);
     if std::env::var_os("RETCD_WRITE_GOLDEN").is_some() && !folder.exists() {
         write_golden(&folder);
     }
@@ -111,45 +107,4 @@ fn opens(folder: &Path) {
     engine.request_merge().expect("no error was planned");
     settle(&*engine).expect("no error was planned");
     assert_state(&*engine, &log(), BATCHES);
-}
-
-/// Commits, a sweep in the middle, one that is cut short, and free pages.
-fn write_golden_tree(to: &Path) {
-    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-    let engine = Kind::Btree.open(&vfs).expect("an empty folder");
-    for batch in log().batches {
-        let index = batch.applied.index;
-        apply(&*engine, &batch).expect("memory only");
-        if index == FLUSHED {
-            engine.request_flush().expect("memory only");
-            for _ in 0..STEPS_OF_A_GOLDEN_TREE {
-                engine.step().expect("memory only");
-            }
-        } else if index < FLUSHED {
-            settle(&*engine).expect("memory only");
-        }
-    }
-    save(&*vfs, to);
-}
-
-/// So many that the commit is done.
-const STEPS_OF_A_GOLDEN_TREE: usize = 60;
-
-#[test]
-fn a_tree_of_version_1_opens() {
-    let folder = golden("tree-v1");
-    if std::env::var_os("RETCD_WRITE_GOLDEN").is_some() && !folder.exists() {
-        write_golden_tree(&folder);
-    }
-    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-    copy(&folder, &*vfs);
-    Kind::Btree.verify(&*vfs);
-    let engine = Kind::Btree.open(&vfs).expect("it is whole");
-    assert_eq!(engine.flushed().index, FLUSHED);
-    assert_state(&*engine, &log(), FLUSHED);
-    log().replay(&*engine).expect("no error was planned");
-    engine.request_merge().expect("no error was planned");
-    settle(&*engine).expect("no error was planned");
-    assert_state(&*engine, &log(), BATCHES);
-    Kind::Btree.verify(&*vfs);
 }
