@@ -4,7 +4,8 @@
 //! (there is room) to 1 (there is none), the largest of three: memtables that wait for a flush,
 //! runs that wait for their first merge, and levels that wait to be merged into the last tier.
 //! Between the two a write is held for a moment that grows with the square of the pressure, so
-//! that writers settle at the speed of the disk; at 1 it is refused with etcd's `too many requests`.
+//! that writers settle at the speed of the disk. At 1 it is refused with etcd's
+//! `too many requests`.
 
 use std::time::Duration;
 
