@@ -69,6 +69,23 @@ impl Call {
 
     /// Sends a framed message and returns the answer's bytes without looking into them.
     pub async fn send_bytes(&mut self, frame: Bytes) -> Result<Bytes, Error> {
+        let mut whole = BytesMut::new();
+        self.receive(frame, |chunk| whole.put(chunk)).await?;
+        if whole.len() < PREFIX_BYTES {
+            return Err(format!("{}: an answer without a message", self.uri.path()).into());
+        }
+        Ok(whole.split_off(PREFIX_BYTES).freeze())
+    }
+
+    /// Sends a framed message, and throws the stream of answers away; says how many bytes it had.
+    pub async fn count_bytes(&mut self, frame: Bytes) -> Result<u64, Error> {
+        let mut bytes = 0;
+        self.receive(frame, |chunk| bytes += chunk.len() as u64).await?;
+        Ok(bytes)
+    }
+
+    /// Hands everything that is answered to `take`.
+    async fn receive(&mut self, frame: Bytes, mut take: impl FnMut(Bytes)) -> Result<(), Error> {
         let mut request = Request::builder()
             .method(Method::POST)
             .uri(self.uri.clone())
@@ -81,11 +98,10 @@ impl Call {
         self.sender = sender;
         stream.send_data(frame, true)?;
         let (head, mut body) = answer.await?.into_parts();
-        let mut whole = BytesMut::new();
         while let Some(chunk) = body.data().await {
             let chunk = chunk?;
             body.flow_control().release_capacity(chunk.len())?;
-            whole.put(chunk);
+            take(chunk);
         }
         let trailers = body.trailers().await?.unwrap_or(head.headers);
         let field = |name| trailers.get(name).and_then(|value| value.to_str().ok());
@@ -93,10 +109,7 @@ impl Call {
             let message = field("grpc-message").unwrap_or("no message");
             return Err(format!("{}: {message}", self.uri.path()).into());
         }
-        if whole.len() < PREFIX_BYTES {
-            return Err(format!("{}: an answer without a message", self.uri.path()).into());
-        }
-        Ok(whole.split_off(PREFIX_BYTES).freeze())
+        Ok(())
     }
 }
 

@@ -1,115 +1,113 @@
-//! Many keys: how long they take to write, what they occupy, how soon the server is back.
+//! Writes many keys into a server: in transactions, several of them under way.
 
-use std::fs;
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
 
 use retcd_api::etcdserverpb::request_op::Request;
-use retcd_api::etcdserverpb::{RangeRequest, RangeResponse, RequestOp, TxnRequest};
+use retcd_api::etcdserverpb::{PutRequest, RequestOp, TxnRequest};
 use retcd_testkit::random::Random;
-use retcd_testkit::{Server, ServerOptions, procfs};
 use tokio::task::JoinSet;
 
 use crate::Error;
 use crate::client::{Connection, frame};
-use crate::workload;
+use crate::corpus::{Corpus, Order};
 
 /// Puts per transaction, below the limit of 128.
 const PUTS_PER_TXN: u64 = 64;
 /// Transactions under way.
 const WRITERS: u64 = 16;
 
-/// What a filled server shows.
+/// What is written.
 #[derive(Clone, Copy, Debug)]
-pub struct Filled {
-    /// From the first to the last put.
-    pub fill_time: Duration,
-    /// Resident memory after the last put.
-    pub resident_after_fill: u64,
-    /// Size of the data directory.
-    pub disk_bytes: u64,
-    /// From the start of the process to its first answer to a linearizable read.
-    pub start_time: Duration,
-    /// Resident memory after that answer.
-    pub resident_after_start: u64,
+pub enum Pairs {
+    /// Each of the first keys once.
+    Each(u64),
+    /// The first keys again, in random order, with values that no other seed gives them.
+    Again {
+        /// From so many.
+        keys: u64,
+        /// So many puts.
+        puts: u64,
+        /// Which they are.
+        seed: u64,
+    },
 }
 
-/// Writes `keys` keys into a fresh server, stops it, starts it again.
-pub fn run(options: &ServerOptions, keys: u64) -> Result<Filled, Error> {
-    let server = Server::start(options)?;
-    let started_at = Instant::now();
-    write(&server, keys)?;
-    let fill_time = started_at.elapsed();
-    let resident_after_fill = procfs::resident_bytes(server.pid())?;
-    server.terminate()?;
-    let disk_bytes = disk_usage(&options.data_dir)?;
-
-    let started_at = Instant::now();
-    let server = Server::start(options)?;
-    let count = runtime()?.block_on(first_read(&server))?;
-    let start_time = started_at.elapsed();
-    if count != 1 {
-        return Err("the last key is missing after the restart".into());
+impl Pairs {
+    /// How many puts.
+    fn count(self) -> u64 {
+        match self {
+            Pairs::Each(keys) => keys,
+            Pairs::Again { puts, .. } => puts,
+        }
     }
-    let resident_after_start = procfs::resident_bytes(server.pid())?;
-    Ok(Filled { fill_time, resident_after_fill, disk_bytes, start_time, resident_after_start })
+
+    fn put(self, place: u64, corpus: Corpus) -> PutRequest {
+        let (number, generation) = match self {
+            Pairs::Each(_) => (place, 0),
+            Pairs::Again { keys, seed, .. } => {
+                // A stretch of a random order: one transaction must not have a key twice.
+                let from = Random::new(seed).below(keys);
+                let number = Order::Random.number((from + place) % keys, keys);
+                (number, 1 + ((seed << 32) | (place / keys)))
+            }
+        };
+        let (key, value) = (corpus.key(number), corpus.value(number, generation));
+        PutRequest { key, value, ..PutRequest::default() }
+    }
 }
 
-/// Writes the keys with the numbers below `keys`, in transactions.
-pub fn write(server: &Server, keys: u64) -> Result<(), Error> {
-    runtime()?.block_on(fill(server, keys))
+/// Writes them, and says how many bytes the keys and values had.
+pub fn write(server: SocketAddr, corpus: Corpus, pairs: Pairs) -> Result<u64, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(write_with_many(server, corpus, pairs))
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
-}
-
-async fn fill(server: &Server, keys: u64) -> Result<(), Error> {
-    let connection = Connection::open(server.client_address()).await?;
+async fn write_with_many(server: SocketAddr, corpus: Corpus, pairs: Pairs) -> Result<u64, Error> {
+    let connection = Connection::open(server).await?;
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         let mut call = connection.method("/etcdserverpb.KV/Txn")?;
         writers.spawn(async move {
-            let mut random = Random::new(writer);
+            let mut bytes = 0;
             let mut first = writer * PUTS_PER_TXN;
-            while first < keys {
-                let last = (first + PUTS_PER_TXN).min(keys);
-                let puts = (first..last).map(|number| put(number, &mut random)).collect();
-                let txn = TxnRequest { success: puts, ..TxnRequest::default() };
+            while first < pairs.count() {
+                let last = (first + PUTS_PER_TXN).min(pairs.count());
+                let puts = (first..last).map(|place| pairs.put(place, corpus)).map(|put| {
+                    bytes += (put.key.len() + put.value.len()) as u64;
+                    RequestOp { request: Some(Request::RequestPut(put)) }
+                });
+                let txn = TxnRequest { success: puts.collect(), ..TxnRequest::default() };
                 call.send_bytes(frame(&txn)).await?;
                 first += WRITERS * PUTS_PER_TXN;
             }
-            Ok::<(), Error>(())
+            Ok::<u64, Error>(bytes)
         });
     }
-    while let Some(outcome) = writers.join_next().await {
-        outcome??;
-    }
-    Ok(())
-}
-
-fn put(number: u64, random: &mut Random) -> RequestOp {
-    let mut put = workload::put(random, 1);
-    put.key = workload::key(number);
-    RequestOp { request: Some(Request::RequestPut(put)) }
-}
-
-async fn first_read(server: &Server) -> Result<i64, Error> {
-    let connection = Connection::open(server.client_address()).await?;
-    let request = RangeRequest { key: workload::key(0), ..RangeRequest::default() };
-    let answer: RangeResponse = connection.method("/etcdserverpb.KV/Range")?.send(&request).await?;
-    Ok(answer.count)
-}
-
-/// Allocated bytes of all files below a directory: zero-filled or sparse files count as they lie.
-fn disk_usage(folder: &Path) -> Result<u64, Error> {
-    use std::os::unix::fs::MetadataExt;
     let mut bytes = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let metadata = entry.metadata()?;
-        bytes +=
-            if metadata.is_dir() { disk_usage(&entry.path())? } else { metadata.blocks() * 512 };
+    while let Some(outcome) = writers.join_next().await {
+        bytes += outcome??;
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::corpus::Kind;
+
+    #[test]
+    fn a_second_round_changes_values_of_keys_that_are_there() {
+        let corpus = Corpus::new(Kind::R);
+        let first = Pairs::Each(5).put(4, corpus);
+        assert_eq!(first.key, corpus.key(4));
+        let again = |seed| Pairs::Again { keys: 1, puts: 9, seed }.put(8, corpus);
+        assert_eq!(again(1).key, corpus.key(0));
+        assert_ne!(again(1).value, again(2).value);
+        assert_eq!(again(1), again(1));
+        let numbers = (0..64).map(|place| {
+            let pairs = Pairs::Again { keys: 64, puts: 64, seed: 5 };
+            pairs.put(place, corpus).key
+        });
+        assert_eq!(numbers.collect::<std::collections::HashSet<_>>().len(), 64);
+    }
 }

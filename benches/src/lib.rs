@@ -12,6 +12,7 @@ pub mod corpus;
 pub mod engine;
 pub mod fill;
 pub mod floor;
+pub mod large;
 pub mod load;
 pub mod options;
 pub mod plot;

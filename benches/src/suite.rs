@@ -1,4 +1,5 @@
-//! The whole measurement: floor, puts, reads, the call that does nothing, and the filled server.
+//! The whole measurement: floor, puts, reads, the call that does nothing, and servers with many
+//! keys.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,14 +7,19 @@ use std::time::Duration;
 use retcd_testkit::{Server, ServerOptions};
 use tempfile::TempDir;
 
-use crate::load::{self, Kind, Load, Measurement};
+use crate::corpus::{Corpus, Kind};
+use crate::fill::{self, Pairs};
+use crate::load::{self, Kind as Call, Load, Measurement};
 use crate::options::Options;
-use crate::{Error, fill, floor, report};
+use crate::{Error, floor, large, report};
 
 /// How long the raw floor is measured.
 const FLOOR_TIME: Duration = Duration::from_secs(1);
 /// Reads are measured with this many clients.
 const READERS: usize = 100;
+
+/// Above what any fill needs, in bytes.
+const QUOTA: &str = "--quota-backend-bytes=68719476736";
 
 /// A server under measurement. Fields drop in order: the process before its files.
 struct Candidate {
@@ -24,21 +30,27 @@ struct Candidate {
 
 /// Measures and prints everything that the options ask for.
 pub fn run(options: &Options) -> Result<(), Error> {
+    if options.loads {
+        run_loads(options)?;
+    }
+    if options.keys > 0 {
+        large::run(options)?;
+    }
+    Ok(())
+}
+
+fn run_loads(options: &Options) -> Result<(), Error> {
     print_floor(&options.folder)?;
     let candidates = start_all(options)?;
     println!("{}", report::HEAD);
     for &clients in &options.clients {
-        measure(options, &candidates, Kind::Put, clients)?;
+        measure(options, &candidates, Call::Put, clients)?;
     }
     for clients in [1, READERS] {
-        measure(options, &candidates, Kind::Get, clients)?;
+        measure(options, &candidates, Call::Get, clients)?;
     }
     for clients in [1, READERS] {
-        measure(options, &candidates, Kind::Nothing, clients)?;
-    }
-    drop(candidates);
-    if options.keys > 0 {
-        fill_all(options)?;
+        measure(options, &candidates, Call::Nothing, clients)?;
     }
     Ok(())
 }
@@ -69,28 +81,29 @@ pub fn puts_with(
     let server = Server::start(&server)?;
     let mut runs = Vec::new();
     for round in 0..options.rounds {
-        let load = load_of(options, Kind::Put, clients);
+        let load = load_of(options, Call::Put, clients);
         runs.push(load::run(&server, load, round as u64)?);
     }
     Ok(report::medians(&runs))
 }
 
-fn load_of(options: &Options, kind: Kind, clients: usize) -> Load {
+fn load_of(options: &Options, kind: Call, clients: usize) -> Load {
     let Options { connections, duration, .. } = *options;
     Load { kind, clients, connections, duration }
 }
 
 /// (name, how to start it) of each program that was given.
-fn programs(options: &Options, folder: &Path) -> Vec<(&'static str, ServerOptions)> {
+pub(crate) fn programs(options: &Options, folder: &Path) -> Vec<(&'static str, ServerOptions)> {
     let mut ours = ServerOptions::new(&options.server, &folder.join("data"));
     ours.arguments.clone_from(&options.server_arguments);
+    // Filling may pass the default quota of 2 GiB.
+    let ours = ours.argument(QUOTA);
     // A store that reads everything into memory takes a minute for many millions of keys.
     let ours = ours.patience(Duration::from_secs(600));
     let mut programs = vec![("retcd", ours)];
     if let Some(etcd) = &options.etcd {
-        // Filling may pass the default quota of 2 GiB.
         let etcd = ServerOptions::new(etcd, &folder.join("data"))
-            .argument("--quota-backend-bytes=68719476736")
+            .argument(QUOTA)
             .patience(Duration::from_secs(600));
         programs.push(("etcd", etcd));
     }
@@ -105,7 +118,8 @@ fn start_all(options: &Options) -> Result<Vec<Candidate>, Error> {
         let (name, how) = programs(options, folder.path()).swap_remove(index);
         let server = Server::start(&how)?;
         // Each read finds its key, and no put is faster because the store is smaller.
-        fill::write(&server, load::KEYS)?;
+        let corpus = Corpus::new(Kind::R);
+        fill::write(server.client_address(), corpus, Pairs::Each(load::KEYS))?;
         candidates.push(Candidate { name, server, _folder: folder });
     }
     Ok(candidates)
@@ -115,7 +129,7 @@ fn start_all(options: &Options) -> Result<Vec<Candidate>, Error> {
 fn measure(
     options: &Options,
     candidates: &[Candidate],
-    kind: Kind,
+    kind: Call,
     clients: usize,
 ) -> Result<(), Error> {
     let mut runs = vec![Vec::new(); candidates.len()];
@@ -126,32 +140,12 @@ fn measure(
         }
     }
     let what = match kind {
-        Kind::Put => "put",
-        Kind::Get => "get",
-        Kind::Nothing => "nothing",
+        Call::Put => "put",
+        Call::Get => "get",
+        Call::Nothing => "nothing",
     };
     for (candidate, runs) in candidates.iter().zip(&runs) {
         println!("{}", report::line(what, clients, candidate.name, &report::medians(runs)));
-    }
-    Ok(())
-}
-
-fn fill_all(options: &Options) -> Result<(), Error> {
-    println!("{} keys of 256 B:", options.keys);
-    let count = programs(options, &options.folder).len();
-    for index in 0..count {
-        let folder = tempfile::tempdir_in(&options.folder)?;
-        let (name, how) = programs(options, folder.path()).swap_remove(index);
-        let filled = fill::run(&how, options.keys)?;
-        println!(
-            "{name:<14} filled in {:.1} s, {:.0} MiB resident, {:.0} MiB on disk; \
-             started in {:.2} s, {:.0} MiB resident",
-            filled.fill_time.as_secs_f64(),
-            report::mebibytes(filled.resident_after_fill),
-            report::mebibytes(filled.disk_bytes),
-            filled.start_time.as_secs_f64(),
-            report::mebibytes(filled.resident_after_start),
-        );
     }
     Ok(())
 }

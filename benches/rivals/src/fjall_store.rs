@@ -17,8 +17,8 @@ const POLL: Duration = Duration::from_millis(5);
 
 pub const CANDIDATE: Candidate = Candidate {
     name: "fjall",
-    note: "defaults (LZ4, 64 MiB memtables, its own journal, of which up to 512 MiB stay and are \
-           counted); with durability each batch is persisted by fdatasync",
+    note: "defaults: LZ4, 64 MiB memtables, index blocks in the cache, too; its journal counts as \
+           written, and not as space; with durability each batch is persisted by fdatasync",
     open,
 };
 

@@ -13,6 +13,9 @@ use super::subject::log_folder;
 use crate::Error;
 use crate::wal::latency::Latencies;
 
+/// Logs that lie among a store's other files: fjall's journals.
+const LOG_EXTENSION: &str = "jnl";
+
 /// What many equal calls cost.
 #[derive(Clone, Debug)]
 pub struct Cost {
@@ -113,9 +116,11 @@ fn files(store: &Path) -> Result<Vec<PathBuf>, Error> {
         }
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            match entry.file_type()?.is_dir() {
-                true => folders.push(entry.path()),
-                false => files.push(entry.path()),
+            let path = entry.path();
+            if entry.file_type()?.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_none_or(|extension| extension != LOG_EXTENSION) {
+                files.push(path);
             }
         }
     }
@@ -129,9 +134,9 @@ mod tests {
     #[test]
     fn a_log_is_not_counted() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for name in ["log", "data"] {
-            fs::create_dir(folder.path().join(name)).expect("a folder");
-            fs::write(folder.path().join(name).join("file"), [7; 9000]).expect("a file");
+        fs::create_dir(folder.path().join("log")).expect("a folder");
+        for name in ["log/file", "file", "file.jnl"] {
+            fs::write(folder.path().join(name), [7; 9000]).expect("a file");
         }
         drop_page_cache(folder.path()).expect("cached pages can be given up");
         fill_page_cache(folder.path()).expect("and read");

@@ -54,18 +54,12 @@ pub struct Results {
 impl Results {
     /// Takes what a run of `candidate` has printed.
     pub fn take(&mut self, candidate: &'static str, printed: &str) {
-        if !self.candidates.contains(&candidate) {
-            self.candidates.push(candidate);
-        }
         for line in printed.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
             if let [VALUE, name, value] = fields[..]
                 && let Ok(value) = value.parse()
             {
-                if self.names.iter().all(|known| known != name) {
-                    self.names.push(name.to_owned());
-                }
-                self.values.entry((name.to_owned(), candidate)).or_default().push(value);
+                self.add(candidate, name, value);
             }
             if let [POINT, panel, x, y] = fields[..]
                 && let (Ok(panel), Ok(x), Ok(y)) = (panel.parse(), x.parse(), y.parse())
@@ -73,6 +67,17 @@ impl Results {
                 self.points.entry((panel, candidate)).or_default().push((x, y));
             }
         }
+    }
+
+    /// Adds a value; several of one name count by their median.
+    pub fn add(&mut self, candidate: &'static str, name: &str, value: f64) {
+        if !self.candidates.contains(&candidate) {
+            self.candidates.push(candidate);
+        }
+        if self.names.iter().all(|known| known != name) {
+            self.names.push(name.to_owned());
+        }
+        self.values.entry((name.to_owned(), candidate)).or_default().push(value);
     }
 
     /// A Markdown table of medians.

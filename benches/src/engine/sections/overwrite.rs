@@ -45,6 +45,8 @@ pub(in crate::engine) fn run(run: &Run<'_>) -> Result<(), Error> {
     let merge_began = Instant::now();
     store.merge()?;
     let merge_took = merge_began.elapsed();
+    // Some stores remove files only when they are closed.
+    drop(store);
     let live_bytes = store_bytes(run.store)? as f64;
     let peak = sizes.iter().map(|size| size.1).max().unwrap_or(0) as f64;
     for (puts, bytes) in sizes {
