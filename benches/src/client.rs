@@ -106,7 +106,8 @@ impl Call {
         let trailers = body.trailers().await?.unwrap_or(head.headers);
         let field = |name| trailers.get(name).and_then(|value| value.to_str().ok());
         if field("grpc-status") != Some("0") {
-            let message = field("grpc-message").unwrap_or("no message");
+            // Of what may be escaped, texts of errors have spaces.
+            let message = field("grpc-message").unwrap_or("no message").replace("%20", " ");
             return Err(format!("{}: {message}", self.uri.path()).into());
         }
         Ok(())

@@ -1,20 +1,27 @@
 //! Writes many keys into a server: in transactions, several of them under way.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use bytes::Bytes;
 use retcd_api::etcdserverpb::request_op::Request;
 use retcd_api::etcdserverpb::{PutRequest, RequestOp, TxnRequest};
 use retcd_testkit::random::Random;
 use tokio::task::JoinSet;
 
 use crate::Error;
-use crate::client::{Connection, frame};
+use crate::client::{Call, Connection, frame};
 use crate::corpus::{Corpus, Order};
 
 /// Puts per transaction, below the limit of 128.
 const PUTS_PER_TXN: u64 = 64;
 /// Transactions under way.
 const WRITERS: u64 = 16;
+
+/// What a server says that is behind.
+const REFUSED: &str = "too many requests";
+/// Time until a refused request is sent again.
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What is written.
 #[derive(Clone, Copy, Debug)]
@@ -77,7 +84,7 @@ async fn write_with_many(server: SocketAddr, corpus: Corpus, pairs: Pairs) -> Re
                     RequestOp { request: Some(Request::RequestPut(put)) }
                 });
                 let txn = TxnRequest { success: puts.collect(), ..TxnRequest::default() };
-                call.send_bytes(frame(&txn)).await?;
+                persist(&mut call, frame(&txn)).await?;
                 first += WRITERS * PUTS_PER_TXN;
             }
             Ok::<u64, Error>(bytes)
@@ -88,6 +95,17 @@ async fn write_with_many(server: SocketAddr, corpus: Corpus, pairs: Pairs) -> Re
         bytes += outcome??;
     }
     Ok(bytes)
+}
+
+/// Sends a request until the server takes it: one that is behind refuses with a text that asks for
+/// a pause.
+pub async fn persist(call: &mut Call, frame: Bytes) -> Result<(), Error> {
+    loop {
+        match call.send_bytes(frame.clone()).await {
+            Err(error) if error.to_string().contains(REFUSED) => tokio::time::sleep(PAUSE).await,
+            outcome => return outcome.map(drop),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use retcd_engine::{
-    Applied, Engine, Header, KeyRange, Keyspace, Lsm, Options, Projection, Record, Step, Version,
+    Applied, Btree, Engine, Header, KeyRange, Keyspace, Lsm, Projection, Record, Step, Version,
+    btree, lsm,
 };
 use retcd_vfs::RealVfs;
 use retcd_wal::IoMode;
@@ -30,16 +31,29 @@ const KIND_OF_PUT: [u8; 1] = [0];
 const LOG: Mode = Mode { name: "auto", io: IoMode::Auto, depth: 1, raw: RawCall::DirectDsync };
 
 /// The engines of this tree.
-pub const CANDIDATES: [Candidate; 1] = [Candidate {
-    name: "lsm",
-    note: "defaults; with durability each batch is a group of our log, uncompressed; the \
-           log counts as written, and not as space",
-    open: open_lsm,
-}];
+pub const CANDIDATES: [Candidate; 2] = [
+    Candidate {
+        name: "lsm",
+        note: "defaults; with durability each batch is a group of our log, uncompressed; the log \
+               counts as written, and not as space",
+        open: open_lsm,
+    },
+    Candidate {
+        name: "btree",
+        note: "as lsm; it commits by size and number, not by the clock as the server asks it to",
+        open: open_btree,
+    },
+];
 
 fn open_lsm(folder: &Path, setup: Setup) -> Result<Box<dyn Subject>, Error> {
-    let options = Options { block_cache_bytes: setup.cache_bytes, ..Options::default() };
+    let options = lsm::Options { block_cache_bytes: setup.cache_bytes, ..Default::default() };
     let engine = Lsm::open(Arc::new(RealVfs), &folder.join("engine"), options)?;
+    Ok(Box::new(Driven::new(Arc::new(engine), folder, setup)?))
+}
+
+fn open_btree(folder: &Path, setup: Setup) -> Result<Box<dyn Subject>, Error> {
+    let options = btree::Options { block_cache_bytes: setup.cache_bytes, ..Default::default() };
+    let engine = Btree::open(Arc::new(RealVfs), &folder.join("engine"), options)?;
     Ok(Box::new(Driven::new(Arc::new(engine), folder, setup)?))
 }
 
@@ -282,30 +296,31 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_and_outlives_a_restart() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let setup = Setup { cache_bytes: 1 << 20, durability: Durability::None };
-        let open = CANDIDATES[0].open;
-        for _ in 0..2 {
-            let mut store = open(folder.path(), setup).expect("a store");
-            store.write(&mut pairs(0..300)).expect("a batch");
-            store.write(&mut pairs(0..10)).expect("a batch");
-            store.compact().expect("a compaction");
-            store.merge().expect("a merge");
-            assert_eq!(store.get(b"k123").expect("a get"), Some(9));
-            assert_eq!(store.get(b"k999").expect("a get"), None);
-            assert_eq!(store.count(b"k", b"l").expect("a count"), 300);
-            let scan = Scan {
-                start: b"k100",
-                end: b"l",
-                limit: 20,
-                direction: Direction::Reverse,
-                projection: Projection::Keys,
-            };
-            let scanned = store.scan(&scan).expect("a scan");
-            assert_eq!(scanned, Scanned { keys: 20, bytes: 80 });
+        for Candidate { name, open, .. } in CANDIDATES {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let setup = Setup { cache_bytes: 1 << 20, durability: Durability::None };
+            for _ in 0..2 {
+                let mut store = open(folder.path(), setup).expect("a store");
+                store.write(&mut pairs(0..300)).expect("a batch");
+                store.write(&mut pairs(0..10)).expect("a batch");
+                store.compact().expect("a compaction");
+                store.merge().expect("a merge");
+                assert_eq!(store.get(b"k123").expect("a get"), Some(9), "{name}");
+                assert_eq!(store.get(b"k999").expect("a get"), None, "{name}");
+                assert_eq!(store.count(b"k", b"l").expect("a count"), 300, "{name}");
+                let scan = Scan {
+                    start: b"k100",
+                    end: b"l",
+                    limit: 20,
+                    direction: Direction::Reverse,
+                    projection: Projection::Keys,
+                };
+                let scanned = store.scan(&scan).expect("a scan");
+                assert_eq!(scanned, Scanned { keys: 20, bytes: 80 }, "{name}");
+            }
+            let store = open(folder.path(), setup).expect("a store");
+            let made = store.checkpoint(&folder.path().join("copy")).expect("a checkpoint");
+            assert!(made.is_some(), "{name}");
         }
-        let store = open(folder.path(), setup).expect("a store");
-        let made = store.checkpoint(&folder.path().join("copy")).expect("a checkpoint");
-        assert!(made.is_some());
     }
 }

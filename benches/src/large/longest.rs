@@ -83,7 +83,7 @@ fn put_until(
             let (key, value) = (corpus.key(number), corpus.value(number, random.number()));
             let put = frame(&PutRequest { key, value, ..PutRequest::default() });
             let began = Instant::now();
-            call.send_bytes(put).await?;
+            fill::persist(&mut call, put).await?;
             latencies.add(began.elapsed());
             if is_over.load(Ordering::Relaxed) {
                 return Ok(latencies);
