@@ -37,7 +37,7 @@ fn options() -> Options {
 }
 
 fn record(main: u64, tombstone: bool) -> Record {
-    let long = if main % 50 == 0 { 2 * PAGE } else { 60 };
+    let long = if main.is_multiple_of(50) { 2 * PAGE } else { 60 };
     let value = if tombstone { Bytes::new() } else { vec![main as u8; long].into() };
     Record {
         key: Bytes::from(format!("key {:03}", main * 7 % 60)),
@@ -49,13 +49,13 @@ fn record(main: u64, tombstone: bool) -> Record {
 }
 
 fn put(engine: &Btree, main: u64) -> Result<()> {
-    let kv = record(main, main % 9 == 0);
+    let kv = record(main, main.is_multiple_of(9));
     let key = (u128::from(main) << 64).to_be_bytes();
     let key = Bytes::copy_from_slice(&key);
     let rev = Record { key, value: kv.key.clone(), ..record(main, false) };
     engine.write(Keyspace::Kv, &mut vec![kv])?;
     engine.write(Keyspace::Rev, &mut vec![rev])?;
-    engine.write(Keyspace::Meta, &mut vec![record(main, main % 5 == 0)])?;
+    engine.write(Keyspace::Meta, &mut vec![record(main, main.is_multiple_of(5))])?;
     let before = engine.applied();
     let watermark = before.watermark.max(main.saturating_sub(40) / 20 * 20);
     engine.commit(Applied { index: before.index.max(main), watermark, ..before })
