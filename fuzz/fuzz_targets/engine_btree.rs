@@ -134,9 +134,7 @@ fn run(vfs: Arc<MemVfs>, values: Option<&BTreeSet<Bytes>>) -> Result<()> {
         }
     });
     drop(view);
-    if outcome.is_err() {
-        return outcome;
-    }
+    outcome?;
     let mut scrub = engine.scrub();
     while !scrub.step(1 << 16)?.is_last {}
     let last = engine.applied().watermark.saturating_add(400);
