@@ -13,8 +13,6 @@
 //! told too. The door that slows writers down in the server isn't here: a write waits only while
 //! memtables hold four times what makes a flush due.
 
-#![expect(clippy::disallowed_methods, reason = "a measurement reads the clock and runs threads")]
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
