@@ -32,8 +32,8 @@ pub fn resident_bytes(pid: u32) -> io::Result<u64> {
     Ok(kib * 1024)
 }
 
-/// A counter of the process's input and output, such as `write_bytes`: what it has caused to be
-/// written to the disk.
+/// A counter of the process's input and output, such as `wchar`: bytes that it has handed to the
+/// kernel to be written.
 pub fn io_counter(pid: u32, name: &str) -> io::Result<u64> {
     let counters = fs::read_to_string(format!("/proc/{pid}/io"))?;
     counters

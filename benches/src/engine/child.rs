@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::options::{Durability, Options, Section, Task};
-use super::sections::{count, get, load, overwrite, range, start};
+use super::sections::{count, get, load, memory, overwrite, range, start};
 use super::subject::{Candidate, Setup, Subject};
 use crate::Error;
 
@@ -43,6 +43,7 @@ pub fn run(candidates: &[Candidate], options: &Options, task: &Task) -> Result<(
     match task.section {
         Section::Load => load::run(&run),
         Section::Start => start::run(&run),
+        Section::Memory => memory::run(&run),
         Section::Get => get::run(&run),
         Section::Range => range::run(&run),
         Section::Count => count::run(&run),

@@ -65,9 +65,29 @@ pub fn resident_bytes() -> Result<u64, Error> {
     Ok(procfs::resident_bytes(std::process::id())?)
 }
 
-/// Bytes that this process has caused to be written to the disk.
+/// Bytes that this process has handed to the kernel to be written.
 pub fn bytes_written() -> Result<u64, Error> {
-    io_counter("write_bytes")
+    io_counter("wchar")
+}
+
+/// Bytes that the whole machine has written to the device below a folder, once everything that
+/// waits is written too. `None` where there is no such device.
+///
+/// The kernel's count for a process, `write_bytes`, can't be used: it counts a page of a file as
+/// long as the stretch of pages that it is kept in, which may be 200 times longer.
+pub fn device_bytes_written(folder: &Path) -> Result<Option<u64>, Error> {
+    const SECTORS_WRITTEN: usize = 6;
+    const SECTOR_BYTES: u64 = 512;
+    let folder = File::open(folder)?;
+    rustix::fs::syncfs(&folder)?;
+    let device = rustix::fs::fstat(&folder)?.st_dev;
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    let Ok(counters) = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/stat")) else {
+        return Ok(None);
+    };
+    let sectors = counters.split_whitespace().nth(SECTORS_WRITTEN);
+    let sectors: u64 = sectors.ok_or("the device's counters have another form")?.parse()?;
+    Ok(Some(sectors * SECTOR_BYTES))
 }
 
 fn io_counter(name: &str) -> Result<u64, Error> {

@@ -11,14 +11,14 @@ options:
   --keys N            keys to load (default 1000000)
   --load r|k8s        what they are (default r: short text; k8s: pods of 2 KB)
   --only NAME,…       only these candidates
-  --sections NAME,…   of load, start, get, range, count, overwrite (default: all; load is done when
-                      the others need it)
+  --sections NAME,…   of load, start, memory, get, range, count, overwrite (default: all; load is
+                      done when the others need it)
   --order ORDER       sequential or random: which loads are measured; both by default. What is read
                       then is the last one
   --durability D      batch: each batch is synced before its call returns (default); none
   --cache BYTES       cache of each store (default 134217728)
   --batch N           puts in a batch (default 1000)
-  --rounds N          runs of start, get, range and count of which the median counts (default 3)
+  --rounds N          runs of the reading sections of which the median counts (default 3)
   --overwrites N      puts of the overwrite section (default: as many as keys)
   --dir PATH          where the stores go: a folder on the disk to measure (default: target folder)
   --data PATH         instead: stores stay in this folder, and are used again when they fit
@@ -32,6 +32,8 @@ pub enum Section {
     Load,
     /// Opening it again.
     Start,
+    /// What it keeps in memory without a cache.
+    Memory,
     /// Point reads.
     Get,
     /// Short scans.
@@ -97,9 +99,10 @@ pub struct Options {
 
 impl Section {
     /// All, in the order in which they run.
-    pub const ALL: [Section; 6] = [
+    pub const ALL: [Section; 7] = [
         Section::Load,
         Section::Start,
+        Section::Memory,
         Section::Get,
         Section::Range,
         Section::Count,
@@ -111,6 +114,7 @@ impl Section {
         match self {
             Section::Load => "load",
             Section::Start => "start",
+            Section::Memory => "memory",
             Section::Get => "get",
             Section::Range => "range",
             Section::Count => "count",

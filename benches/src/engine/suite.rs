@@ -114,8 +114,9 @@ impl Suite {
 
     /// Sections that only read, the candidates in turn, and all of that several times.
     fn read(&mut self, candidates: &[Candidate], folder: &Path) -> Result<(), Error> {
-        for section in [Section::Start, Section::Get, Section::Range, Section::Count] {
-            if !self.options.sections.contains(&section) {
+        for section in Section::ALL {
+            let reads = !matches!(section, Section::Load | Section::Overwrite);
+            if !reads || !self.options.sections.contains(&section) {
                 continue;
             }
             for _ in 0..self.options.rounds {

@@ -18,7 +18,7 @@ use tokio::runtime::Runtime;
 use crate::Error;
 use crate::client::{Connection, frame};
 use crate::corpus::Corpus;
-use crate::engine::measure::store_bytes;
+use crate::engine::measure::{device_bytes_written, store_bytes};
 
 const RANGE: &str = "/etcdserverpb.KV/Range";
 
@@ -93,9 +93,9 @@ impl Member {
         Ok(procfs::cpu_time(self.server()?.pid())?)
     }
 
-    /// Bytes that the process has caused to be written to the disk.
+    /// Bytes that the machine has written to the disk; 0 where it doesn't tell.
     pub(super) fn bytes_written(&self) -> Result<u64, Error> {
-        Ok(procfs::io_counter(self.server()?.pid(), "write_bytes")?)
+        Ok(device_bytes_written(&self.how.data_dir)?.unwrap_or(0))
     }
 
     pub(super) fn data_dir(&self) -> &PathBuf {

@@ -29,7 +29,7 @@ pub(super) fn measure(
     }
     findings.add("overwriting: puts a second", puts as f64 / began.elapsed().as_secs_f64());
     let written = (member.bytes_written()? - written) as f64;
-    findings.add("overwriting: written per user byte, log included", written / user_bytes as f64);
+    findings.add("overwriting: written to the disk per user byte", written / user_bytes as f64);
     // A revision can be compacted once only.
     let one = Pairs::Again { keys: member.keys, puts: 1, seed: 0 };
     fill::write(member.address()?, member.corpus, one)?;

@@ -6,7 +6,9 @@ use std::time::Instant;
 use crate::Error;
 use crate::corpus::Order;
 use crate::engine::child::Run;
-use crate::engine::measure::{bytes_written, cpu_time, resident_bytes, store_bytes};
+use crate::engine::measure::{
+    bytes_written, cpu_time, device_bytes_written, resident_bytes, store_bytes,
+};
 use crate::engine::results::{Plotted, print_point, print_value};
 use crate::engine::sections::batches;
 
@@ -23,6 +25,7 @@ pub(in crate::engine) fn run(run: &Run<'_>) -> Result<(), Error> {
     };
     let keys = run.options.keys;
     let store = run.open_to_write()?;
+    let device_before = device_bytes_written(run.store)?;
     let (written_before, cpu_before) = (bytes_written()?, cpu_time());
     let started_at = Instant::now();
     let mut user_bytes = 0;
@@ -47,7 +50,13 @@ pub(in crate::engine) fn run(run: &Run<'_>) -> Result<(), Error> {
     value("puts a second until settled", keys as f64 / all_took.as_secs_f64());
     value("CPU µs per put, settled", (cpu_time() - cpu_before).as_secs_f64() * 1e6 / keys as f64);
     value("resident MiB", resident as f64 / f64::from(1 << 20));
-    value("written per user byte", (bytes_written()? - written_before) as f64 / user_bytes as f64);
+    let written = (bytes_written()? - written_before) as f64;
+    value("written per user byte", written / user_bytes as f64);
+    let device_after = device_bytes_written(run.store)?;
+    if let (Some(before), Some(after)) = (device_before, device_after) {
+        let bytes = (after - before) as f64;
+        value("written to the disk by the machine per user byte", bytes / user_bytes as f64);
+    }
     if let Some(bytes) = store.bytes_written() {
         value("written per user byte, log apart", bytes as f64 / user_bytes as f64);
     }

@@ -11,7 +11,9 @@ use retcd_testkit::random::Random;
 
 use crate::Error;
 use crate::engine::child::Run;
-use crate::engine::measure::{bytes_written, cpu_time, resident_bytes, store_bytes};
+use crate::engine::measure::{
+    bytes_written, cpu_time, device_bytes_written, resident_bytes, store_bytes,
+};
 use crate::engine::results::{Plotted, print_point, print_value};
 use crate::engine::sections::batches;
 
@@ -22,6 +24,7 @@ pub(in crate::engine) fn run(run: &Run<'_>) -> Result<(), Error> {
     let (keys, puts) = (run.options.keys, run.options.overwrites);
     let mut store = run.open_to_write()?;
     let mut random = Random::new(run.options.corpus.seed ^ 2);
+    let device_before = device_bytes_written(run.store)?;
     let (written_before, cpu_before) = (bytes_written()?, cpu_time());
     let began = Instant::now();
     let mut user_bytes = 0;
@@ -38,6 +41,7 @@ pub(in crate::engine) fn run(run: &Run<'_>) -> Result<(), Error> {
     store.settle()?;
     let all_took = began.elapsed();
     let written = bytes_written()? - written_before;
+    let device_after = device_bytes_written(run.store)?;
     let engine_written = store.bytes_written();
     let settled_bytes = store_bytes(run.store)?;
     let cpu = cpu_time() - cpu_before;
@@ -58,6 +62,10 @@ pub(in crate::engine) fn run(run: &Run<'_>) -> Result<(), Error> {
     value("CPU µs per put, settled", cpu.as_secs_f64() * 1e6 / puts as f64);
     value("resident MiB", resident as f64 / f64::from(1 << 20));
     value("written per user byte", written as f64 / user_bytes as f64);
+    if let (Some(before), Some(after)) = (device_before, device_after) {
+        let bytes = (after - before) as f64;
+        value("written to the disk by the machine per user byte", bytes / user_bytes as f64);
+    }
     if let Some(bytes) = engine_written {
         value("written per user byte, log apart", bytes as f64 / user_bytes as f64);
     }
