@@ -141,7 +141,8 @@ fn noise(random: &mut Random) -> Bytes {
 }
 
 fn record(key: Bytes, version: Version, value: Bytes) -> Record {
-    Record { key, version, tombstone: false, header: Header::default(), value }
+    let header = Header::default();
+    Record { key, version, tombstone: false, header, value, keys_added: None }
 }
 
 /// One checkpoint.

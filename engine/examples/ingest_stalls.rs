@@ -55,6 +55,7 @@ impl Writer<'_> {
             tombstone: false,
             header: Header::default(),
             value: Bytes::from(value.as_bytes()[..VALUE_BYTES].to_vec()),
+            keys_added: None,
         }
     }
 

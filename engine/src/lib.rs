@@ -112,6 +112,11 @@ pub struct Record {
     pub header: Header,
     /// The value; empty in a [`Projection::Keys`] scan.
     pub value: Bytes,
+    /// How many keys there are more with this version than without it, if the writer knows: 1 for
+    /// the first version of a key that wasn't there, 0 for a further one, -1 for a tombstone over a
+    /// key that was there. Such records are counted without being looked at. Only writers say it;
+    /// in a record that was read it is `None`.
+    pub keys_added: Option<i8>,
 }
 
 /// What one flush makes durable together with the data.
@@ -334,7 +339,7 @@ pub trait View: Send + Sync {
         projection: Projection,
     ) -> Result<Box<dyn Cursor + 'a>>;
 
-    /// How many keys `scan` would yield.
+    /// How many keys `scan` would yield. Cheap if all writers said what their records add.
     fn count(&self, keyspace: Keyspace, range: KeyRange<'_>, at: Version) -> Result<u64>;
 }
 

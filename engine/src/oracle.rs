@@ -199,7 +199,7 @@ impl Cursor for OracleCursor<'_> {
 }
 
 fn project(record: &Record, projection: Projection) -> Record {
-    let mut record = record.clone();
+    let mut record = Record { keys_added: None, ..record.clone() };
     if projection == Projection::Keys {
         record.value = Bytes::new();
     }

@@ -6,6 +6,9 @@
 //!
 //! `Lease` and `Meta` follow the same rule with W above everything: only the newest counts. `Rev`
 //! has one version of a key, and loses those below W.
+//!
+//! Counts add up what each record says that it adds. So the record that stays at or below W takes
+//! over what the older ones, which vanish, would have added: the sum at or above W is as before.
 
 use crate::table::{Age, RecordRef};
 use crate::{Keyspace, Version};
@@ -15,6 +18,9 @@ use crate::{Keyspace, Version};
 pub(crate) enum Verdict {
     /// It is written.
     Keep(Age),
+    /// It is written as the last one of its key: all older ones vanish. How many keys it adds then
+    /// is known when they have been seen, from [`Retention::keys_added`].
+    KeepLast(Age),
     /// It vanishes.
     Drop,
 }
@@ -32,6 +38,10 @@ pub(crate) struct Retention {
     kept: bool,
     /// Whether a record of `key` at or below the watermark was seen: all older ones vanish.
     settled: bool,
+    /// How many keys that record and those older ones add together.
+    keys_added: Option<i8>,
+    /// Whether that record is a tombstone.
+    is_gone: bool,
 }
 
 impl Retention {
@@ -43,7 +53,21 @@ impl Retention {
             started: false,
             kept: false,
             settled: false,
+            keys_added: None,
+            is_gone: false,
         }
+    }
+
+    /// How many keys the one record at or below the watermark of the last key adds, with those that
+    /// vanished behind it.
+    pub(crate) fn keys_added(&self) -> Option<i8> {
+        self.keys_added
+    }
+
+    /// As [`Retention::keys_added`], where all records of the keyspace have been seen: what comes
+    /// before that record is nowhere, so it alone says whether the key is there.
+    pub(crate) fn keys_added_by_all(&self) -> Option<i8> {
+        Some(i8::from(!self.is_gone))
     }
 
     /// Whether `key` is another one than that of the last record.
@@ -76,7 +100,8 @@ impl Retention {
             return Verdict::Drop;
         }
         let first = !std::mem::replace(&mut self.kept, true);
-        Verdict::Keep(if first { Age::Newest } else { Age::Superseded })
+        let age = if first { Age::Newest } else { Age::Superseded };
+        if self.settled { Verdict::KeepLast(age) } else { Verdict::Keep(age) }
     }
 
     fn keep(
@@ -89,10 +114,20 @@ impl Retention {
             return true;
         }
         if std::mem::replace(&mut self.settled, true) {
+            self.keys_added = sum(self.keys_added, record.keys_added);
             return false;
         }
+        self.keys_added = record.keys_added;
+        self.is_gone = record.tombstone;
         !record.tombstone || older_elsewhere()
     }
+}
+
+/// What a stretch of a key's history adds, if both of its parts are known: a key comes and goes in
+/// turns, so that is one at most.
+fn sum(newer: Option<i8>, older: Option<i8>) -> Option<i8> {
+    let sum = newer?.checked_add(older?)?;
+    (-1..=1).contains(&sum).then_some(sum)
 }
 
 #[cfg(test)]
@@ -103,7 +138,8 @@ mod tests {
     const WATERMARK: u64 = 10;
 
     fn record(key: &[u8], main: u64, tombstone: bool) -> RecordRef<'_> {
-        RecordRef { key, version: Version { main, sub: 0 }, tombstone, header: Header::default() }
+        let header = Header::default();
+        RecordRef { key, version: Version { main, sub: 0 }, tombstone, header, keys_added: None }
     }
 
     /// The mains that stay of one key's, newest first; negative ones are tombstones.
@@ -153,6 +189,27 @@ mod tests {
     }
 
     #[test]
+    fn the_last_record_that_stays_adds_what_vanished_behind_it() {
+        // Mains of one key, newest first, with what each adds.
+        let added = |versions: &[(u64, Option<i8>)]| {
+            let mut retention = Retention::new(Keyspace::Kv);
+            for &(main, keys_added) in versions {
+                let record = RecordRef { keys_added, ..record(b"k", main, keys_added == Some(-1)) };
+                retention.decide(record, WATERMARK, || true);
+            }
+            retention.keys_added()
+        };
+        assert_eq!(added(&[(10, Some(0))]), Some(0));
+        assert_eq!(added(&[(12, Some(0)), (10, Some(0)), (9, Some(0)), (7, Some(1))]), Some(1));
+        assert_eq!(added(&[(10, Some(-1)), (9, Some(0)), (7, Some(1))]), Some(0));
+        assert_eq!(added(&[(10, Some(1)), (9, Some(-1)), (7, Some(0))]), Some(0));
+        assert_eq!(added(&[(10, Some(-1)), (9, Some(0))]), Some(-1));
+        assert_eq!(added(&[(10, Some(0)), (10, Some(0)), (9, Some(1)), (9, Some(1))]), Some(1));
+        assert_eq!(added(&[(10, Some(0)), (9, None)]), None);
+        assert_eq!(added(&[(10, Some(1)), (9, Some(1))]), None, "that can't be");
+    }
+
+    #[test]
     fn only_the_first_kept_record_of_a_key_is_its_newest() {
         let mut retention = Retention::new(Keyspace::Kv);
         let mut decide =
@@ -160,7 +217,7 @@ mod tests {
         assert_eq!(decide(b"", 12), Verdict::Keep(Age::Newest));
         assert_eq!(decide(b"", 11), Verdict::Keep(Age::Superseded));
         assert_eq!(decide(b"a", 9), Verdict::Drop);
-        assert_eq!(decide(b"b", 8), Verdict::Keep(Age::Newest));
+        assert_eq!(decide(b"b", 8), Verdict::KeepLast(Age::Newest));
         assert_eq!(decide(b"b", 6), Verdict::Drop);
     }
 }

@@ -45,6 +45,7 @@ fn record(main: u64, tombstone: bool) -> Record {
         tombstone,
         header: Header::new(&[main as u8]).expect("short"),
         value,
+        keys_added: None,
     }
 }
 

@@ -35,6 +35,7 @@ fn records() -> Vec<Record> {
                 tombstone,
                 header: Header::new(&[key as u8; 4]).expect("four bytes are few"),
                 value: if tombstone { Bytes::new() } else { value },
+                keys_added: None,
             });
         }
     }

@@ -65,7 +65,7 @@ fn record(input: &mut Input<'_>) -> (Keyspace, Record) {
     let tombstone = input.byte().is_multiple_of(8) && keyspace != Keyspace::Rev;
     let header = Header::new(&bytes(input, 31)).expect("31 bytes are the limit");
     let value = if tombstone { Bytes::new() } else { bytes(input, 200) };
-    (keyspace, Record { key, version, tombstone, header, value })
+    (keyspace, Record { key, version, tombstone, header, value, keys_added: None })
 }
 
 /// As many bytes as the input says, at most `max`.

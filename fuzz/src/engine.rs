@@ -30,6 +30,7 @@ pub fn fill(engine: &dyn Engine) {
                 tombstone: index % 5 == 0 && keyspace != Keyspace::Rev,
                 header: Header::new(&[1]).expect("one byte is few"),
                 value: Bytes::new(),
+                keys_added: None,
             }];
             engine.write(keyspace, &mut records).expect("memory");
         }

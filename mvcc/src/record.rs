@@ -152,6 +152,7 @@ pub(crate) fn rev_record(version: Version, kind: RevKind, key: Bytes) -> Record 
         tombstone: false,
         header: Header::new(&[kind as u8]).expect("one byte fits"),
         value: key,
+        keys_added: None,
     }
 }
 
@@ -186,6 +187,7 @@ mod tests {
             tombstone: false,
             header,
             value: Bytes::from_static(b"v"),
+            keys_added: None,
         }
     }
 

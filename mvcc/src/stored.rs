@@ -84,6 +84,7 @@ mod tests {
             tombstone: false,
             header: retcd_engine::Header::default(),
             value: value.into(),
+            keys_added: None,
         }
     }
 

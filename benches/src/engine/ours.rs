@@ -129,12 +129,16 @@ impl Subject for Driven {
         let applied = self.engine.applied();
         let mut main = revision(&applied);
         let (mut kv, mut rev) = (Vec::new(), Vec::new());
+        let view = self.engine.view();
         for (key, value) in pairs.drain(..) {
             main += 1;
             let version = Version { main, sub: 0 };
             let place = [main.to_be_bytes(), [0; 8]].concat();
             rev.push(record(place.into(), version, &KIND_OF_PUT, key.clone()));
-            kv.push(record(key, version, &[1, 1], value));
+            // A member looks each key up before it writes it.
+            let before = view.get(Keyspace::Kv, &key, Version::MAX, Projection::Keys)?;
+            let keys_added = Some(i8::from(before.is_none()));
+            kv.push(Record { keys_added, ..record(key, version, &[1, 1], value) });
         }
         self.engine.write(Keyspace::Kv, &mut kv)?;
         self.engine.write(Keyspace::Rev, &mut rev)?;
@@ -270,7 +274,7 @@ fn work(engine: &dyn Engine, bell: &Bell) {
 
 fn record(key: Bytes, version: Version, header: &[u8], value: Bytes) -> Record {
     let header = Header::new(header).expect("the bench's headers are two bytes at most");
-    Record { key, version, tombstone: false, header, value }
+    Record { key, version, tombstone: false, header, value, keys_added: None }
 }
 
 /// An entry's payload as long as a request's.

@@ -96,6 +96,7 @@ fn slice(keyspace: Keyspace, cursor: &mut MemtableCursor, slice_bytes: u64) -> V
             tombstone: record.tombstone,
             header: record.header,
             value: cursor.value(),
+            keys_added: None,
         };
         let (key, value) = encode(keyspace, &record);
         bytes_left = bytes_left.saturating_sub((key.len() + value.len()) as u64);

@@ -74,6 +74,7 @@ impl Stored {
             version: self.version,
             tombstone: self.tombstone,
             header: self.header,
+            keys_added: None,
         }
     }
 
@@ -196,6 +197,7 @@ mod tests {
                 tombstone,
                 header: Header::new(&header).expect("short enough"),
                 value: if tombstone { Bytes::new() } else { value.into() },
+                keys_added: None,
             },
         )
     }
@@ -206,7 +208,7 @@ mod tests {
         let stored = Stored::decode(keyspace, &element).expect("it was encoded");
         let value = stored.value().clone();
         let Stored { key, version, tombstone, header, .. } = stored;
-        Record { key, version, tombstone, header, value }
+        Record { key, version, tombstone, header, value, keys_added: None }
     }
 
     proptest! {

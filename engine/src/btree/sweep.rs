@@ -158,11 +158,11 @@ impl Sweep {
                     changes.push(Change { key, kind: ChangeKind::Remove });
                     moves = false;
                 }
-                Verdict::Keep(_) if moves => {
+                Verdict::Keep(_) | Verdict::KeepLast(_) if moves => {
                     changes.push(Change { key, kind: ChangeKind::Move });
                     moves = false;
                 }
-                Verdict::Keep(_) => {}
+                Verdict::Keep(_) | Verdict::KeepLast(_) => {}
             }
             walk.next()?;
         }

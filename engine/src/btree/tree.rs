@@ -11,7 +11,7 @@ use super::record::{Stored, seek_key};
 use super::walk::Walk;
 use crate::bolt::meta::Meta;
 use crate::picture::{Disk, DiskCursor};
-use crate::table::{BlockSummary, RecordRef};
+use crate::table::RecordRef;
 use crate::{Applied, Direction, KeyRange, Keyspace, Projection, Record, Result, Version};
 
 /// See the module's text.
@@ -60,7 +60,7 @@ impl Disk for Tree {
             Projection::Full => stored.value().clone(),
         };
         let Stored { key, version, tombstone, header, .. } = stored;
-        Ok(Some(Record { key, version, tombstone, header, value }))
+        Ok(Some(Record { key, version, tombstone, header, value, keys_added: None }))
     }
 
     fn cursors(
@@ -131,13 +131,5 @@ impl DiskCursor for TreeCursor {
             Some(stored) if stored.key == key && stored.version > version => self.advance(),
             _ => Ok(()),
         }
-    }
-
-    fn begins_block(&self) -> bool {
-        false
-    }
-
-    fn skip_blocks(&mut self, _skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
-        Ok(())
     }
 }

@@ -99,19 +99,27 @@ impl KeyspaceFlush {
             if bytes_left == 0 {
                 return Ok(Slice::More);
             }
-            if self.retention.starts_key(record.key) && self.output.is_full(store) {
-                self.output.finish_table()?;
+            if self.retention.starts_key(record.key) {
+                self.output.release(store, self.retention.keys_added(), no_dictionary)?;
+                if self.output.is_full(store) {
+                    self.output.finish_table()?;
+                }
             }
             let older = || runs.iter().any(|run| run.may_have_older(record.key, record.version));
             let verdict = self.retention.decide(record, watermark, older);
             let value = self.cursor.value();
             let bytes = record.key.len() + value.len();
             bytes_left = bytes_left.saturating_sub(bytes as u64 + 1);
-            if let Verdict::Keep(age) = verdict {
-                self.output.add(store, record, &value, age, no_dictionary)?;
+            match verdict {
+                Verdict::Keep(age) => {
+                    self.output.add(store, record, &value, age, no_dictionary)?;
+                }
+                Verdict::KeepLast(age) => self.output.hold(record, value, age),
+                Verdict::Drop => {}
             }
             self.cursor.advance();
         }
+        self.output.release(store, self.retention.keys_added(), no_dictionary)?;
         self.output.finish_table()?;
         Ok(Slice::Done)
     }

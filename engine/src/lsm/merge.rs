@@ -34,6 +34,8 @@ pub(super) struct Merge {
     scope: Scope,
     /// The watermark when it began; it may rise meanwhile.
     watermark: u64,
+    /// Whether the inputs are all runs of the keyspace.
+    has_all: bool,
     merging: Merging<RunCursor>,
     retention: Retention,
     output: RunWriter,
@@ -84,8 +86,10 @@ impl Merge {
                 sources.push(Source::Disk(Box::new(cursor)));
             }
         }
+        let mut runs = picture.disk.runs(keyspace).iter();
         Ok(Merge {
             keyspace,
+            has_all: runs.all(|run| plan.inputs.contains(&run.id)),
             inputs: plan.inputs,
             tier: plan.tier,
             scope: plan.scope,
@@ -123,29 +127,54 @@ impl Merge {
             if bytes_left == 0 {
                 return Ok(Written::Part);
             }
-            if self.scope == Scope::Runs
-                && self.retention.starts_key(record.key)
-                && self.output.is_full(store)
-            {
-                let next = Bytes::copy_from_slice(record.key);
-                self.output.finish_table()?;
-                return Ok(Written::Table(next));
+            if self.retention.starts_key(record.key) {
+                self.release(store)?;
+                if self.scope == Scope::Runs && self.output.is_full(store) {
+                    self.output.finish_table()?;
+                    let (next, _) = self.merging.place().expect("the inputs stand on a record");
+                    return Ok(Written::Table(Bytes::copy_from_slice(next)));
+                }
             }
-            let mut bytes = record.key.len() as u64 + 1;
-            let older = || older_elsewhere(tree, self.keyspace, &self.inputs, record);
-            let verdict = self.retention.decide(record, tree.applied.watermark, older);
-            if let Verdict::Keep(age) = verdict {
-                let value = self.merging.value()?;
-                bytes += value.len() as u64;
-                let record = self.merging.current().expect("it stands where it stood");
-                let dictionary = || dictionary(self.tier, &self.merging);
-                self.output.add(store, record, &value, age, dictionary)?;
-            }
+            let bytes = self.write_record(store, tree)?;
             bytes_left = bytes_left.saturating_sub(bytes);
             self.merging.advance()?;
         }
+        self.release(store)?;
         self.output.finish_table()?;
         Ok(Written::All)
+    }
+
+    /// Writes the record where the inputs stand, if it stays, and tells its length.
+    fn write_record(&mut self, store: &Store, tree: &Tree) -> Result<u64> {
+        let record = self.merging.current().expect("the inputs stand on a record");
+        let key_bytes = record.key.len() as u64 + 1;
+        let older = || older_elsewhere(tree, self.keyspace, &self.inputs, record);
+        let verdict = self.retention.decide(record, tree.applied.watermark, older);
+        if verdict == Verdict::Drop {
+            return Ok(key_bytes);
+        }
+        let value = self.merging.value()?;
+        let bytes = key_bytes + value.len() as u64;
+        let record = self.merging.current().expect("it stands where it stood");
+        match verdict {
+            Verdict::Drop => {}
+            Verdict::KeepLast(age) => self.output.hold(record, value, age),
+            Verdict::Keep(age) => {
+                let dictionary = || dictionary(self.tier, &self.merging);
+                self.output.add(store, record, &value, age, dictionary)?;
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// Writes the last record of the key that is through.
+    fn release(&mut self, store: &Store) -> Result<()> {
+        let keys_added = match self.has_all {
+            true => self.retention.keys_added_by_all(),
+            false => self.retention.keys_added(),
+        };
+        let dictionary = || dictionary(self.tier, &self.merging);
+        self.output.release(store, keys_added, dictionary)
     }
 
     /// Makes the output count for the keys before `next`, and the inputs for those from there on.

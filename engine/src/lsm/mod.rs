@@ -205,6 +205,7 @@ mod tests {
                 tombstone: false,
                 header: Header::default(),
                 value: Bytes::from(vec![7; 100]),
+                keys_added: Some(1),
             };
             engine.write(Keyspace::Kv, &mut vec![record]).expect("memory only");
             engine.commit(Applied { index: main, ..Applied::default() }).expect("memory only");

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::tree::{Run, TableHandle};
 use crate::picture::DiskCursor;
-use crate::table::{BlockSummary, Footprint, Ratios, RecordRef, Table, TableCursor};
+use crate::table::{Footprint, Ratios, RecordRef, Table, TableCursor};
 use crate::{Direction, KeyRange, Projection, Result, Version};
 
 /// Whether the blocks that a cursor reads are worth keeping.
@@ -152,17 +152,6 @@ impl DiskCursor for RunCursor {
     #[inline]
     fn place(&self) -> Option<(&[u8], Version)> {
         self.current.as_ref()?.cursor.place()
-    }
-
-    fn begins_block(&self) -> bool {
-        self.current.as_ref().is_some_and(|open| open.cursor.block_begun().is_some())
-    }
-
-    fn skip_blocks(&mut self, skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
-        if let Some(open) = &mut self.current {
-            open.cursor.skip_blocks(skip)?;
-        }
-        self.settle()
     }
 
     fn value(&mut self) -> Result<Bytes> {

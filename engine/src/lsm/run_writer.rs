@@ -3,7 +3,8 @@
 use super::manifest::{Change, RunId, Tier};
 use super::store::Store;
 use crate::table::{Age, FileNumber, RecordRef, TableMeta, TableWriter};
-use crate::{Keyspace, Result};
+use crate::{Header, Keyspace, Result, Version};
+use bytes::Bytes;
 
 /// See the module's text.
 pub(super) struct RunWriter {
@@ -16,12 +17,70 @@ pub(super) struct RunWriter {
     finished: Vec<TableMeta>,
     /// All files that the manifest doesn't name yet.
     unnamed: Vec<FileNumber>,
+    /// A record that waits for what vanishes behind it; only if `holds` says so.
+    held: Held,
+    holds: bool,
+}
+
+/// The last record of its key that stays, without how many keys it adds.
+#[derive(Default)]
+struct Held {
+    key: Vec<u8>,
+    version: Version,
+    tombstone: bool,
+    header: Header,
+    value: Bytes,
+    age: Age,
 }
 
 impl RunWriter {
     /// Writes a new run.
     pub(super) fn new(keyspace: Keyspace, run: RunId, tier: Tier) -> RunWriter {
-        RunWriter { keyspace, run, tier, table: None, finished: Vec::new(), unnamed: Vec::new() }
+        RunWriter {
+            keyspace,
+            run,
+            tier,
+            table: None,
+            finished: Vec::new(),
+            unnamed: Vec::new(),
+            held: Held::default(),
+            holds: false,
+        }
+    }
+
+    /// Keeps the next record back until [`RunWriter::release`] says how many keys it adds.
+    pub(super) fn hold(&mut self, record: RecordRef<'_>, value: Bytes, age: Age) {
+        debug_assert!(!self.holds, "a held record would be forgotten");
+        let held = &mut self.held;
+        held.key.clear();
+        held.key.extend_from_slice(record.key);
+        (held.version, held.tombstone) = (record.version, record.tombstone);
+        (held.header, held.value, held.age) = (record.header, value, age);
+        self.holds = true;
+    }
+
+    /// Adds the record that is held, if there is one.
+    pub(super) fn release(
+        &mut self,
+        store: &Store,
+        keys_added: Option<i8>,
+        dictionary: impl FnOnce() -> Result<Vec<u8>>,
+    ) -> Result<()> {
+        if !std::mem::replace(&mut self.holds, false) {
+            return Ok(());
+        }
+        let held = std::mem::take(&mut self.held);
+        let record = RecordRef {
+            key: &held.key,
+            version: held.version,
+            tombstone: held.tombstone,
+            header: held.header,
+            keys_added,
+        };
+        let added = self.add(store, record, &held.value, held.age, dictionary);
+        // Its key's buffer serves the next one.
+        self.held = Held { value: Bytes::new(), ..held };
+        added
     }
 
     /// Adds the next record. If no table is under way, one is begun, and its values are compressed

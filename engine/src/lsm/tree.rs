@@ -317,4 +317,23 @@ impl Disk for Tree {
         let runs = self.runs(keyspace).iter().filter(|run| run.main_min <= at.main);
         runs.map(|run| RunCursor::new(run, range, direction, projection, Use::Read)).collect()
     }
+
+    fn keys_added(
+        &self,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+        at: Version,
+    ) -> Result<Option<i64>> {
+        let mut sum = 0;
+        for run in self.runs(keyspace).iter().filter(|run| run.main_min <= at.main) {
+            let range = KeyRange { start: range.start.max(&run.start), ..range };
+            for handle in run.tables_in(range) {
+                match handle.table.keys_added(range, at)? {
+                    Some(added) => sum += added,
+                    None => return Ok(None),
+                }
+            }
+        }
+        Ok(Some(sum))
+    }
 }

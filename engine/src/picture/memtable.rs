@@ -30,6 +30,9 @@ const RECORD_OVERHEAD_BYTES: u64 = 160;
 const CHUNK_RECORDS_MIN: usize = 8;
 const CHUNK_RECORDS_MAX: usize = 256;
 
+/// Records that are counted while the writer waits: some ten microseconds.
+const COUNTED_AT_ONCE: usize = 1024;
+
 /// Records that are dropped in one step: about two milliseconds' work.
 const DECAY_RECORDS: usize = 8192;
 
@@ -65,6 +68,7 @@ struct Entry {
     stamp: Stamp,
     tombstone: bool,
     header: Header,
+    keys_added: Option<i8>,
     value: Bytes,
 }
 
@@ -124,6 +128,7 @@ impl Memtable {
                     stamp,
                     tombstone: record.tombstone,
                     header: record.header,
+                    keys_added: record.keys_added,
                     value: record.value,
                 });
             }
@@ -140,6 +145,35 @@ impl Memtable {
     /// Memory held, in bytes, as far as it grows with the records.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many keys the records in `range` add that are at or below `at` and seen at `limit`;
+    /// `None` if one doesn't say.
+    pub(crate) fn keys_added(
+        &self,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+        at: Version,
+        limit: Stamp,
+    ) -> Option<i64> {
+        let mut bounds = bounds(range);
+        let mut sum = 0;
+        loop {
+            let keyspaces = self.keyspaces.read();
+            let map = &keyspaces[keyspace as usize].map;
+            let mut rest = map.range((bounds.0.as_ref(), bounds.1.as_ref()));
+            let mut last = None;
+            for (place, entry) in rest.by_ref().take(COUNTED_AT_ONCE) {
+                last = Some(place);
+                if entry.stamp <= limit && place.version.0 <= at {
+                    sum += i64::from(entry.keys_added?);
+                }
+            }
+            let Some(last) = last.filter(|_| rest.next().is_some()) else {
+                return Some(sum);
+            };
+            bounds.0 = Bound::Excluded(last.clone());
+        }
     }
 
     /// The newest record of `key` at or below `at`, if this memtable can have one that is newer
@@ -168,6 +202,7 @@ impl Memtable {
             tombstone: entry.tombstone,
             header: entry.header,
             value: entry.project(projection),
+            keys_added: None,
         })
     }
 }
@@ -191,6 +226,17 @@ impl Entry {
             Projection::Full => self.value.clone(),
         }
     }
+}
+
+/// The places of all records in `range`.
+fn bounds(range: KeyRange<'_>) -> (Bound<Place>, Bound<Place>) {
+    let lower = Place::left_of(range.start);
+    let upper = match range.end.map(Place::left_of) {
+        None => Bound::Unbounded,
+        // The map refuses a range that ends before it starts.
+        Some(upper) => Bound::Excluded(upper.max(lower.clone())),
+    };
+    (Bound::Included(lower), upper)
 }
 
 /// Walks the versions that a reader sees, in one direction.
@@ -218,19 +264,14 @@ impl MemtableCursor {
         direction: Direction,
         projection: Projection,
     ) -> MemtableCursor {
-        let lower = Place::left_of(range.start);
-        let upper = match range.end.map(Place::left_of) {
-            None => Bound::Unbounded,
-            // The map refuses a range that ends before it starts.
-            Some(upper) => Bound::Excluded(upper.max(lower.clone())),
-        };
+        let (lower, upper) = bounds(range);
         let mut cursor = MemtableCursor {
             table,
             keyspace,
             limit,
             direction,
             projection,
-            lower: Bound::Included(lower),
+            lower,
             upper,
             chunk: Vec::new(),
             chunk_records: CHUNK_RECORDS_MIN,
@@ -246,6 +287,7 @@ impl MemtableCursor {
             version: place.version.0,
             tombstone: entry.tombstone,
             header: entry.header,
+            keys_added: entry.keys_added,
         })
     }
 
@@ -337,6 +379,7 @@ mod tests {
             tombstone: false,
             header: Header::default(),
             value: Bytes::from_static(b"value"),
+            keys_added: Some(1),
         }
     }
 

@@ -120,44 +120,6 @@ impl<C: DiskCursor> Merging<C> {
         Ok(())
     }
 
-    /// Counts the keys of whole blocks without reading them, as far as no other source has keys
-    /// among theirs, they end before `end`, and all their records are at or below `at`. The current
-    /// record must be the first of its key. The last key that was counted is left in `last_key`;
-    /// more versions of it may follow. `None` if there is no such block. For cursors that go
-    /// forward.
-    pub(crate) fn count_blocks(
-        &mut self,
-        end: Option<&[u8]>,
-        at: Version,
-        last_key: &mut Vec<u8>,
-    ) -> Result<Option<u64>> {
-        let Some((Source::Disk(first), others)) = self.heap.split_first_mut() else {
-            return Ok(None);
-        };
-        if !first.begins_block() {
-            return Ok(None);
-        }
-        // The next source in order is one of the first one's two children.
-        let next = others.iter().take(2).filter_map(Source::place).map(|(key, _)| key).min();
-        let bound = match (next, end) {
-            (Some(next), Some(end)) => Some(next.min(end)),
-            (next, end) => next.or(end),
-        };
-        let mut count = None;
-        first.skip_blocks(|block| {
-            let whole = bound.is_none_or(|bound| block.last_key < bound)
-                && Version::end_of(block.main_max) <= at;
-            if whole {
-                *count.get_or_insert(0) += u64::from(block.live);
-                last_key.clear();
-                last_key.extend_from_slice(block.last_key);
-            }
-            whole
-        })?;
-        self.repair();
-        Ok(count)
-    }
-
     /// Goes forward to the first record at or after (`key`, `version`), which lies ahead.
     pub(crate) fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()> {
         while let Some(first) = self.heap.first_mut() {
@@ -218,7 +180,6 @@ mod tests {
 
     use super::*;
     use crate::picture::memtable::{Memtable, Stamp};
-    use crate::table::BlockSummary;
     use crate::{Header, KeyRange, Keyspace, Projection, Record};
 
     /// There is no disk here.
@@ -244,14 +205,6 @@ mod tests {
         fn seek_forward(&mut self, _: &[u8], _: Version) -> Result<()> {
             match *self {}
         }
-
-        fn begins_block(&self) -> bool {
-            match *self {}
-        }
-
-        fn skip_blocks(&mut self, _: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
-            match *self {}
-        }
     }
 
     /// One source for each list of (key, main).
@@ -264,6 +217,7 @@ mod tests {
                 tombstone: false,
                 header: Header::default(),
                 value: Bytes::from_static(key.as_bytes()),
+                keys_added: None,
             };
             table.write(Keyspace::Kv, &mut list.iter().map(record).collect());
             let range = KeyRange { start: b"", end: None };

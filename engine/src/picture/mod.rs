@@ -25,7 +25,7 @@ pub(crate) use memtable::{MemtableCursor, Stamp};
 pub(crate) use merging::{Merging, Source};
 pub(crate) use view::{Frozen, Picture, PictureView};
 
-use crate::table::{BlockSummary, RecordRef};
+use crate::table::RecordRef;
 use crate::{Applied, Direction, KeyRange, Keyspace, Projection, Record, Result, Version};
 
 /// What an engine's files hold at one moment.
@@ -57,6 +57,17 @@ pub(crate) trait Disk: Send + Sync + 'static {
         direction: Direction,
         projection: Projection,
     ) -> Result<Vec<Self::Cursor>>;
+
+    /// How many keys the records in `range` add that are at or below `at`; `None` if that isn't
+    /// known of all of them.
+    fn keys_added(
+        &self,
+        _keyspace: Keyspace,
+        _range: KeyRange<'_>,
+        _at: Version,
+    ) -> Result<Option<i64>> {
+        Ok(None)
+    }
 }
 
 /// Stands on a record of a [`Disk`]. Going forward, records come keys ascending and versions of a
@@ -77,11 +88,4 @@ pub(crate) trait DiskCursor: Send {
     /// Goes forward to the first record at or after (`key`, `version`) in the cursor's order. For
     /// cursors that go forward.
     fn seek_forward(&mut self, key: &[u8], version: Version) -> Result<()>;
-
-    /// Whether it stands on the first record of a block that can be skipped without being read.
-    fn begins_block(&self) -> bool;
-
-    /// Shows `skip` the block where it stands and those behind it, until it says no, and goes to
-    /// the first record of that one.
-    fn skip_blocks(&mut self, skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()>;
 }

@@ -19,6 +19,7 @@ fn owned(record: RecordRef<'_>, value: Bytes) -> Record {
         tombstone: record.tombstone,
         header: record.header,
         value,
+        keys_added: None,
     }
 }
 
@@ -68,25 +69,16 @@ impl<C: DiskCursor> ForwardScan<C> {
         }
     }
 
-    /// How many records are left.
+    /// How many records are left, by looking at each.
     pub(super) fn count(mut self) -> Result<u64> {
         let mut count = 0;
         loop {
-            self.leave_key()?;
-            count += self.count_blocks()?;
             match self.find()? {
                 Some(Found::Visible) => count += 1,
                 Some(Found::Gone) => {}
                 None => return Ok(count),
             }
         }
-    }
-
-    /// Counts keys that needn't be looked at one by one.
-    fn count_blocks(&mut self) -> Result<u64> {
-        let counted = self.merging.count_blocks(self.end.as_deref(), self.at, &mut self.key)?;
-        self.started |= counted.is_some();
-        Ok(counted.unwrap_or(0))
     }
 
     /// Stands on the record that counts of the next key that has one.

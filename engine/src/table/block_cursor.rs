@@ -63,11 +63,6 @@ impl BlockCursor {
         &self.key
     }
 
-    /// Whether it stands on the block's first record.
-    pub(super) fn on_first(&self) -> bool {
-        self.on_record && self.walk.ordinal() == 1
-    }
-
     /// Goes to the next record; `false` at the end, and then it stands nowhere.
     #[inline]
     pub(super) fn next(&mut self) -> Result<bool, Damage> {

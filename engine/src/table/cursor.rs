@@ -5,13 +5,13 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+use super::RecordRef;
 use super::block_cursor::BlockCursor;
 use super::coding::Damage;
 use super::frame::Handle;
 use super::key_block::{Entry, KeyBlock};
 use super::reader::Table;
 use super::source::Caching;
-use super::{BlockSummary, RecordRef};
 use crate::{Projection, Record, Result, Version};
 use bytes::Bytes;
 
@@ -54,6 +54,7 @@ impl TableCursor {
             version: entry.version,
             tombstone: entry.tombstone,
             header: self.position.block().header(entry),
+            keys_added: entry.keys_added,
         })
     }
 
@@ -90,6 +91,7 @@ impl TableCursor {
             tombstone: current.tombstone,
             header: current.header,
             value,
+            keys_added: None,
         }))
     }
 
@@ -152,28 +154,6 @@ impl TableCursor {
             return self.enter_backward(self.block);
         }
         Ok(())
-    }
-
-    /// What the index says of a key block, if the cursor stands on its first record.
-    pub fn block_begun(&self) -> Option<BlockSummary<'_>> {
-        if !self.position.on_first() {
-            return None;
-        }
-        self.table.index().summary(self.block)
-    }
-
-    /// Shows `skip` the block that the cursor is in, then the ones behind it, until it says no or
-    /// there are no more; goes to the first record of the block that wasn't skipped. Skipped blocks
-    /// aren't read: that is how to count quickly.
-    pub fn skip_blocks(&mut self, mut skip: impl FnMut(BlockSummary<'_>) -> bool) -> Result<()> {
-        if self.position.entry().is_none() {
-            return Ok(());
-        }
-        let mut block = self.block;
-        while self.table.index().summary(block).is_some_and(&mut skip) {
-            block = block.saturating_add(1);
-        }
-        self.enter_forward(block)
     }
 
     /// Goes to the first record of key block `block`, or behind the last one.

@@ -14,11 +14,18 @@ use bytes::Bytes;
 
 const NUMBER: FileNumber = FileNumber(1);
 
+const VERSIONS: [FormatVersion; 3] = [FormatVersion::V1, FormatVersion::V2, FormatVersion::V3];
+
 /// A key block's content: every record in both directions, and searches for some of its keys.
 pub fn key_block(content: &[u8]) {
-    let Ok(block) = KeyBlock::decode(Bytes::copy_from_slice(content)) else {
-        return;
-    };
+    for version in VERSIONS {
+        if let Ok(block) = KeyBlock::decode(Bytes::copy_from_slice(content), version) {
+            walk(&block, content);
+        }
+    }
+}
+
+fn walk(block: &KeyBlock, content: &[u8]) {
     let mut cursor = BlockCursor::default();
     cursor.enter(block.clone());
     if cursor.rewind(0).is_err() {
@@ -66,12 +73,14 @@ fn open_stored(stored: &[u8], dictionary: &Dictionary) {
 
 /// An index's content: every entry, and searches for their keys.
 pub fn index(content: &[u8]) {
-    let Ok(index) = Index::decode(content, &(24..u64::MAX)) else {
-        return;
-    };
-    for at in 0..index.len() {
-        let summary = index.summary(at).expect("below the length");
-        assert_eq!(index.find(summary.last_key, summary.last_version), at);
+    for version in VERSIONS {
+        let Ok(index) = Index::decode(content, version, &(24..u64::MAX)) else {
+            continue;
+        };
+        for at in 0..index.len() {
+            let summary = index.summary(at).expect("below the length");
+            assert_eq!(index.find(summary.last_key, summary.last_version), at);
+        }
     }
 }
 
@@ -96,12 +105,12 @@ pub fn filter(content: &[u8]) {
 
 /// Properties, which must be written as they were read; those of version 1 have more behind.
 pub fn properties(content: &[u8]) {
-    for version in [FormatVersion::V1, FormatVersion::V2] {
+    for version in VERSIONS {
         if let Ok(properties) = Properties::decode(content, version, Keyspace::Kv) {
             let bytes = properties.encode();
             match version {
                 FormatVersion::V1 => assert!(bytes.starts_with(content)),
-                FormatVersion::V2 => assert_eq!(bytes, content),
+                FormatVersion::V2 | FormatVersion::V3 => assert_eq!(bytes, content),
             }
             let all = properties.reclaimable_bytes(u64::MAX);
             assert!(properties.reclaimable_bytes(properties.main_max) <= all);

@@ -4,11 +4,15 @@
 //! kept: all keys of a block are at or after the last key of the block before, which is enough to
 //! tell whether a block lies wholly inside a range.
 //!
+//! A block's records say how many keys they add; the index has their sum. So counting a range at
+//! the present reads no blocks but those at its ends, whatever lies above or below this table.
+//!
 //! Decoded, an entry takes 72 bytes and its key; at 4 KiB a block that is about one byte a key.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
-use super::coding::{Damage, Reader, put_varint};
+use super::coding::{Damage, Reader, put_varint, unzigzag, zigzag};
+use super::footer::FormatVersion;
 use super::frame::Handle;
 use super::key_block::common_prefix;
 use crate::Version;
@@ -26,10 +30,8 @@ pub struct BlockSummary<'a> {
     pub records: u32,
     /// Keys whose first record in this table is in it.
     pub keys: u32,
-    /// Of these, keys whose first record was written as newest and isn't a tombstone. That many
-    /// keys a scan at or above `main_max` yields from here, if no other table or memtable has
-    /// records of keys between this block's first and last.
-    pub live: u32,
+    /// How many keys its records add, if that is known of all of them.
+    pub keys_added: Option<i32>,
     /// Largest `main` of its records.
     pub main_max: u64,
 }
@@ -45,7 +47,7 @@ struct Entry {
     last_version: Version,
     records: u32,
     keys: u32,
-    live: u32,
+    keys_added: Option<i32>,
     main_max: u64,
 }
 
@@ -63,7 +65,7 @@ impl IndexBuilder {
             u64::from(handle.len),
             u64::from(summary.records),
             u64::from(summary.keys),
-            u64::from(summary.live),
+            coded_keys_added(summary.keys_added),
             summary.main_max,
             summary.last_version.main,
             summary.last_version.sub,
@@ -105,7 +107,11 @@ const ENTRY_BYTES_MIN: usize = 9;
 
 impl Index {
     /// Reads an index whose blocks lie at `blocks` of the file.
-    pub(super) fn decode(content: &[u8], blocks: &Range<u64>) -> Result<Index, Damage> {
+    pub(super) fn decode(
+        content: &[u8],
+        version: FormatVersion,
+        blocks: &Range<u64>,
+    ) -> Result<Index, Damage> {
         let (encoded, count) = content.split_last_chunk().ok_or(Damage("index has no count"))?;
         let count = u32::from_le_bytes(*count) as usize;
         if count > encoded.len() / ENTRY_BYTES_MIN {
@@ -114,7 +120,8 @@ impl Index {
         let mut index = Index { entries: Vec::with_capacity(count), ..Index::default() };
         let mut reader = Reader::new(encoded);
         for _ in 0..count {
-            let (entry, key) = take_entry(&mut reader).ok_or(Damage("index is cut short"))?;
+            let (entry, key) =
+                take_entry(&mut reader, version).ok_or(Damage("index is cut short"))?;
             index.push(entry, key, blocks)?;
         }
         if reader.remaining() != 0 {
@@ -141,7 +148,8 @@ impl Index {
         {
             return Err(Damage("index points outside of the blocks"));
         }
-        if entry.records == 0 || entry.keys > entry.records || entry.live > entry.keys {
+        let added = entry.keys_added.unwrap_or(0).unsigned_abs();
+        if entry.records == 0 || entry.keys > entry.records || added > entry.records {
             return Err(Damage("index's counts contradict each other"));
         }
         self.keys.extend_from_slice(key);
@@ -185,7 +193,7 @@ impl Index {
             last_version: entry.last_version,
             records: entry.records,
             keys: entry.keys,
-            live: entry.live,
+            keys_added: entry.keys_added,
             main_max: entry.main_max,
         })
     }
@@ -239,18 +247,37 @@ fn head(key: &[u8], shared: usize) -> u64 {
     u64::from_be_bytes(padded)
 }
 
-fn take_entry<'a>(reader: &mut Reader<'a>) -> Option<(Entry, &'a [u8])> {
+fn take_entry<'a>(reader: &mut Reader<'a>, version: FormatVersion) -> Option<(Entry, &'a [u8])> {
     let entry = Entry {
         handle: Handle { offset: reader.varint()?, len: reader.varint32()? },
         records: reader.varint32()?,
         keys: reader.varint32()?,
-        live: reader.varint32()?,
+        keys_added: take_keys_added(reader, version)?,
         main_max: reader.varint()?,
         last_version: Version { main: reader.varint()?, sub: reader.varint()? },
         key_end: 0,
     };
     let key_len = reader.size()?;
     Some((entry, reader.bytes(key_len)?))
+}
+
+/// One more than the sum, so that 0 says that it isn't known.
+fn coded_keys_added(keys_added: Option<i32>) -> u64 {
+    let coded = |added| zigzag(i64::from(added).cast_unsigned()).saturating_add(1);
+    keys_added.map_or(0, coded)
+}
+
+/// What a block's records add; earlier formats have a count of another
+/// kind in its place.
+fn take_keys_added(reader: &mut Reader<'_>, version: FormatVersion) -> Option<Option<i32>> {
+    let coded = reader.varint()?;
+    match version {
+        FormatVersion::V1 | FormatVersion::V2 => Some(None),
+        FormatVersion::V3 => match coded.checked_sub(1) {
+            None => Some(None),
+            Some(added) => Some(Some(i32::try_from(unzigzag(added).cast_signed()).ok()?)),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -263,7 +290,7 @@ mod tests {
             last_version: Version { main, sub: 0 },
             records: 4,
             keys: 2,
-            live: 1,
+            keys_added: Some(-1),
             main_max: 9,
         }
     }
@@ -278,7 +305,8 @@ mod tests {
 
     #[test]
     fn finds_the_first_block_that_is_not_before() {
-        let index = Index::decode(&three_blocks(), &(24..200)).expect("what was encoded");
+        let index = Index::decode(&three_blocks(), FormatVersion::V3, &(24..200))
+            .expect("what was encoded");
         let find = |key: &[u8], main| index.find(key, Version { main, sub: 0 });
         assert_eq!(find(b"a", 1), 0);
         assert_eq!(find(b"b", 7), 0);
@@ -294,19 +322,22 @@ mod tests {
     #[test]
     fn blocks_outside_of_the_data_or_out_of_order_are_refused() {
         let bytes = three_blocks();
-        assert!(Index::decode(&bytes, &(24..199)).is_err());
-        assert!(Index::decode(&bytes, &(25..200)).is_err());
+        assert!(Index::decode(&bytes, FormatVersion::V3, &(24..199)).is_err());
+        assert!(Index::decode(&bytes, FormatVersion::V3, &(25..200)).is_err());
         let mut builder = IndexBuilder::default();
         builder.add(Handle { offset: 24, len: 50 }, summary(b"b", 7));
         builder.add(Handle { offset: 90, len: 50 }, summary(b"b", 7));
-        assert!(Index::decode(&builder.finish(), &(24..200)).is_err());
+        assert!(Index::decode(&builder.finish(), FormatVersion::V3, &(24..200)).is_err());
     }
 
     #[test]
     fn shortened_indexes_are_refused() {
         let bytes = three_blocks();
         for len in 0..bytes.len() {
-            assert!(Index::decode(&bytes[..len], &(24..200)).is_err(), "length {len}");
+            assert!(
+                Index::decode(&bytes[..len], FormatVersion::V3, &(24..200)).is_err(),
+                "length {len}"
+            );
         }
     }
 }

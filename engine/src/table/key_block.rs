@@ -11,12 +11,15 @@
 //! how far their version's `main` is from the one before.
 //!
 //! ```text
-//! record: flags u8 | shared varint | rest of key varint | zigzag(main - main before) varint
-//!         | sub varint | header | rest of key | place
+//! record: flags u8 | shared varint | 4 * rest of key + adds varint
+//!         | zigzag(main - main before) varint | sub varint | header | rest of key | place
 //! flags:  bits 0-4 header length, 5 tombstone, 6-7 place
+//! adds:   how many keys: 0 unknown, 1 none, 2 one more, 3 one less
 //! place:  0 no value; 1 block varint, offset varint, length varint;
 //!         2 length varint, right after the value before; 3 reserved for values elsewhere
 //! ```
+//!
+//! In formats before the third the rest's length stands alone.
 //!
 //! A value block is named by its position in the block's own list, so that nothing about value
 //! blocks has to stay in memory.
@@ -25,6 +28,7 @@
 
 use super::BLOCK_BYTES_MAX;
 use super::coding::{Damage, Reader, unzigzag};
+use super::footer::FormatVersion;
 use super::frame::Handle;
 use super::index::record_order;
 use crate::{HEADER_BYTES_MAX, Header, Version};
@@ -44,6 +48,12 @@ pub(super) const PLACE_SHIFT: u32 = 6;
 pub(super) const PLACE_NONE: u8 = 0;
 pub(super) const PLACE_AT: u8 = 1;
 pub(super) const PLACE_NEXT: u8 = 2;
+
+/// What a record adds, by its code.
+pub(super) const ADDS: [Option<i8>; 4] = [None, Some(0), Some(1), Some(-1)];
+/// Bits of the code.
+pub(super) const ADDS_BITS: u32 = 2;
+const ADDS_MASK: usize = (1 << ADDS_BITS) - 1;
 
 const RESTART_BYTES: usize = 4;
 /// Flags and four varints.
@@ -80,6 +90,7 @@ pub(super) struct Entry {
     pub(super) rest: Span,
     pub(super) version: Version,
     pub(super) tombstone: bool,
+    pub(super) keys_added: Option<i8>,
     pub(super) header: Span,
     pub(super) place: Place,
 }
@@ -106,6 +117,7 @@ impl Walk {
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeyBlock {
     content: Bytes,
+    version: FormatVersion,
     records_end: usize,
     value_blocks_start: usize,
     value_blocks: u32,
@@ -115,7 +127,7 @@ pub(super) struct KeyBlock {
 
 impl KeyBlock {
     /// Checks the tail. Everything else is checked when it is read.
-    pub(super) fn decode(content: Bytes) -> Result<KeyBlock, Damage> {
+    pub(super) fn decode(content: Bytes, version: FormatVersion) -> Result<KeyBlock, Damage> {
         let short = Damage("key block is cut short");
         let tables_end = content.len().checked_sub(TAIL_BYTES).ok_or(short)?;
         let mut tail = Reader::new(content.get(tables_end..).ok_or(short)?);
@@ -133,7 +145,15 @@ impl KeyBlock {
         if records == 0 || records_end / RECORD_BYTES_MIN < records as usize {
             return Err(Damage("key block's record count doesn't fit"));
         }
-        Ok(KeyBlock { content, records_end, value_blocks_start, value_blocks, base_main, records })
+        Ok(KeyBlock {
+            content,
+            version,
+            records_end,
+            value_blocks_start,
+            value_blocks,
+            base_main,
+            records,
+        })
     }
 
     pub(super) fn records(&self) -> u32 {
@@ -216,13 +236,14 @@ impl KeyBlock {
     fn take_key(&self, reader: &mut Reader<'_>, main_before: u64) -> Option<(u8, Entry)> {
         let flags = reader.u8()?;
         let shared = reader.size()?;
-        let rest_len = reader.size()?;
+        let (rest_len, keys_added) = self.take_rest_len(reader)?;
         let main = main_before.wrapping_add(unzigzag(reader.varint()?));
         let sub = reader.varint()?;
         let entry = Entry {
             shared,
             version: Version { main, sub },
             tombstone: flags & FLAG_TOMBSTONE != 0,
+            keys_added,
             header: self.take_span(reader, usize::from(flags & FLAG_HEADER_LEN))?,
             rest: self.take_span(reader, rest_len)?,
             place: Place::default(),
@@ -233,6 +254,17 @@ impl KeyBlock {
     /// How many value blocks its records name.
     pub(super) fn value_blocks(&self) -> u32 {
         self.value_blocks
+    }
+
+    #[inline]
+    fn take_rest_len(&self, reader: &mut Reader<'_>) -> Option<(usize, Option<i8>)> {
+        let coded = reader.size()?;
+        Some(match self.version {
+            FormatVersion::V1 | FormatVersion::V2 => (coded, None),
+            FormatVersion::V3 => {
+                (coded >> ADDS_BITS, ADDS.get(coded & ADDS_MASK).copied().flatten())
+            }
+        })
     }
 
     /// The place of a value block that a record of this block names.

@@ -1,13 +1,13 @@
 //! Builds key blocks; the form is described in [`super::key_block`].
 
+use super::RecordRef;
 use super::coding::{put_varint, zigzag};
 use super::frame::Handle;
 use super::index::BlockSummary;
 use super::key_block::{
-    FLAG_TOMBSTONE, PLACE_AT, PLACE_NEXT, PLACE_NONE, PLACE_SHIFT, RESTART_INTERVAL, TAIL_BYTES,
-    VALUE_BLOCK_BYTES,
+    ADDS, ADDS_BITS, FLAG_TOMBSTONE, PLACE_AT, PLACE_NEXT, PLACE_NONE, PLACE_SHIFT,
+    RESTART_INTERVAL, TAIL_BYTES, VALUE_BLOCK_BYTES,
 };
-use super::{Age, RecordRef};
 use crate::Version;
 
 /// A value block, numbered through the whole table in the order in which they were begun.
@@ -43,7 +43,8 @@ pub(super) struct KeyBlockBuilder {
     value: Option<(usize, u32)>,
     count: u32,
     keys: u32,
-    live: u32,
+    /// Sum of what the records add, if that is known of all.
+    keys_added: Option<i32>,
     main_max: u64,
     last_key: Vec<u8>,
     last_version: Version,
@@ -67,11 +68,11 @@ impl KeyBlockBuilder {
         &mut self,
         record: RecordRef<'_>,
         neighbour: Neighbour,
-        age: Age,
         place: Option<ValuePlace>,
     ) {
         if self.count == 0 {
             self.base_main = record.version.main;
+            self.keys_added = Some(0);
         }
         let mut shared = neighbour.shared;
         if self.count.is_multiple_of(RESTART_INTERVAL) {
@@ -84,8 +85,8 @@ impl KeyBlockBuilder {
         self.put_record(record, shared, place);
         self.count += 1;
         self.keys += u32::from(neighbour.starts_key);
-        let live = neighbour.starts_key && age == Age::Newest && !record.tombstone;
-        self.live += u32::from(live);
+        let added = record.keys_added.map(i32::from);
+        self.keys_added = self.keys_added.zip(added).map(|(sum, added)| sum + added);
         self.main = record.version.main;
         self.main_max = self.main_max.max(record.version.main);
         self.last_version = record.version;
@@ -109,7 +110,9 @@ impl KeyBlockBuilder {
         let out = &mut self.records;
         out.push(header.len() as u8 | tombstone | tag << PLACE_SHIFT);
         put_varint(out, shared as u64);
-        put_varint(out, rest.len() as u64);
+        let adds = ADDS.iter().position(|&adds| adds == record.keys_added);
+        let adds = adds.expect("a record adds a key at most, or takes one away") as u64;
+        put_varint(out, (rest.len() as u64) << ADDS_BITS | adds);
         put_varint(out, zigzag(record.version.main.wrapping_sub(self.main)));
         put_varint(out, record.version.sub);
         out.extend_from_slice(header);
@@ -151,7 +154,7 @@ impl KeyBlockBuilder {
             last_version: self.last_version,
             records: self.count,
             keys: self.keys,
-            live: self.live,
+            keys_added: self.keys_added,
             main_max: self.main_max,
         }
     }

@@ -20,6 +20,7 @@
 mod block_cursor;
 mod cache;
 mod coding;
+mod counting;
 mod cursor;
 mod dictionary;
 mod filter;
@@ -117,9 +118,10 @@ impl Default for TableOptions {
 }
 
 /// Whether a record is its key's newest version, as far as the writer of the table knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Age {
     /// The first record of its key; its value sits with those of other newest versions.
+    #[default]
     Newest,
     /// An older version than one written before it, here or in the table to the left.
     Superseded,
@@ -158,6 +160,8 @@ pub struct RecordRef<'a> {
     pub tombstone: bool,
     /// Opaque bytes of the layer above.
     pub header: Header,
+    /// How many keys there are more with it, if that is known: see [`Record::keys_added`].
+    pub keys_added: Option<i8>,
 }
 
 impl<'a> From<&'a Record> for RecordRef<'a> {
@@ -167,6 +171,7 @@ impl<'a> From<&'a Record> for RecordRef<'a> {
             version: record.version,
             tombstone: record.tombstone,
             header: record.header,
+            keys_added: record.keys_added,
         }
     }
 }

@@ -38,7 +38,7 @@ impl Output {
             Ok(sealer) => sealer,
             Err(source) => return Err(Error::Io { path, source }),
         };
-        let head = encode_head(FormatVersion::V2, number, keyspace);
+        let head = encode_head(FormatVersion::V3, number, keyspace);
         Ok(Output {
             file,
             path,

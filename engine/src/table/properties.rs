@@ -83,7 +83,7 @@ impl Properties {
         let mut properties = take(&mut reader).ok_or(short)?;
         properties.reclaim = match version {
             FormatVersion::V1 => properties.one_step(keyspace).into_iter().collect(),
-            FormatVersion::V2 => take_steps(&mut reader).ok_or(short)?,
+            FormatVersion::V2 | FormatVersion::V3 => take_steps(&mut reader).ok_or(short)?,
         };
         if reader.remaining() != 0 {
             return Err(Damage("bytes after the properties"));

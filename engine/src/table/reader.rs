@@ -52,7 +52,9 @@ impl Table {
             source.load_dictionary(foot.dictionary)?;
         }
         let blocks = foot.blocks_start()..foot.index.offset;
-        let index = decode_part(&source, foot.index, |content| Index::decode(content, &blocks))?;
+        let index = decode_part(&source, foot.index, |content| {
+            Index::decode(content, foot.version, &blocks)
+        })?;
         let filter = decode_part(&source, foot.filter, Filter::decode)?;
         let properties = decode_part(&source, foot.properties, |content| {
             Properties::decode(content, foot.version, listed.keyspace)
@@ -118,6 +120,7 @@ impl Table {
             tombstone: entry.tombstone,
             header: block.header(&entry),
             value,
+            keys_added: None,
         }))
     }
 
@@ -151,7 +154,7 @@ impl Table {
 
     /// The key block at `handle`, which comes from the index.
     pub(super) fn key_block(&self, handle: Handle, caching: Caching) -> Result<KeyBlock> {
-        let decoded = KeyBlock::decode(self.block(handle, caching)?);
+        let decoded = KeyBlock::decode(self.block(handle, caching)?, self.inner.version);
         decoded.map_err(|damage| self.corrupt(handle, damage))
     }
 

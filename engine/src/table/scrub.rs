@@ -72,7 +72,7 @@ impl TableScrub {
         // That it can't be read is found, and told, in the pass.
         let damage = match table.block(handle, Caching::Bypass) {
             Err(_) => None,
-            Ok(content) => match KeyBlock::decode(content) {
+            Ok(content) => match KeyBlock::decode(content, table.version()) {
                 Err(damage) => Some(table.corrupt(handle, damage)),
                 Ok(block) => {
                     let numbers = 0..block.value_blocks();

@@ -121,6 +121,7 @@ impl<'a> Walk<'a> {
                 version: entry.version,
                 tombstone: entry.tombstone,
                 header: self.position.block().header(&entry),
+                keys_added: entry.keys_added,
             };
             self.sums.add(table, record, value_bytes).map_err(corrupt)?;
         }
@@ -183,7 +184,9 @@ struct Sums {
 struct BlockSums {
     records: u32,
     keys: u32,
-    live_max: u32,
+    /// The sum, and whether all records say what they add.
+    keys_added: i32,
+    all_say: bool,
     main_max: u64,
 }
 
@@ -226,10 +229,11 @@ impl Sums {
         let newer = before.filter(|_| !starts_key);
         self.staircase.add(main, record.tombstone, newer, bytes);
         let seen = &mut self.block;
-        let live = starts_key && !record.tombstone;
+        seen.all_say = (seen.all_say || seen.records == 0) && record.keys_added.is_some();
+        let added = i32::from(record.keys_added.unwrap_or(0));
+        seen.keys_added = seen.keys_added.saturating_add(added);
         seen.records = seen.records.saturating_add(1);
         seen.keys = seen.keys.saturating_add(u32::from(starts_key));
-        seen.live_max = seen.live_max.saturating_add(u32::from(live));
         seen.main_max = seen.main_max.max(main);
         Ok(())
     }
@@ -251,8 +255,7 @@ impl Sums {
         Ok(starts_key)
     }
 
-    /// Compares what was seen of the block under way with the index's entry. Which records were
-    /// newest isn't written, so its count of live keys can only be bounded.
+    /// Compares what was seen of the block under way with the index's entry.
     fn end_block(&mut self, table: &Table, block: usize) -> std::result::Result<(), Damage> {
         let listed = table.index().summary(block);
         let seen = self.last.as_ref().map(|(key, version)| BlockSummary {
@@ -260,7 +263,7 @@ impl Sums {
             last_version: *version,
             records: self.block.records,
             keys: self.block.keys,
-            live: listed.map_or(0, |listed| listed.live.min(self.block.live_max)),
+            keys_added: self.block.all_say.then_some(self.block.keys_added),
             main_max: self.block.main_max,
         });
         if listed != seen {
@@ -281,7 +284,7 @@ impl Sums {
         self.properties.superseded_bytes = table.properties().superseded_bytes;
         self.properties.reclaim = match table.version() {
             FormatVersion::V1 => table.properties().reclaim.clone(),
-            FormatVersion::V2 => self.staircase.finish(),
+            FormatVersion::V2 | FormatVersion::V3 => self.staircase.finish(),
         };
         if self.properties != *table.properties() {
             return Err(Damage("the properties don't describe the records"));

@@ -140,7 +140,7 @@ impl TableWriter {
             self.cut_key_block()?;
         }
         let place = self.put_value(value, age)?;
-        self.key_block.add(record, neighbour, age, place);
+        self.key_block.add(record, neighbour, place);
         self.account(record, value.len(), neighbour, age);
         self.last_key.truncate(neighbour.shared);
         self.last_key.extend_from_slice(&record.key[neighbour.shared..]);
@@ -176,7 +176,7 @@ impl TableWriter {
         let index = self.index.finish();
         assert!(index.len().max(filter.len()) <= META_BYTES_MAX, "a table above its limit");
         let foot = Foot {
-            version: FormatVersion::V2,
+            version: FormatVersion::V3,
             dictionary: self.dictionary,
             index: self.output.block(&index, Packing::Compressed)?,
             filter: self.output.block(&filter, Packing::Plain)?,

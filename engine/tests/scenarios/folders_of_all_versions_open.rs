@@ -84,7 +84,12 @@ fn a_folder_of_version_1_opens() {
 
 #[test]
 fn a_folder_of_version_2_opens() {
-    let folder = golden(2);
+    opens(&golden(2));
+}
+
+#[test]
+fn a_folder_of_version_3_opens() {
+    let folder = golden(3);
     if std::env::var_os("RETCD_WRITE_GOLDEN").is_some() && !folder.exists() {
         write_golden(&folder);
     }

@@ -1,6 +1,7 @@
 //! What the scenarios share: batches of records as a replicated log would hand them over, the
 //! oracle fed with the same ones, and the comparison of what both show.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,7 +42,12 @@ pub(crate) struct Batch {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Log {
     pub(crate) batches: Vec<Batch>,
+    /// Keys that exist.
+    alive: BTreeSet<Bytes>,
 }
+
+/// Of so many revisions one doesn't say what its records add.
+const SILENT_REVISION: u64 = 61;
 
 impl Log {
     pub(crate) fn applied(&self) -> Applied {
@@ -65,7 +71,10 @@ impl Log {
             rev.tombstone = false;
             rev.header = Header::new(&kv_key(key)).expect("short");
             records.push((Keyspace::Rev, rev));
-            records.push((Keyspace::Kv, record(kv_key(key), version, tombstone, len)));
+            let mut kv = record(kv_key(key), version, tombstone, len);
+            let added = self.bury_or_wake(kv_key(key), tombstone);
+            kv.keys_added = (!revision.is_multiple_of(SILENT_REVISION)).then_some(added);
+            records.push((Keyspace::Kv, kv));
         }
         let named = [(Keyspace::Lease, &change.lease), (Keyspace::Meta, &change.meta)];
         for (keyspace, names) in named {
@@ -84,6 +93,14 @@ impl Log {
         let batch = Batch { records, applied, revision };
         self.batches.push(batch.clone());
         batch
+    }
+
+    /// Notes that `key` is there, or gone, and says how many keys that adds.
+    fn bury_or_wake(&mut self, key: Bytes, tombstone: bool) -> i8 {
+        match tombstone {
+            true => -i8::from(self.alive.remove(&key)),
+            false => i8::from(self.alive.insert(key)),
+        }
     }
 
     /// An oracle that has applied everything up to `index`.
@@ -132,7 +149,8 @@ pub(crate) fn record(key: Bytes, version: Version, tombstone: bool, len: u8) -> 
     let header = Header::new(&version.main.to_le_bytes()).expect("short");
     let text = format!("{}.{}", version.main, version.sub);
     let value = text.bytes().cycle().take(usize::from(len)).collect();
-    Record { key, version, tombstone, header, value: if tombstone { Bytes::new() } else { value } }
+    let value = if tombstone { Bytes::new() } else { value };
+    Record { key, version, tombstone, header, value, keys_added: None }
 }
 
 /// Options with which a few records fill memtables, tables and manifests.

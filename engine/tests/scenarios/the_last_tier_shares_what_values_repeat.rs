@@ -41,7 +41,8 @@ fn the_last_tier_shares_what_values_repeat() {
         let key = Bytes::from(format!("object {main:06}"));
         let version = Version { main, sub: 0 };
         let header = Header::default();
-        let record = Record { key, version, tombstone: false, header, value };
+        let (tombstone, keys_added) = (false, Some(1));
+        let record = Record { key, version, tombstone, header, value, keys_added };
         engine.write(Keyspace::Kv, &mut vec![record]).expect("memory only");
         let applied = Applied { index: main, term: 1, watermark: 0, state: Bytes::new() };
         engine.commit(applied).expect("memory only");

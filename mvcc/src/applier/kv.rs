@@ -147,6 +147,7 @@ impl Applier {
                 tombstone: false,
                 header: header.encode(),
                 value: value.clone(),
+                keys_added: Some(i8::from(previous.is_none())),
             },
         );
         self.writer.push(Keyspace::Rev, rev_record(version, RevKind::Put, key.clone()));
@@ -181,6 +182,7 @@ impl Applier {
                 tombstone: true,
                 header: Header::default(),
                 value: Bytes::new(),
+                keys_added: Some(-1),
             },
         );
         self.writer.push(Keyspace::Rev, rev_record(version, RevKind::Delete, key.clone()));

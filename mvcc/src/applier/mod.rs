@@ -184,6 +184,7 @@ impl Applier {
             tombstone: value.is_none(),
             header: Header::default(),
             value: value.unwrap_or_default(),
+            keys_added: None,
         };
         self.writer.push(keyspace, record);
     }

@@ -195,6 +195,7 @@ mod tests {
                 tombstone: false,
                 header: PairHeader { create_revision: 2, version: 1, lease: 0 }.encode(),
                 value: Bytes::from(format!("value{i}")),
+                keys_added: None,
             })
             .collect();
         engine.write(Keyspace::Kv, &mut records).unwrap();

@@ -63,6 +63,7 @@ mod tests {
             tombstone: false,
             header: header.encode(),
             value: Bytes::from_static(value),
+            keys_added: None,
         }
     }
 

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `data-1` | 2 | manifest 1, tables 1 |
 //! | `data-2` | 2 | manifest 2, tables 2 |
+//! | `data-3` | 2 | manifest 2, tables 3 |
 //! | `data-btree-1` | 2 | B+tree 1 |
 
 use crate::support::{DATA, Kind, encode, open_on, open_on_oracle, put};
@@ -236,6 +237,11 @@ fn of_the_first_tables() {
 #[test]
 fn of_the_second_tables() {
     check(Kind::Lsm, "data-2");
+}
+
+#[test]
+fn of_the_third_tables() {
+    check(Kind::Lsm, "data-3");
 }
 
 #[test]

@@ -164,6 +164,7 @@ mod tests {
             tombstone: false,
             header: Header::default(),
             value: vec![7; 8 << 10].into(),
+            keys_added: None,
         };
         engine.write(Keyspace::Kv, &mut vec![record]).expect("memory only");
         let applied = Applied { index, term: 1, ..Applied::default() };

@@ -96,6 +96,7 @@ fn keyspaces_that_contradict_each_other() {
         tombstone: false,
         header: Header::new(header).expect("it is short"),
         value: Bytes::new(),
+        keys_added: None,
     };
     let engine = &database.engine;
     // A pair that no revision made, with a lease that it isn't attached to.

@@ -159,6 +159,12 @@ fn of_each_version_of_the_format() {
     for version in versions {
         let path = version.expect("it is listed").path();
         let path = path.to_str().expect("a name of ours");
+        if path.contains("btree") {
+            let ran = etcd_dump(&RealVfs, &["db", path]);
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{path}: {}", ran.out);
+            assert!(ran.out.contains("kv"), "{}", ran.out);
+            continue;
+        }
         for view in VIEWS {
             let ran = etcd_dump(&RealVfs, &[&["db", path], view].concat());
             assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{path} {view:?}: {}", ran.out);

@@ -1,5 +1,6 @@
 //! The table as a whole: what is written comes back, what is damaged is noticed.
 
+mod counting;
 mod damage;
 mod golden;
 mod round_trip;
@@ -33,6 +34,7 @@ fn put(key: &[u8], at: Version, value: &[u8]) -> Record {
         tombstone: false,
         header: Header::new(&key[..key.len().min(3)]).expect("three bytes are few"),
         value: Bytes::copy_from_slice(value),
+        keys_added: None,
     }
 }
 

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 /// Names under which a database lies in a data directory: from its top, and from `member`.
 const WITHIN: [&str; 2] = ["member/snap/db", "snap/db"];
 
+/// Name of the B+tree engine's file within its folder.
+const TREE: &str = "tree.db";
+
 /// See the module's text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -40,6 +43,11 @@ impl Place {
                 break;
             }
         }
+        // The B+tree engine keeps its one file in bbolt's format.
+        let tree = dir.join(TREE);
+        if exists(&tree)? {
+            return Ok(Place::Bolt(tree));
+        }
         if !Folder::is_here(vfs, &dir)? {
             return Err(Error::NoDatabase(dir));
         }
@@ -61,9 +69,22 @@ fn is_folder(vfs: &dyn Vfs, path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use retcd_engine::btree::{self, Btree};
     use retcd_engine::{Lsm, Options};
     use retcd_vfs::MemVfs;
     use std::sync::Arc;
+
+    #[test]
+    fn the_file_of_the_other_engine_is_found_in_its_folder() {
+        let vfs = MemVfs::new();
+        let dir = PathBuf::from("data/member/snap/db");
+        let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+        drop(Btree::open(shared, &dir, btree::Options::default()).expect("in memory"));
+        let found = Place::Bolt(dir.join(TREE));
+        for path in ["data", "data/member", "data/member/snap/db"] {
+            assert_eq!(Place::find(&vfs, Path::new(path)).expect("it is there"), found, "{path}");
+        }
+    }
 
     #[test]
     fn a_database_is_found_from_each_folder_above_it() {

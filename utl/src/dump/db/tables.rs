@@ -42,7 +42,7 @@ pub(super) fn show_one(
             bytes: place.bytes,
             records: block.records,
             keys: block.keys,
-            live: block.live,
+            keys_added: block.keys_added,
             main_max: block.main_max,
             last_main: block.last_version.main,
             last_sub: block.last_version.sub,
@@ -200,7 +200,7 @@ struct IndexLine {
     bytes: u32,
     records: u32,
     keys: u32,
-    live: u32,
+    keys_added: Option<i32>,
     main_max: u64,
     last_main: u64,
     last_sub: u64,
@@ -210,13 +210,13 @@ struct IndexLine {
 
 impl Line for IndexLine {
     fn text(&self, out: &mut dyn Write) -> io::Result<()> {
-        let IndexLine { offset, bytes, records, keys, live, main_max, last_main, last_sub, .. } =
-            self;
+        let IndexLine { offset, bytes, records, keys, main_max, last_main, last_sub, .. } = self;
         let (records, keys) = (Count((*records).into(), "record"), Count((*keys).into(), "key"));
+        let added = self.keys_added.map(|added| format!("adding {added}, ")).unwrap_or_default();
         let last = KeyName { keyspace: self.keyspace, key: &self.last_key };
         writeln!(
             out,
-            "  key block at {offset}: {bytes} bytes, {records}, {keys}, {live} live, versions up \
+            "  key block at {offset}: {bytes} bytes, {records}, {keys}, {added}versions up \
              to {main_max}; last {last} at {last_main}.{last_sub}"
         )
     }
