@@ -210,6 +210,9 @@ pub trait Engine: Send + Sync {
     /// Inserts records that no reader has been told of yet. Readers that ask for versions at or
     /// below what was published before don't see them. Called by the one writing thread.
     ///
+    /// A record that [`Engine::flushed`] covers already must not be written again if it says how
+    /// many keys it adds: counts add both up.
+    ///
     /// A tombstone hides older versions of its key. Within one call, records of one key have
     /// different versions.
     fn write(&self, keyspace: Keyspace, records: &mut Vec<Record>) -> Result<()>;

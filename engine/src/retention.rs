@@ -21,6 +21,10 @@ pub(crate) enum Verdict {
     /// It is written as the last one of its key: all older ones vanish. How many keys it adds then
     /// is known when they have been seen, from [`Retention::keys_added`].
     KeepLast(Age),
+    /// It is a pair's tombstone over nothing, and vanishes with all older ones if together they add
+    /// no keys. Otherwise it is written with what they add: an earlier merge has moved a part of
+    /// the sum to a newer record elsewhere, and the sums only balance together.
+    Vanish(Age),
     /// It vanishes.
     Drop,
 }
@@ -91,16 +95,19 @@ impl Retention {
             return Verdict::Drop; // The same record from another source.
         }
         self.version = record.version;
+        let settled = self.settled;
         let keep = match self.keyspace {
             Keyspace::Rev => record.version.main >= watermark,
             Keyspace::Kv => self.keep(record, Version::end_of(watermark), older_elsewhere),
             Keyspace::Lease | Keyspace::Meta => self.keep(record, Version::MAX, older_elsewhere),
         };
+        let age = if self.kept { Age::Superseded } else { Age::Newest };
         if !keep {
-            return Verdict::Drop;
+            let settles = self.settled && !settled;
+            let vanishes = settles && self.keyspace == Keyspace::Kv;
+            return if vanishes { Verdict::Vanish(age) } else { Verdict::Drop };
         }
-        let first = !std::mem::replace(&mut self.kept, true);
-        let age = if first { Age::Newest } else { Age::Superseded };
+        self.kept = true;
         if self.settled { Verdict::KeepLast(age) } else { Verdict::Keep(age) }
     }
 
@@ -147,7 +154,8 @@ mod tests {
         let mut retention = Retention::new(keyspace);
         let mut stays = |main: &&i64| {
             let record = record(b"k", main.unsigned_abs(), **main < 0);
-            retention.decide(record, WATERMARK, || older_elsewhere) != Verdict::Drop
+            let verdict = retention.decide(record, WATERMARK, || older_elsewhere);
+            !matches!(verdict, Verdict::Drop | Verdict::Vanish(_))
         };
         mains.iter().filter(|main| stays(main)).copied().collect()
     }
@@ -210,13 +218,29 @@ mod tests {
     }
 
     #[test]
+    fn a_tombstone_over_nothing_tells_what_it_would_take_along() {
+        // What a merge that passed over a run in the middle leaves: the tombstone's own 1 has gone
+        // into a newer record elsewhere, so its -1 must not go without it.
+        let mut retention = Retention::new(Keyspace::Kv);
+        let alone = RecordRef { keys_added: Some(-1), ..record(b"k", 10, true) };
+        assert_eq!(retention.decide(alone, WATERMARK, || false), Verdict::Vanish(Age::Newest));
+        assert_eq!(retention.keys_added(), Some(-1));
+        let put = RecordRef { keys_added: Some(1), ..record(b"k", 9, false) };
+        assert_eq!(retention.decide(put, WATERMARK, || false), Verdict::Drop);
+        assert_eq!(retention.keys_added(), Some(0));
+        let lease = record(b"k", 10, true);
+        let verdict = Retention::new(Keyspace::Lease).decide(lease, WATERMARK, || false);
+        assert_eq!(verdict, Verdict::Drop, "nobody adds leases up");
+    }
+
+    #[test]
     fn only_the_first_kept_record_of_a_key_is_its_newest() {
         let mut retention = Retention::new(Keyspace::Kv);
         let mut decide =
             |key, main| retention.decide(record(key, main, main % 2 == 1), WATERMARK, || false);
         assert_eq!(decide(b"", 12), Verdict::Keep(Age::Newest));
         assert_eq!(decide(b"", 11), Verdict::Keep(Age::Superseded));
-        assert_eq!(decide(b"a", 9), Verdict::Drop);
+        assert_eq!(decide(b"a", 9), Verdict::Vanish(Age::Newest));
         assert_eq!(decide(b"b", 8), Verdict::KeepLast(Age::Newest));
         assert_eq!(decide(b"b", 6), Verdict::Drop);
     }

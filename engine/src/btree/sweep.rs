@@ -151,7 +151,7 @@ impl Sweep {
                 tombstone = None;
             }
             match retention.decide(stored.as_record(), self.watermark, || false) {
-                Verdict::Drop => {
+                Verdict::Drop | Verdict::Vanish(_) => {
                     if stored.tombstone && tombstone.is_none() {
                         tombstone = Some(changes.len());
                     }

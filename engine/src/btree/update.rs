@@ -215,7 +215,8 @@ impl Update<'_> {
         for element in elements {
             let stored = stored(self.pages.pager, keyspace, place.number, &element)?;
             let goes_on = || behind.contains(&user_part(keyspace, &element.key));
-            if retention.decide(stored.as_record(), watermark, goes_on) != Verdict::Drop {
+            let verdict = retention.decide(stored.as_record(), watermark, goes_on);
+            if matches!(verdict, Verdict::Keep(_) | Verdict::KeepLast(_)) {
                 kept.push(element);
             }
         }

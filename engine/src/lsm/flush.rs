@@ -115,6 +115,7 @@ impl KeyspaceFlush {
                     self.output.add(store, record, &value, age, no_dictionary)?;
                 }
                 Verdict::KeepLast(age) => self.output.hold(record, value, age),
+                Verdict::Vanish(age) => self.output.hold_to_vanish(record, age),
                 Verdict::Drop => {}
             }
             self.cursor.advance();

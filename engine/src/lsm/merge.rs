@@ -150,14 +150,19 @@ impl Merge {
         let key_bytes = record.key.len() as u64 + 1;
         let older = || older_elsewhere(tree, self.keyspace, &self.inputs, record);
         let verdict = self.retention.decide(record, tree.applied.watermark, older);
-        if verdict == Verdict::Drop {
-            return Ok(key_bytes);
+        match verdict {
+            Verdict::Drop => return Ok(key_bytes),
+            Verdict::Vanish(age) => {
+                self.output.hold_to_vanish(record, age);
+                return Ok(key_bytes);
+            }
+            Verdict::Keep(_) | Verdict::KeepLast(_) => {}
         }
         let value = self.merging.value()?;
         let bytes = key_bytes + value.len() as u64;
         let record = self.merging.current().expect("it stands where it stood");
         match verdict {
-            Verdict::Drop => {}
+            Verdict::Drop | Verdict::Vanish(_) => {}
             Verdict::KeepLast(age) => self.output.hold(record, value, age),
             Verdict::Keep(age) => {
                 let dictionary = || dictionary(self.tier, &self.merging);

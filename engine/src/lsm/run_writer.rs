@@ -31,6 +31,8 @@ struct Held {
     header: Header,
     value: Bytes,
     age: Age,
+    /// Whether it isn't written if it adds nothing.
+    may_vanish: bool,
 }
 
 impl RunWriter {
@@ -50,6 +52,17 @@ impl RunWriter {
 
     /// Keeps the next record back until [`RunWriter::release`] says how many keys it adds.
     pub(super) fn hold(&mut self, record: RecordRef<'_>, value: Bytes, age: Age) {
+        self.keep_back(record, value, age);
+        self.held.may_vanish = false;
+    }
+
+    /// As [`RunWriter::hold`], for a tombstone that isn't written if it adds no keys.
+    pub(super) fn hold_to_vanish(&mut self, record: RecordRef<'_>, age: Age) {
+        self.keep_back(record, Bytes::new(), age);
+        self.held.may_vanish = true;
+    }
+
+    fn keep_back(&mut self, record: RecordRef<'_>, value: Bytes, age: Age) {
         debug_assert!(!self.holds, "a held record would be forgotten");
         let held = &mut self.held;
         held.key.clear();
@@ -67,6 +80,9 @@ impl RunWriter {
         dictionary: impl FnOnce() -> Result<Vec<u8>>,
     ) -> Result<()> {
         if !std::mem::replace(&mut self.holds, false) {
+            return Ok(());
+        }
+        if self.held.may_vanish && keys_added == Some(0) {
             return Ok(());
         }
         let held = std::mem::take(&mut self.held);
