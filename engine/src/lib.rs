@@ -1,9 +1,10 @@
 //! Ordered, versioned key-value storage.
 //!
 //! The engine knows keyspaces, keys and versions; it doesn't know etcd. A record is immutable: one
-//! (keyspace, key, [`Version`]) is written at most once with one content, so replaying a write is
-//! harmless and a merge may take any set of sorted runs. There is no log in here: what isn't
-//! flushed is rebuilt by its user, who applies everything after [`Engine::flushed`] again.
+//! (keyspace, key, [`Version`]) is written at most once with one content, so reads don't mind one
+//! that is replayed and a merge may take any set of sorted runs; but counts add up what records
+//! add, so one that says it must not be replayed over its own flush. There is no log in here: what
+//! isn't flushed is rebuilt by its user, who applies everything after [`Engine::flushed`] again.
 //!
 //! One thread writes ([`Engine::write`], [`Engine::commit`]); any thread reads through a [`View`].
 //! No thread is owned: flushes and merges happen in [`Engine::step`], called by whoever drives.

@@ -4,8 +4,9 @@
 //! The sources are few (memtables and what the disk has), so they sit in a binary heap of their
 //! own: an advance of the first one compares it with its two children and mostly stops there.
 //!
-//! A record that two sources have, since a replayed write is harmless, is yielded twice, one right
-//! after the other. Most users look at one record of a key anyway; the others compare versions.
+//! A record that two sources have, since reads don't mind a replayed write, is yielded twice, one
+//! right after the other. Most users look at one record of a key anyway; the others compare
+//! versions.
 
 use std::cmp::Ordering;
 
