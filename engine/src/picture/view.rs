@@ -100,7 +100,7 @@ impl<D: Disk> PictureView<D> {
     }
 
     /// How many keys the records of `range` at or below `at` add, if they all say it.
-    fn keys_added(
+    pub(crate) fn keys_added(
         &self,
         keyspace: Keyspace,
         range: KeyRange<'_>,

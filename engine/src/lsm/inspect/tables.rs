@@ -7,9 +7,9 @@ use super::Folder;
 use super::walk::Walk;
 use crate::lsm::manifest::Contents;
 use crate::lsm::tree::{self, OpenTables, TableHandle, Tree};
-use crate::picture::{Graveyard, PictureView};
+use crate::picture::{Disk, Graveyard, PictureView};
 use crate::table::{BlockCache, FileNumber, Properties, TableFile};
-use crate::{Error, KeyRange, Keyspace, Result, View};
+use crate::{Error, KeyRange, Keyspace, Result, Version, View};
 
 /// Bytes of blocks that are kept in memory.
 const CACHE_BYTES: usize = 16 << 20;
@@ -69,6 +69,15 @@ impl Tables {
     /// Reads over the tables that are open. It ends with the first error, as an engine does.
     pub fn view(&self) -> Box<dyn View> {
         Box::new(PictureView::of_files(Arc::new(Tree::new(&self.contents, &self.open))))
+    }
+
+    /// How many keys the records of `range` say that they add together; `None` if some don't say
+    /// it. If nothing is left out, that is how many there are.
+    ///
+    /// # Errors
+    /// Those of reading a block.
+    pub fn keys_added(&self, keyspace: Keyspace, range: KeyRange<'_>) -> Result<Option<i64>> {
+        Tree::new(&self.contents, &self.open).keys_added(keyspace, range, Version::MAX)
     }
 
     /// Goes through all versions of a keyspace with what each takes on disk, without their values.
