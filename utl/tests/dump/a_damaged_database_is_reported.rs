@@ -90,17 +90,9 @@ fn keyspaces_that_contradict_each_other() {
     let database = Database::small(&vfs, folder());
     let applied = database.engine.applied();
     let applied = Applied { index: applied.index + 1, ..applied };
-    let record = |key: &'static [u8], header: &[u8]| Record {
-        key: Bytes::from_static(key),
-        version: Version { main: 28, sub: 5 },
-        tombstone: false,
-        header: Header::new(header).expect("it is short"),
-        value: Bytes::new(),
-        keys_added: None,
-    };
     let engine = &database.engine;
     // A pair that no revision made, with a lease that it isn't attached to.
-    engine.write(Keyspace::Kv, &mut vec![record(b"odd", &[28, 1, 9])]).expect("in memory");
+    engine.write(Keyspace::Kv, &mut vec![odd_pair(5)]).expect("in memory");
     engine.commit(applied).expect("in memory");
     database.flush();
     let ran = db(&vfs, &["--verify"]);
@@ -113,6 +105,36 @@ fn keyspaces_that_contradict_each_other() {
         "verdict: damaged, 3 faults",
     ] {
         assert_eq!(ran.lines_with(said).len(), 1, "{said}: {}", ran.out);
+    }
+}
+
+#[test]
+fn sums_that_count_what_is_not_there() {
+    let vfs = MemVfs::new();
+    let database = Database::small(&vfs, folder());
+    let applied = database.engine.applied();
+    // A put that says that it adds a key, and one over it that says the same.
+    for (sub, index) in [(5, applied.index + 1), (6, applied.index + 2)] {
+        let mut record = odd_pair(sub);
+        record.keys_added = Some(1);
+        database.engine.write(Keyspace::Kv, &mut vec![record]).expect("in memory");
+        let applied = Applied { index, ..applied.clone() };
+        database.engine.commit(applied).expect("in memory");
+        database.flush();
+    }
+    let ran = db(&vfs, &["--verify"]);
+    let said = "a scan finds 1 pair from \"odd\" to \"single\", but the sums say 2";
+    assert_eq!((ran.code, ran.lines_with(said).len()), (1, 1), "{}", ran.out);
+}
+
+fn odd_pair(sub: u64) -> Record {
+    Record {
+        key: Bytes::from_static(b"odd"),
+        version: Version { main: 28, sub },
+        tombstone: false,
+        header: Header::new(&[28, 1, 9]).expect("it is short"),
+        value: Bytes::new(),
+        keys_added: None,
     }
 }
 

@@ -9,7 +9,7 @@ use super::args::Range;
 use super::output::{Faults, Output};
 use bytes::Bytes;
 use retcd_engine::lsm::inspect::{Folder, Seen, Tables};
-use retcd_engine::{Cursor, Direction, Keyspace, Projection, Record, Version, View};
+use retcd_engine::{Cursor, Direction, KeyRange, Keyspace, Projection, Record, Version, View};
 
 /// What to read.
 pub(super) struct Scan<'a> {
@@ -100,6 +100,15 @@ impl Reading {
     /// Reads over what is open. An error isn't passed over.
     pub(super) fn view(&self) -> Box<dyn View> {
         self.tables.view()
+    }
+
+    /// How many keys the records of `range` in what is open say that they add, if all say it.
+    pub(super) fn keys_added(
+        &self,
+        keyspace: Keyspace,
+        range: KeyRange<'_>,
+    ) -> Result<Option<i64>, Error> {
+        Ok(self.tables.keys_added(keyspace, range)?)
     }
 
     /// Shows each record that `scan` finds, until `each` says that it is enough.

@@ -2,7 +2,8 @@
 //!
 //! * Above the watermark, `rev` has a record for each version in `kv`, and `kv` one for each in
 //!   `rev`: same revision, same key, put or deletion. Below it either may have lost some.
-//! * The pairs that exist are as many as the state says, and none is newer than its revision.
+//! * The pairs that exist are as many as the state says, none is newer than its revision, and they
+//!   are as many in each range as the sums say that count them.
 //! * Each pair with a lease has an attachment, and the other way round; the lease is granted.
 //!
 //! The sides of a comparison come in different orders. So each side is counted, and the hashes of
@@ -14,6 +15,7 @@ use super::super::fault::Fault;
 use super::super::output::{Line, Output};
 use super::super::reading::{Reading, Scan};
 use super::Error;
+use super::counted::Counted;
 use crate::notation::{Count, Quoted};
 use retcd_engine::lsm::inspect::Folder;
 use retcd_engine::{Keyspace, Projection, Record, Version, View};
@@ -69,7 +71,9 @@ pub(super) fn check(folder: &Folder<'_>, output: &mut Output<'_>) -> Result<(), 
         all: &all,
         named: 0,
     };
-    let pairs = check.pairs(output)?;
+    let mut counted = Counted::new(state.key_count);
+    let pairs = check.pairs(&mut counted, output)?;
+    counted.compare(folder, &check.reading, output)?;
     let (revision, keys) = (state.revision.cast_unsigned(), state.key_count);
     if pairs.newest > revision {
         let newest = pairs.newest;
@@ -138,7 +142,7 @@ impl<'a> Check<'a> {
         Scan { keyspace, range: self.all, at: Version::MAX, all_versions, projection }
     }
 
-    fn pairs(&mut self, output: &mut Output<'_>) -> Result<Pairs, Error> {
+    fn pairs(&mut self, counted: &mut Counted, output: &mut Output<'_>) -> Result<Pairs, Error> {
         let scan = self.scan(Keyspace::Kv, true, Projection::Keys);
         let (folder, watermark) = (self.folder, self.watermark);
         let mut pairs = Pairs::default();
@@ -154,6 +158,7 @@ impl<'a> Check<'a> {
                 match PairHeader::decode(&record) {
                     Ok(header) if is_newest => {
                         pairs.live += 1;
+                        counted.add(&record.key);
                         if header.lease != 0 {
                             pairs.attached.attach(header.lease, &record.key);
                         }

@@ -6,6 +6,7 @@
 //! 3. If all of that holds, what records of different keyspaces say of each other ([`agreement`]).
 
 mod agreement;
+mod counted;
 
 use super::Error;
 use super::fault::Fault;
