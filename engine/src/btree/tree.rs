@@ -102,6 +102,10 @@ pub(super) struct TreeCursor {
 }
 
 impl DiskCursor for TreeCursor {
+    /// The value itself: it lies on the same page as its key.
+    type ValuePlace = Bytes;
+    type ValueReader = ();
+
     fn current(&self) -> Option<RecordRef<'_>> {
         self.current.as_ref().map(Stored::as_record)
     }
@@ -111,7 +115,15 @@ impl DiskCursor for TreeCursor {
     }
 
     fn value(&mut self) -> Result<Bytes> {
+        self.value_place()
+    }
+
+    fn value_place(&self) -> Result<Bytes> {
         Ok(self.current.as_ref().map_or_else(Bytes::new, |stored| stored.value().clone()))
+    }
+
+    fn value_at(value: &Bytes, _: &mut ()) -> Result<Bytes> {
+        Ok(value.clone())
     }
 
     fn advance(&mut self) -> Result<()> {

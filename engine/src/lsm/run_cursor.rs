@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::tree::{Run, TableHandle};
 use crate::picture::DiskCursor;
-use crate::table::{Footprint, Ratios, RecordRef, Table, TableCursor};
+use crate::table::{Footprint, Ratios, RecordRef, Table, TableCursor, ValuePlace, ValueReader};
 use crate::{Direction, KeyRange, Projection, Result, Version};
 
 /// Whether the blocks that a cursor reads are worth keeping.
@@ -145,6 +145,9 @@ impl RunCursor {
 }
 
 impl DiskCursor for RunCursor {
+    type ValuePlace = Option<ValuePlace>;
+    type ValueReader = ValueReader;
+
     fn current(&self) -> Option<RecordRef<'_>> {
         self.current.as_ref()?.cursor.current()
     }
@@ -159,6 +162,14 @@ impl DiskCursor for RunCursor {
             Some(open) => open.cursor.value(),
             None => Ok(Bytes::new()),
         }
+    }
+
+    fn value_place(&self) -> Result<Option<ValuePlace>> {
+        self.current.as_ref().map_or(Ok(None), |open| open.cursor.value_place())
+    }
+
+    fn value_at(place: &Option<ValuePlace>, reader: &mut ValueReader) -> Result<Bytes> {
+        place.as_ref().map_or_else(|| Ok(Bytes::new()), |place| reader.read(place))
     }
 
     fn advance(&mut self) -> Result<()> {

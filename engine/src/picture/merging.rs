@@ -46,6 +46,13 @@ impl<C: DiskCursor> Source<C> {
         }
     }
 
+    fn value_place(&self) -> Result<ValuePlace<C>> {
+        Ok(match self {
+            Source::Memtable(cursor) => ValuePlace::AtHand(cursor.value()),
+            Source::Disk(cursor) => ValuePlace::Disk(cursor.value_place()?),
+        })
+    }
+
     fn advance(&mut self) -> Result<()> {
         match self {
             Source::Memtable(cursor) => cursor.advance(),
@@ -60,6 +67,22 @@ impl<C: DiskCursor> Source<C> {
             Source::Disk(cursor) => cursor.seek_forward(key, version)?,
         }
         Ok(())
+    }
+}
+
+/// Where a value is, wherever its source goes meanwhile.
+pub(super) enum ValuePlace<C: DiskCursor> {
+    AtHand(Bytes),
+    Disk(C::ValuePlace),
+}
+
+impl<C: DiskCursor> ValuePlace<C> {
+    /// Reads the value.
+    pub(super) fn read(self, reader: &mut C::ValueReader) -> Result<Bytes> {
+        match self {
+            ValuePlace::AtHand(value) => Ok(value),
+            ValuePlace::Disk(place) => C::value_at(&place, reader),
+        }
     }
 }
 
@@ -110,6 +133,12 @@ impl<C: DiskCursor> Merging<C> {
     /// The value of the current record; empty at the end.
     pub(crate) fn value(&mut self) -> Result<Bytes> {
         self.heap.first_mut().map_or_else(|| Ok(Bytes::new()), Source::value)
+    }
+
+    /// Where the value of the current record is; nowhere at the end.
+    pub(super) fn value_place(&self) -> Result<ValuePlace<C>> {
+        let nowhere = || Ok(ValuePlace::AtHand(Bytes::new()));
+        self.heap.first().map_or_else(nowhere, Source::value_place)
     }
 
     /// Leaves the current record.
@@ -187,6 +216,9 @@ mod tests {
     enum NoDisk {}
 
     impl DiskCursor for NoDisk {
+        type ValuePlace = ();
+        type ValueReader = ();
+
         fn current(&self) -> Option<RecordRef<'_>> {
             match *self {}
         }
@@ -197,6 +229,14 @@ mod tests {
 
         fn value(&mut self) -> Result<Bytes> {
             match *self {}
+        }
+
+        fn value_place(&self) -> Result<()> {
+            match *self {}
+        }
+
+        fn value_at(_: &(), _: &mut ()) -> Result<Bytes> {
+            Ok(Bytes::new())
         }
 
         fn advance(&mut self) -> Result<()> {

@@ -73,6 +73,12 @@ pub(crate) trait Disk: Send + Sync + 'static {
 /// Stands on a record of a [`Disk`]. Going forward, records come keys ascending and versions of a
 /// key descending; going back, the other way round. Beyond the far end of its range it may go on.
 pub(crate) trait DiskCursor: Send {
+    /// Where a value is, whatever the cursor does meanwhile; good as long as the [`Disk`] is held.
+    type ValuePlace: Send;
+
+    /// What reads values by their places.
+    type ValueReader: Default + Send;
+
     /// Where the cursor stands; `None` at the end.
     fn current(&self) -> Option<RecordRef<'_>>;
 
@@ -81,6 +87,12 @@ pub(crate) trait DiskCursor: Send {
 
     /// The value of the current record; empty at the end.
     fn value(&mut self) -> Result<Bytes>;
+
+    /// Where the value of the current record is; nowhere at the end.
+    fn value_place(&self) -> Result<Self::ValuePlace>;
+
+    /// The value at `place`, read by a `reader` that may have read others.
+    fn value_at(place: &Self::ValuePlace, reader: &mut Self::ValueReader) -> Result<Bytes>;
 
     /// Goes to the next record in the cursor's direction.
     fn advance(&mut self) -> Result<()>;

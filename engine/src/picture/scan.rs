@@ -140,12 +140,14 @@ impl<C: DiskCursor> Cursor for ForwardScan<C> {
 }
 
 /// Largest key first. The versions of a key come oldest first, so the last one at or below the
-/// asked version counts; values of those before it are read in vain.
-pub(super) struct ReverseScan<C> {
+/// asked version counts. Which one that is shows only behind it: until then its value's place is
+/// kept, so that no value of an older version is read.
+pub(super) struct ReverseScan<C: DiskCursor> {
     merging: Merging<C>,
     start: Bytes,
     at: Version,
     projection: Projection,
+    values: C::ValueReader,
 }
 
 impl<C: DiskCursor> ReverseScan<C> {
@@ -155,28 +157,46 @@ impl<C: DiskCursor> ReverseScan<C> {
         at: Version,
         projection: Projection,
     ) -> ReverseScan<C> {
-        ReverseScan { merging, start: Bytes::copy_from_slice(start), at, projection }
+        let start = Bytes::copy_from_slice(start);
+        ReverseScan { merging, start, at, projection, values: Default::default() }
     }
 }
 
 impl<C: DiskCursor> Cursor for ReverseScan<C> {
     fn next(&mut self) -> Result<Option<Record>> {
-        let mut candidate: Option<Record> = None;
-        while let Some(record) = self.merging.current() {
-            if *record.key < *self.start {
+        let mut newest: Option<Record> = None;
+        let mut value = None;
+        while let Some(current) = self.merging.current() {
+            if *current.key < *self.start {
                 break;
             }
-            if let Some(found) = candidate.take_if(|found| *found.key != *record.key)
-                && !found.tombstone
-            {
-                return Ok(Some(found));
+            if newest.as_ref().is_some_and(|newest| *newest.key != *current.key) {
+                if newest.as_ref().is_some_and(|newest| !newest.tombstone) {
+                    break;
+                }
+                newest = None;
             }
-            if record.version <= self.at {
-                candidate = take(&mut self.merging, self.projection)?;
+            if current.version <= self.at {
+                let RecordRef { version, tombstone, header, .. } = current;
+                match &mut newest {
+                    Some(newest) => {
+                        (newest.version, newest.tombstone) = (version, tombstone);
+                        newest.header = header;
+                    }
+                    None => newest = Some(owned(current, Bytes::new())),
+                }
+                value = match self.projection {
+                    Projection::Full if !tombstone => Some(self.merging.value_place()?),
+                    _ => None,
+                };
             }
             self.merging.advance()?;
         }
-        Ok(candidate.filter(|found| !found.tombstone))
+        let mut newest = newest.filter(|newest| !newest.tombstone);
+        if let (Some(newest), Some(value)) = (&mut newest, value) {
+            newest.value = value.read(&mut self.values)?;
+        }
+        Ok(newest)
     }
 }
 
@@ -213,5 +233,86 @@ impl<C: DiskCursor> Cursor for VersionScan<C> {
         }
         self.last = Some((record.key.clone(), record.version));
         Ok(Some(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::picture::Source;
+    use crate::{Direction, Header};
+
+    /// Records in the order of a walk, and how many of their values were read.
+    struct Listed {
+        records: Vec<(&'static [u8], Version, bool)>,
+        reads: Arc<AtomicUsize>,
+    }
+
+    impl DiskCursor for Listed {
+        type ValuePlace = (Version, Arc<AtomicUsize>);
+        type ValueReader = ();
+
+        fn current(&self) -> Option<RecordRef<'_>> {
+            let &(key, version, tombstone) = self.records.first()?;
+            Some(RecordRef { key, version, tombstone, header: Header::default(), keys_added: None })
+        }
+
+        fn place(&self) -> Option<(&[u8], Version)> {
+            self.records.first().map(|&(key, version, _)| (key, version))
+        }
+
+        fn value(&mut self) -> Result<Bytes> {
+            Listed::value_at(&self.value_place()?, &mut ())
+        }
+
+        fn value_place(&self) -> Result<(Version, Arc<AtomicUsize>)> {
+            let version = self.records.first().map(|(_, version, _)| *version);
+            Ok((version.unwrap_or_default(), Arc::clone(&self.reads)))
+        }
+
+        fn value_at((version, reads): &Self::ValuePlace, _: &mut ()) -> Result<Bytes> {
+            reads.fetch_add(1, Ordering::Relaxed);
+            Ok(Bytes::from(version.main.to_string()))
+        }
+
+        fn advance(&mut self) -> Result<()> {
+            self.records.remove(0);
+            Ok(())
+        }
+
+        fn seek_forward(&mut self, _: &[u8], _: Version) -> Result<()> {
+            unreachable!("a walk that goes back isn't sent forward")
+        }
+    }
+
+    #[test]
+    fn a_reverse_scan_reads_the_values_that_it_yields_and_no_others() {
+        let reads = Arc::new(AtomicUsize::new(0));
+        let source = |records: &[(&'static str, u64, bool)]| {
+            let record = |&(key, main, tombstone): &(&'static str, u64, bool)| {
+                (key.as_bytes(), Version { main, sub: 0 }, tombstone)
+            };
+            let records = records.iter().map(record).collect();
+            Source::Disk(Box::new(Listed { records, reads: Arc::clone(&reads) }))
+        };
+        let sources = vec![
+            source(&[("d", 1, false), ("d", 3, false), ("c", 2, false), ("b", 1, false)]),
+            source(&[("d", 4, false), ("c", 5, true), ("b", 3, false), ("a", 1, false)]),
+            source(&[("d", 9, false), ("b", 2, false), ("b", 4, false), ("b", 9, true)]),
+        ];
+        let merging = Merging::new(sources, Direction::Reverse);
+        let at = Version::end_of(6);
+        let mut scan = ReverseScan::new(merging, b"b", at, Projection::Full);
+        for (expected, read) in [("d4", 1), ("b4", 2)] {
+            let record = scan.next().expect("memory only").expect("a key is left");
+            let found = [&*record.key, &*record.value].concat();
+            assert_eq!((&*found, record.version.main), (expected.as_bytes(), 4));
+            assert_eq!(reads.load(Ordering::Relaxed), read);
+        }
+        assert_eq!(scan.next().expect("memory only"), None);
+        assert_eq!(reads.load(Ordering::Relaxed), 2);
     }
 }

@@ -12,6 +12,7 @@ use super::frame::Handle;
 use super::key_block::{Entry, KeyBlock};
 use super::reader::Table;
 use super::source::Caching;
+use super::value_place::ValuePlace;
 use crate::{Projection, Record, Result, Version};
 use bytes::Bytes;
 
@@ -80,6 +81,17 @@ impl TableCursor {
             self.values[0] = (handle.offset, self.table.block(handle, self.caching)?);
         }
         self.table.slice(handle, &self.values[0].1, place)
+    }
+
+    /// Where the current record's value is; `None` where [`TableCursor::value`] is empty. Nothing is
+    /// read.
+    pub(crate) fn value_place(&self) -> Result<Option<ValuePlace>> {
+        let place = self.position.entry().map(|entry| entry.place).unwrap_or_default();
+        if place.len == 0 || self.projection == Projection::Keys {
+            return Ok(None);
+        }
+        let handle = self.table.value_block(self.position.block(), place, self.handle)?;
+        Ok(Some(ValuePlace { table: self.table.clone(), caching: self.caching, handle, place }))
     }
 
     /// The current record with its value, as copies; `None` if it stands nowhere.

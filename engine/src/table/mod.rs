@@ -37,6 +37,7 @@ mod reader;
 mod scrub;
 mod source;
 mod staircase;
+mod value_place;
 mod verify;
 mod writer;
 
@@ -53,6 +54,7 @@ pub use properties::Properties;
 pub use reader::Table;
 pub(crate) use scrub::TableScrub;
 pub use staircase::{RECLAIM_STEPS_MAX, ReclaimStep};
+pub(crate) use value_place::{ValuePlace, ValueReader};
 pub use writer::TableWriter;
 
 use crate::{Header, Keyspace, Record, Version};
