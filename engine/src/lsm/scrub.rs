@@ -1,4 +1,5 @@
-//! A scrub of the tables: one pass over all that were there when it began, oldest number first.
+//! A scrub: `CURRENT` and the manifest, then one pass over all tables that were there when it
+//! began, oldest number first.
 //!
 //! It holds no table between two steps, so files go when merges are through with them; what is gone
 //! is passed over, and what merges wrote meanwhile is left to the next pass. So a pass ends,
@@ -6,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::manifest::ManifestScrub;
 use super::store::Store;
 use super::tree::TableHandle;
 use crate::table::{FileNumber, TableScrub};
@@ -14,6 +16,7 @@ use crate::{Result, Scrub, Scrubbed};
 /// See the module's text.
 pub(super) struct LsmScrub {
     store: Arc<Store>,
+    names: Names,
     /// The next table has this number or a larger one.
     from: FileNumber,
     /// Tables from this number on are of the next pass.
@@ -21,12 +24,41 @@ pub(super) struct LsmScrub {
     under_way: Option<(FileNumber, TableScrub)>,
 }
 
+/// How far the scrub of the manifest is.
+enum Names {
+    Ahead,
+    UnderWay(Box<ManifestScrub>),
+    Done,
+}
+
 impl LsmScrub {
     /// A pass over what there is now.
     pub(super) fn new(store: Arc<Store>) -> LsmScrub {
         // Numbers are given out before their tables are named: this one is above all that are.
         let end = FileNumber(store.take_number());
-        LsmScrub { store, from: FileNumber(0), end, under_way: None }
+        LsmScrub { store, names: Names::Ahead, from: FileNumber(0), end, under_way: None }
+    }
+
+    /// Reads on in the manifest.
+    fn read_names(&mut self) -> Scrubbed {
+        if matches!(self.names, Names::Ahead) {
+            self.names = match self.store.scrub_manifest() {
+                Ok(Some(scrub)) => Names::UnderWay(Box::new(scrub)),
+                Ok(None) => Names::Done,
+                Err(error) => {
+                    self.names = Names::Done;
+                    return Scrubbed { damage: vec![error], ..Scrubbed::default() };
+                }
+            };
+        }
+        let Names::UnderWay(scrub) = &mut self.names else {
+            return Scrubbed::default();
+        };
+        let step = scrub.step();
+        if step.is_last {
+            self.names = Names::Done;
+        }
+        step
     }
 
     /// The table under way if it is still there, or the next one.
@@ -51,6 +83,11 @@ impl Scrub for LsmScrub {
     fn step(&mut self, bytes: u64) -> Result<Scrubbed> {
         self.store.front.health.check()?;
         let mut done = Scrubbed::default();
+        while done.bytes < bytes && !matches!(self.names, Names::Done) {
+            let step = self.read_names();
+            done.bytes += step.bytes;
+            done.damage.extend(step.damage);
+        }
         while done.bytes < bytes {
             let Some((table, scrub)) = self.table() else {
                 done.is_last = true;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::Mutex;
 use retcd_vfs::{AppendFile, Vfs};
 
-use super::manifest::{Change, Edit, Manifest, Numbers};
+use super::manifest::{Change, Edit, Manifest, ManifestScrub, Numbers};
 use super::names;
 use super::options::Options;
 use super::tree::{OpenTables, TableHandle, Tree};
@@ -107,6 +107,11 @@ impl Store {
     pub(super) fn remove_table(&self, number: FileNumber) -> Result<()> {
         let path = names::table(&self.files.dir, number);
         self.files.vfs.remove_file(&path).map_err(Error::io(&path))
+    }
+
+    /// Begins a scrub of the manifest and of `CURRENT`.
+    pub(super) fn scrub_manifest(&self) -> Result<Option<ManifestScrub>> {
+        self.ledger.lock().manifest.scrub()
     }
 
     /// Removes one thing that nobody reads any more, if there is one.

@@ -46,14 +46,37 @@ fn tables(vfs: &dyn Vfs) -> Vec<PathBuf> {
     tables.map(|name| Path::new(FOLDER).join(name)).collect()
 }
 
+/// The manifest that there is.
+fn manifest(vfs: &dyn Vfs) -> PathBuf {
+    let listed = vfs.list(FOLDER.as_ref()).expect("it is there");
+    let is_manifest = |name: &&PathBuf| name.to_string_lossy().contains("MANIFEST");
+    Path::new(FOLDER).join(listed.iter().find(is_manifest).expect("there is one"))
+}
+
+fn len(vfs: &dyn Vfs, path: &Path) -> u64 {
+    vfs.open_read(path).and_then(|file| file.len()).expect("it is there")
+}
+
+/// Turns a bit of a file.
+fn turn(vfs: &dyn Vfs, path: &Path, offset: u64) {
+    let file = vfs.open_pages(path).expect("it is there");
+    let mut byte = [0];
+    file.read_exact_at(offset, &mut byte).expect("memory only");
+    file.write_at(offset, &[byte[0] ^ 1]).expect("memory only");
+}
+
 /// Turns a bit in the middle of a file.
 fn damage(vfs: &dyn Vfs, path: &Path) {
-    let read = vfs.open_read(path).expect("it is there");
-    let middle = read.len().expect("memory only") / 2;
-    let mut byte = [0];
-    read.read_exact_at(middle, &mut byte).expect("memory only");
-    let file = vfs.open_pages(path).expect("it is there");
-    file.write_at(middle, &[byte[0] ^ 1]).expect("memory only");
+    turn(vfs, path, len(vfs, path) / 2);
+}
+
+/// The one thing that a pass finds must be in `path`.
+fn assert_found(engine: &Lsm, path: &Path) {
+    let found = finish(&mut *engine.scrub()).damage;
+    let [Error::Corrupt { path: named, .. }] = &*found else {
+        panic!("{found:?} in {}", path.display());
+    };
+    assert_eq!(named, path);
 }
 
 #[test]
@@ -81,6 +104,47 @@ fn every_table_is_read_and_damage_has_a_file_and_a_place() {
     // Nobody has read what is damaged: the engine goes on.
     engine.request_flush().expect("it isn't poisoned");
     assert_eq!(finish(&mut *engine.scrub()).damage.len(), paths.len(), "it is still so");
+}
+
+#[test]
+fn what_names_the_tables_is_read_too() {
+    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    let (engine, _) = filled(&vfs);
+    let (current, manifest) = (Path::new(FOLDER).join("CURRENT"), manifest(&*vfs));
+    let at = |path: &PathBuf, step| (0..len(&*vfs, path)).step_by(step);
+    assert!(at(&manifest, 8).count() > 30, "the manifest has a few edits");
+    // Zeros that fill up an edit mean nothing; they never are where one begins.
+    for (path, offset) in at(&current, 1)
+        .map(|offset| (&current, offset))
+        .chain(at(&manifest, 8).map(|offset| (&manifest, offset)))
+    {
+        turn(&*vfs, path, offset);
+        assert_found(&engine, path);
+        turn(&*vfs, path, offset);
+    }
+    assert!(finish(&mut *engine.scrub()).damage.is_empty(), "all is as it was");
+    let end = len(&*vfs, &manifest) - 8;
+    vfs.open_pages(&manifest).and_then(|file| file.cut(end)).expect("memory only");
+    assert_found(&engine, &manifest);
+    vfs.remove_file(&current).expect("it is there");
+    let found = finish(&mut *engine.scrub()).damage;
+    assert!(found.iter().any(|error| matches!(error, Error::Io { path, .. } if *path == current)));
+}
+
+#[test]
+fn only_a_torn_end_from_before_the_start_is_no_damage() {
+    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    drop(filled(&vfs));
+    let manifest = manifest(&*vfs);
+    let end = len(&*vfs, &manifest);
+    let file = vfs.open_pages(&manifest).expect("it is there");
+    file.write_at(end, b"EDIT, cut short").expect("memory only");
+    let engine = open(&vfs).expect("a torn end is left by a crash");
+    assert_eq!(len(&*vfs, &manifest), end + 15, "nothing is written without need");
+    assert!(finish(&mut *engine.scrub()).damage.is_empty());
+    // Now the last edit looks torn too, but the engine knows what it said.
+    turn(&*vfs, &manifest, end - 8);
+    assert_found(&engine, &manifest);
 }
 
 #[test]

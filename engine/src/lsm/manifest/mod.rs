@@ -17,6 +17,7 @@ mod edit;
 pub mod fuzz;
 mod history;
 mod log;
+mod scrub;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub use contents::{Contents, RunEntry};
 pub use edit::{Change, Edit};
 pub(crate) use history::current;
 pub use history::{Ending, History, Logged};
+pub(crate) use scrub::ManifestScrub;
 
 use super::names;
 use crate::table::FileNumber;
