@@ -271,15 +271,12 @@ impl Engine for Btree {
 
     fn stats(&self) -> Stats {
         let picture = self.front.picture();
-        let memtable_bytes = picture.memtables().map(|memtable| memtable.bytes()).sum::<u64>();
-        let bytes = memtable_bytes.saturating_mul(1000) / self.options.memtable_bytes;
-        let entries = self.front.applied().index.saturating_sub(picture.disk.applied.index);
-        let entries = entries.saturating_mul(1000) / self.options.replay_entries_max;
+        let unflushed = self.front.unflushed(&picture);
         Stats {
             file_bytes: self.pager.file_bytes(),
             live_bytes: self.used_pages.load(Ordering::Relaxed) * u64::from(PAGE_BYTES),
-            memtable_bytes,
-            memtable_permille: bytes.max(entries),
+            memtable_bytes: unflushed.bytes,
+            memtable_permille: unflushed.permille,
             frozen_memtables: picture.frozen.len() as u64,
             runs: 1,
             level_zero_runs: 0,

@@ -35,7 +35,6 @@ mod work;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use retcd_vfs::Vfs;
 
@@ -54,9 +53,6 @@ use work::{DemandKind, Work};
 pub struct Lsm {
     store: Arc<Store>,
     work: Work,
-    /// Of the last commit.
-    index: AtomicU64,
-    watermark: AtomicU64,
 }
 
 impl Lsm {
@@ -69,23 +65,13 @@ impl Lsm {
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path, options: Options) -> Result<Lsm> {
         options.check()?;
         let store = Store::open(vfs, dir.to_owned(), options)?;
-        let Applied { index, watermark, .. } = store.front.applied();
-        let (store, work) = (Arc::new(store), Work::default());
-        Ok(Lsm { store, work, index: index.into(), watermark: watermark.into() })
+        Ok(Lsm { store: Arc::new(store), work: Work::default() })
     }
 
     fn demand(&self, kind: DemandKind) -> Result<()> {
         self.request_flush()?;
         self.work.demand(kind, self.applied().index);
         Ok(())
-    }
-
-    /// What isn't flushed, in permille of what makes a flush due.
-    fn memtable_permille(&self, memtable_bytes: u64, flushed: u64) -> u64 {
-        let options = self.store.options();
-        let entries = self.index.load(Ordering::Relaxed).saturating_sub(flushed);
-        let bytes = memtable_bytes.saturating_mul(1000) / options.memtable_bytes;
-        bytes.max(entries.saturating_mul(1000) / options.replay_entries_max)
     }
 
     fn step_inner(&self) -> Result<Step> {
@@ -111,10 +97,7 @@ impl Engine for Lsm {
 
     fn commit(&self, applied: Applied) -> Result<()> {
         self.store.front.health.check()?;
-        let Applied { index, watermark, .. } = applied;
         self.store.front.commit(applied);
-        self.index.store(index, Ordering::Relaxed);
-        self.watermark.store(watermark, Ordering::Relaxed);
         Ok(())
     }
 
@@ -160,16 +143,16 @@ impl Engine for Lsm {
 
     fn stats(&self) -> Stats {
         let picture = self.store.picture();
-        let dead_bytes = picture.disk.dead_bytes(self.watermark.load(Ordering::Relaxed));
+        let unflushed = self.store.front.unflushed(&picture);
+        let dead_bytes = picture.disk.dead_bytes(self.store.front.watermark());
         let Totals { file_bytes, runs, level_zero_runs, level_bytes, last_living_bytes } =
             picture.disk.totals;
-        let memtable_bytes = picture.memtables().map(|memtable| memtable.bytes()).sum();
         let small_bytes = self.store.options().table_bytes;
         Stats {
             file_bytes,
             live_bytes: file_bytes.saturating_sub(dead_bytes),
-            memtable_bytes,
-            memtable_permille: self.memtable_permille(memtable_bytes, picture.disk.applied.index),
+            memtable_bytes: unflushed.bytes,
+            memtable_permille: unflushed.permille,
             frozen_memtables: picture.frozen.len() as u64,
             runs,
             level_zero_runs,

@@ -1,9 +1,11 @@
 //! The writing end: the active memtable, when it is frozen, and the picture that readers take.
 //!
 //! Two locks, always in this order: the writer's and the picture's. The second is held for a
-//! pointer's length, so readers never wait for the disk.
+//! pointer's length, so readers never wait for the disk. Sizes are asked for with each write, and
+//! don't ask for the writer's lock.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -33,8 +35,20 @@ pub(crate) struct Front<D> {
     due: Due,
     writer: Mutex<Writer>,
     picture: RwLock<Arc<Picture<D>>>,
+    /// Of the last commit.
+    index: AtomicU64,
+    watermark: AtomicU64,
     graveyard: Arc<Graveyard>,
     pub(crate) health: Arc<Health>,
+}
+
+/// What isn't flushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unflushed {
+    /// Bytes in memtables.
+    pub(crate) bytes: u64,
+    /// Bytes or entries, in permille of what makes a flush due, whichever is more.
+    pub(crate) permille: u64,
 }
 
 /// What the writing thread keeps. Others come here only to rotate.
@@ -59,11 +73,14 @@ impl<D: Disk> Front<D> {
             uncommitted: false,
             flush_requested: false,
         };
+        let Applied { index, watermark, .. } = *disk.applied();
         let picture = Picture { active, frozen: Vec::new(), disk };
         Front {
             due,
             writer: Mutex::new(writer),
             picture: RwLock::new(Arc::new(picture)),
+            index: AtomicU64::new(index),
+            watermark: AtomicU64::new(watermark),
             graveyard,
             health: Arc::default(),
         }
@@ -109,6 +126,8 @@ impl<D: Disk> Front<D> {
         let before = &writer.applied;
         assert!(before.index <= applied.index, "the applied index goes back");
         assert!(before.watermark <= applied.watermark, "the watermark goes back");
+        self.index.store(applied.index, Ordering::Relaxed);
+        self.watermark.store(applied.watermark, Ordering::Relaxed);
         writer.applied = applied;
         writer.uncommitted = false;
         self.rotate(&mut writer);
@@ -117,6 +136,21 @@ impl<D: Disk> Front<D> {
     /// What the last commit said.
     pub(crate) fn applied(&self) -> Applied {
         self.writer.lock().applied.clone()
+    }
+
+    /// The watermark of the last commit.
+    pub(crate) fn watermark(&self) -> u64 {
+        self.watermark.load(Ordering::Relaxed)
+    }
+
+    /// What `picture`, which is the newest one, and the last commit have that the disk hasn't.
+    pub(crate) fn unflushed(&self, picture: &Picture<D>) -> Unflushed {
+        let bytes = picture.memtables().map(|memtable| memtable.bytes()).sum::<u64>();
+        let index = self.index.load(Ordering::Relaxed);
+        let entries = index.saturating_sub(picture.disk.applied().index);
+        let permille = |value: u64, due: u64| value.saturating_mul(1000) / due;
+        let of_bytes = permille(bytes, self.due.bytes);
+        Unflushed { bytes, permille: of_bytes.max(permille(entries, self.due.entries)) }
     }
 
     /// Asks that what is committed be frozen.

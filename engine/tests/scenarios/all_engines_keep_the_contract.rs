@@ -9,7 +9,7 @@ use retcd_engine::{
 };
 use retcd_vfs::{MemVfs, Vfs};
 
-use crate::support::{Kind, drain, record, settle};
+use crate::support::{KINDS, Kind, drain, record, settle};
 
 /// What happens between two steps of a check.
 #[derive(Clone, Copy, Debug)]
@@ -284,4 +284,29 @@ fn the_tree_keeps_the_contract() {
 fn open(kind: Kind) -> Box<dyn Engine> {
     let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
     kind.open(&vfs).expect("an empty folder")
+}
+
+#[test]
+fn sizes_tell_what_is_not_flushed() {
+    for kind in KINDS {
+        let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+        let engine = kind.open(&vfs).expect("an empty folder");
+        // Sixty entries make a flush due with the options of these tests.
+        let commit = |index| {
+            let applied = Applied { index, term: 1, ..Applied::default() };
+            engine.commit(applied).expect("no error was planned");
+            let stats = engine.stats();
+            (stats.memtable_bytes, stats.memtable_permille)
+        };
+        assert_eq!(commit(30), (0, 500), "{kind:?}");
+        engine.write(Keyspace::Kv, &mut vec![put("a", 1, 0)]).expect("no error was planned");
+        let (bytes, permille) = commit(45);
+        assert!(bytes > 0 && permille == 750, "{kind:?}: {bytes} bytes, {permille}");
+        engine.request_flush().expect("no error was planned");
+        assert_eq!(engine.stats().memtable_permille, 750, "{kind:?}: it is only frozen");
+        settle(&*engine).expect("no error was planned");
+        let stats = engine.stats();
+        assert_eq!((stats.memtable_bytes, stats.memtable_permille), (0, 0), "{kind:?}");
+        assert_eq!(commit(51), (0, 100), "{kind:?}");
+    }
 }
