@@ -11,7 +11,7 @@
 //! over what the older ones, which vanish, would have added: the sum at or above W is as before.
 
 use crate::table::{Age, RecordRef};
-use crate::{Keyspace, Version};
+use crate::{Keyspace, Result, Version};
 
 /// What happens to a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,52 +81,55 @@ impl Retention {
 
     /// What happens to `record`. `older_elsewhere` is asked only for tombstones that could vanish.
     /// The watermark may rise from call to call.
+    ///
+    /// # Errors
+    /// Those of asking.
     pub(crate) fn decide(
         &mut self,
         record: RecordRef<'_>,
         watermark: u64,
-        older_elsewhere: impl FnOnce() -> bool,
-    ) -> Verdict {
+        older_elsewhere: impl FnOnce() -> Result<bool>,
+    ) -> Result<Verdict> {
         if self.starts_key(record.key) {
             self.key.clear();
             self.key.extend_from_slice(record.key);
             (self.started, self.kept, self.settled) = (true, false, false);
         } else if self.version == record.version {
-            return Verdict::Drop; // The same record from another source.
+            return Ok(Verdict::Drop); // The same record from another source.
         }
         self.version = record.version;
         let settled = self.settled;
         let keep = match self.keyspace {
             Keyspace::Rev => record.version.main >= watermark,
-            Keyspace::Kv => self.keep(record, Version::end_of(watermark), older_elsewhere),
-            Keyspace::Lease | Keyspace::Meta => self.keep(record, Version::MAX, older_elsewhere),
+            Keyspace::Kv => self.keep(record, Version::end_of(watermark), older_elsewhere)?,
+            Keyspace::Lease | Keyspace::Meta => self.keep(record, Version::MAX, older_elsewhere)?,
         };
         let age = if self.kept { Age::Superseded } else { Age::Newest };
         if !keep {
             let settles = self.settled && !settled;
             let vanishes = settles && self.keyspace == Keyspace::Kv;
-            return if vanishes { Verdict::Vanish(age) } else { Verdict::Drop };
+            return Ok(if vanishes { Verdict::Vanish(age) } else { Verdict::Drop });
         }
         self.kept = true;
-        if self.settled { Verdict::KeepLast(age) } else { Verdict::Keep(age) }
+        Ok(if self.settled { Verdict::KeepLast(age) } else { Verdict::Keep(age) })
     }
 
     fn keep(
         &mut self,
         record: RecordRef<'_>,
         watermark: Version,
-        older_elsewhere: impl FnOnce() -> bool,
-    ) -> bool {
+        older_elsewhere: impl FnOnce() -> Result<bool>,
+    ) -> Result<bool> {
         if record.version > watermark {
-            return true;
+            return Ok(true);
         }
         if std::mem::replace(&mut self.settled, true) {
             self.keys_added = sum(self.keys_added, record.keys_added);
-            return false;
+            return Ok(false);
         }
         self.keys_added = record.keys_added;
         self.is_gone = record.tombstone;
-        !record.tombstone || older_elsewhere()
+        if record.tombstone { older_elsewhere() } else { Ok(true) }
     }
 }
 
@@ -149,12 +152,18 @@ mod tests {
         RecordRef { key, version: Version { main, sub: 0 }, tombstone, header, keys_added: None }
     }
 
+    /// What is decided where it is known whether anything older is elsewhere.
+    fn decide(retention: &mut Retention, record: RecordRef<'_>, older_elsewhere: bool) -> Verdict {
+        let verdict = retention.decide(record, WATERMARK, || Ok(older_elsewhere));
+        verdict.expect("nothing is read")
+    }
+
     /// The mains that stay of one key's, newest first; negative ones are tombstones.
     fn kept(keyspace: Keyspace, mains: &[i64], older_elsewhere: bool) -> Vec<i64> {
         let mut retention = Retention::new(keyspace);
         let mut stays = |main: &&i64| {
             let record = record(b"k", main.unsigned_abs(), **main < 0);
-            let verdict = retention.decide(record, WATERMARK, || older_elsewhere);
+            let verdict = decide(&mut retention, record, older_elsewhere);
             !matches!(verdict, Verdict::Drop | Verdict::Vanish(_))
         };
         mains.iter().filter(|main| stays(main)).copied().collect()
@@ -203,7 +212,7 @@ mod tests {
             let mut retention = Retention::new(Keyspace::Kv);
             for &(main, keys_added) in versions {
                 let record = RecordRef { keys_added, ..record(b"k", main, keys_added == Some(-1)) };
-                retention.decide(record, WATERMARK, || true);
+                decide(&mut retention, record, true);
             }
             retention.keys_added()
         };
@@ -223,13 +232,13 @@ mod tests {
         // into a newer record elsewhere, so its -1 must not go without it.
         let mut retention = Retention::new(Keyspace::Kv);
         let alone = RecordRef { keys_added: Some(-1), ..record(b"k", 10, true) };
-        assert_eq!(retention.decide(alone, WATERMARK, || false), Verdict::Vanish(Age::Newest));
+        assert_eq!(decide(&mut retention, alone, false), Verdict::Vanish(Age::Newest));
         assert_eq!(retention.keys_added(), Some(-1));
         let put = RecordRef { keys_added: Some(1), ..record(b"k", 9, false) };
-        assert_eq!(retention.decide(put, WATERMARK, || false), Verdict::Drop);
+        assert_eq!(decide(&mut retention, put, false), Verdict::Drop);
         assert_eq!(retention.keys_added(), Some(0));
         let lease = record(b"k", 10, true);
-        let verdict = Retention::new(Keyspace::Lease).decide(lease, WATERMARK, || false);
+        let verdict = decide(&mut Retention::new(Keyspace::Lease), lease, false);
         assert_eq!(verdict, Verdict::Drop, "nobody adds leases up");
     }
 
@@ -237,7 +246,7 @@ mod tests {
     fn only_the_first_kept_record_of_a_key_is_its_newest() {
         let mut retention = Retention::new(Keyspace::Kv);
         let mut decide =
-            |key, main| retention.decide(record(key, main, main % 2 == 1), WATERMARK, || false);
+            |key, main| decide(&mut retention, record(key, main, main % 2 == 1), false);
         assert_eq!(decide(b"", 12), Verdict::Keep(Age::Newest));
         assert_eq!(decide(b"", 11), Verdict::Keep(Age::Superseded));
         assert_eq!(decide(b"a", 9), Verdict::Vanish(Age::Newest));

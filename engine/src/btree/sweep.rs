@@ -150,7 +150,7 @@ impl Sweep {
             if starts {
                 tombstone = None;
             }
-            match retention.decide(stored.as_record(), self.watermark, || false) {
+            match retention.decide(stored.as_record(), self.watermark, || Ok(false))? {
                 Verdict::Drop | Verdict::Vanish(_) => {
                     if stored.tombstone && tombstone.is_none() {
                         tombstone = Some(changes.len());

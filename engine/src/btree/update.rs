@@ -214,8 +214,8 @@ impl Update<'_> {
         let mut kept = Vec::with_capacity(elements.len());
         for element in elements {
             let stored = stored(self.pages.pager, keyspace, place.number, &element)?;
-            let goes_on = || behind.contains(&user_part(keyspace, &element.key));
-            let verdict = retention.decide(stored.as_record(), watermark, goes_on);
+            let goes_on = || Ok(behind.contains(&user_part(keyspace, &element.key)));
+            let verdict = retention.decide(stored.as_record(), watermark, goes_on)?;
             if matches!(verdict, Verdict::Keep(_) | Verdict::KeepLast(_)) {
                 kept.push(element);
             }

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use super::manifest::{Change, RunId, Tier};
 use super::run_writer::RunWriter;
 use super::store::Store;
+use super::tree::any_may_have_older;
 use crate::picture::{Frozen, MemtableCursor, Stamp};
 use crate::retention::{Retention, Verdict};
 use crate::table::TableMeta;
@@ -105,8 +106,8 @@ impl KeyspaceFlush {
                     self.output.finish_table()?;
                 }
             }
-            let older = || runs.iter().any(|run| run.may_have_older(record.key, record.version));
-            let verdict = self.retention.decide(record, watermark, older);
+            let older = || any_may_have_older(runs, record);
+            let verdict = self.retention.decide(record, watermark, older)?;
             let value = self.cursor.value();
             let bytes = record.key.len() + value.len();
             bytes_left = bytes_left.saturating_sub(bytes as u64 + 1);

@@ -20,7 +20,7 @@ use super::policy::{Plan, Scope};
 use super::run_cursor::{RunCursor, Use};
 use super::run_writer::RunWriter;
 use super::store::Store;
-use super::tree::{Run, TableHandle, Tree};
+use super::tree::{Run, TableHandle, Tree, any_may_have_older};
 use crate::picture::{Merging, Source};
 use crate::retention::{Retention, Verdict};
 use crate::table::{FileNumber, RecordRef, Table, sample_dictionary};
@@ -149,7 +149,7 @@ impl Merge {
         let record = self.merging.current().expect("the inputs stand on a record");
         let key_bytes = record.key.len() as u64 + 1;
         let older = || older_elsewhere(tree, self.keyspace, &self.inputs, record);
-        let verdict = self.retention.decide(record, tree.applied.watermark, older);
+        let verdict = self.retention.decide(record, tree.applied.watermark, older)?;
         match verdict {
             Verdict::Drop => return Ok(key_bytes),
             Verdict::Vanish(age) => {
@@ -246,7 +246,7 @@ fn older_elsewhere(
     keyspace: Keyspace,
     inputs: &[RunId],
     record: RecordRef<'_>,
-) -> bool {
+) -> Result<bool> {
     let others = tree.runs(keyspace).iter().filter(|run| !inputs.contains(&run.id));
-    others.into_iter().any(|run| run.may_have_older(record.key, record.version))
+    any_may_have_older(others, record)
 }

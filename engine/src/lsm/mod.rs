@@ -60,8 +60,9 @@ impl Lsm {
     ///
     /// # Errors
     /// Besides those of the file system: [`crate::Error::Corrupt`] if the manifest or a table's
-    /// frame is damaged, [`crate::Error::Version`] if a later version wrote it,
-    /// [`crate::Error::OtherEngine`], and [`crate::Error::InvalidOption`].
+    /// foot or properties are damaged (what else is damaged stops the reads that need it),
+    /// [`crate::Error::Version`] if a later version wrote it, [`crate::Error::OtherEngine`], and
+    /// [`crate::Error::InvalidOption`].
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path, options: Options) -> Result<Lsm> {
         options.check()?;
         let store = Store::open(vfs, dir.to_owned(), options)?;

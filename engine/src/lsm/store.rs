@@ -139,7 +139,10 @@ impl Store {
         }
         let mut handles = Vec::with_capacity(added.len());
         for table in added {
-            handles.push((table.file.number, self.files.open_table(table.file, written_at)?));
+            let handle = self.files.open_table(table.file, written_at)?;
+            // It will be read, and here nobody waits for it.
+            handle.table().load()?;
+            handles.push((table.file.number, handle));
         }
         let mut ledger = self.ledger.lock();
         let edit = Edit(changes);
@@ -161,7 +164,7 @@ impl Store {
 }
 
 impl Files {
-    /// Opens what the manifest names.
+    /// Opens what the manifest names. Reads of each table what the tree is made of, and no more.
     fn open_all(&self, manifest: &Manifest) -> Result<OpenTables> {
         let runs = manifest.contents().runs.values();
         let files = runs.flat_map(|run| run.tables.iter().copied());

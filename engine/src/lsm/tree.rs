@@ -16,7 +16,7 @@ use super::manifest::{Contents, RunEntry, RunId, Tier};
 use super::policy::{RunShape, TableShape};
 use super::run_cursor::{RunCursor, Use};
 use crate::picture::{Disk, Grave, Graveyard};
-use crate::table::{FileNumber, Properties, Table, TableFile};
+use crate::table::{FileNumber, Properties, RecordRef, Table, TableFile};
 use crate::{Applied, Direction, KeyRange, Keyspace, Projection, Record, Result, Version};
 
 /// An open table that a tree names.
@@ -131,9 +131,11 @@ impl Run {
     }
 
     /// `false` only if the run has no record of `key` that is older than `version`.
-    pub(super) fn may_have_older(&self, key: &[u8], version: Version) -> bool {
-        self.main_min <= version.main
-            && self.table_of(key).is_some_and(|table| table.table.may_contain(key))
+    fn may_have_older(&self, key: &[u8], version: Version) -> Result<bool> {
+        match self.table_of(key) {
+            Some(table) if self.main_min <= version.main => table.table.may_contain(key),
+            _ => Ok(false),
+        }
     }
 
     /// Bytes of its files that a merge of it alone gives back at `watermark`; see [`dead_bytes`].
@@ -176,6 +178,19 @@ impl Run {
         };
         rest.get(..inside).unwrap_or_default()
     }
+}
+
+/// `false` only if none of `runs` has a record of the same key that is older than `record`.
+pub(super) fn any_may_have_older<'a>(
+    runs: impl IntoIterator<Item = &'a Arc<Run>>,
+    record: RecordRef<'_>,
+) -> Result<bool> {
+    for run in runs {
+        if run.may_have_older(record.key, record.version)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The runs of each keyspace, and what they cover.

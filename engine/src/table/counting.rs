@@ -15,11 +15,12 @@ impl Table {
     /// How many keys the records in `range` add that are at or below `at`; `None` if one of them
     /// doesn't say, or if one may not.
     pub fn keys_added(&self, range: KeyRange<'_>, at: Version) -> Result<Option<i64>> {
-        let first = self.index().find(range.start, Version::MAX);
+        let index = self.index()?;
+        let first = index.find(range.start, Version::MAX);
         let mut starts_inside = *self.properties().smallest_key >= *range.start;
         let mut sum = 0i64;
         for block in first.. {
-            let Some(summary) = self.index().summary(block) else {
+            let Some(summary) = index.summary(block) else {
                 break;
             };
             let ends_inside = range.end.is_none_or(|end| summary.last_key < end);
@@ -47,7 +48,7 @@ impl Table {
         range: KeyRange<'_>,
         at: Version,
     ) -> Result<Option<i64>> {
-        let Some(handle) = self.index().handle(block) else {
+        let Some(handle) = self.index()?.handle(block) else {
             return Ok(Some(0));
         };
         let damaged = |damage| self.corrupt(handle, damage);

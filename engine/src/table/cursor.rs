@@ -109,7 +109,7 @@ impl TableCursor {
 
     /// Goes to the first record at or after `(key, version)`: versions of a key come newest first.
     pub fn seek(&mut self, key: &[u8], version: Version) -> Result<()> {
-        let block = self.table.index().find(key, version);
+        let block = self.table.index()?.find(key, version);
         if self.enter(block)? {
             let sought = self.position.seek(key, version);
             if !self.checked(sought)? {
@@ -126,12 +126,12 @@ impl TableCursor {
 
     /// Goes to the last record.
     pub fn seek_to_last(&mut self) -> Result<()> {
-        self.enter_backward(self.table.index().len())
+        self.enter_backward(self.table.index()?.len())
     }
 
     /// Goes to the last record of the last key before `key`.
     pub fn seek_before(&mut self, key: &[u8]) -> Result<()> {
-        let block = self.table.index().find(key, Version::MAX);
+        let block = self.table.index()?.find(key, Version::MAX);
         if !self.enter(block)? {
             return self.enter_backward(block);
         }
@@ -209,7 +209,7 @@ impl TableCursor {
     /// Stands before the first record of a block; `false` if there is no such block.
     fn enter(&mut self, block: usize) -> Result<bool> {
         self.position.leave();
-        let Some(handle) = self.table.index().handle(block) else {
+        let Some(handle) = self.table.index()?.handle(block) else {
             return Ok(false);
         };
         if (self.block, self.handle) != (block, handle) {

@@ -24,11 +24,13 @@ const _: () = assert!(PLACES * PIECE_BYTES <= DICTIONARY_BYTES_MAX);
 /// [`TableWriter::use_dictionary`](super::TableWriter::use_dictionary). Reads up to 16 key blocks
 /// and some value blocks of each. Empty if there are no values.
 pub fn sample_dictionary(tables: &[Table]) -> Result<Vec<u8>> {
-    let blocks: usize = tables.iter().map(|table| table.index().len()).sum();
+    let lengths = tables.iter().map(|table| Ok(table.index()?.len()));
+    let lengths = lengths.collect::<Result<Vec<usize>>>()?;
+    let blocks: usize = lengths.iter().sum();
     let mut sample = Vec::new();
     let mut first = 0;
-    for table in tables {
-        let behind = first + table.index().len();
+    for (table, length) in tables.iter().zip(lengths) {
+        let behind = first + length;
         let mut cursor = table.cursor_once(Projection::Full);
         for place in 0..PLACES.min(blocks) {
             let block = place * blocks / PLACES.min(blocks);

@@ -138,6 +138,12 @@ pub(super) fn check(frame: &[u8], number: FileNumber, offset: u64) -> Result<&[u
     Ok(covered)
 }
 
+/// Whether `frame` says that it was compressed with a dictionary. It isn't checked for that.
+pub(super) fn needs_dictionary(frame: &[u8]) -> bool {
+    let encoding = frame.len().checked_sub(TRAILER_BYTES).and_then(|at| frame.get(at));
+    encoding == Some(&ZSTD_DICTIONARY)
+}
+
 /// What value blocks of one table were compressed with, ready for use.
 pub(super) struct Dictionary(DDict<'static>);
 

@@ -39,7 +39,7 @@ pub struct Stored {
     pub content_bytes: u32,
 }
 
-/// Where the parts of a table lie that are read when it is opened.
+/// Where the parts of a table lie that aren't key or value blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// What values are compressed with, if there is a dictionary.
@@ -82,8 +82,12 @@ impl Table {
     }
 
     /// Where its key blocks lie, in the order of the index.
-    pub fn key_block_places(&self) -> impl Iterator<Item = BlockPlace> {
-        (0..).map_while(|at| self.index().handle(at)).map(BlockPlace::from)
+    ///
+    /// # Errors
+    /// Those of reading the index.
+    pub fn key_block_places(&self) -> Result<impl Iterator<Item = BlockPlace>> {
+        let index = self.index()?;
+        Ok((0..).map_while(|at| index.handle(at)).map(BlockPlace::from))
     }
 
     /// How the block at `place` is stored.
@@ -101,10 +105,18 @@ impl Table {
     }
 
     /// The value blocks that the key blocks name, by offset. Reads all key blocks; those that are
-    /// damaged are shown to `fault` and left out. Memory is some bytes for each value block.
+    /// damaged are shown to `fault` and left out, and so is a damaged index with all of them.
+    /// Memory is some bytes for each value block.
     pub fn value_blocks(&self, fault: &mut dyn FnMut(Error)) -> BTreeMap<u64, ValueBlock> {
         let mut found = BTreeMap::new();
-        for handle in (0..).map_while(|at| self.index().handle(at)) {
+        let index = match self.index() {
+            Ok(index) => index,
+            Err(error) => {
+                fault(error);
+                return found;
+            }
+        };
+        for handle in (0..).map_while(|at| index.handle(at)) {
             if let Err(error) = self.note_value_blocks(handle, &mut found) {
                 fault(error);
             }

@@ -7,8 +7,9 @@
 //! load the past.
 //!
 //! * [`TableWriter`] takes records in order and leaves a synced file.
-//! * [`Table`] opens one: footer, index and filter stay in memory, blocks come through a
-//!   [`BlockCache`] that all tables share.
+//! * [`Table`] opens one: foot and properties are read at once, index, filter and dictionary when
+//!   they are first needed. All of them stay in memory; blocks come through a [`BlockCache`] that
+//!   all tables share.
 //! * [`TableCursor`] walks every version in both directions.
 //!
 //! Nothing that comes from disk is believed: each block carries a checksum over its content, its
@@ -32,6 +33,7 @@ mod key_block;
 mod key_block_builder;
 mod layout;
 mod output;
+mod part;
 mod properties;
 mod reader;
 mod scrub;

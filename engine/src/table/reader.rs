@@ -1,4 +1,8 @@
 //! An open table: point reads, and the blocks that cursors walk through.
+//!
+//! A table is opened with what decisions are made of: its foot and its properties. Index, filter
+//! and dictionary are read when they are first needed, and stay: an engine with many tables starts
+//! without reading what nobody asks for. What is wrong with them shows then, as with any block.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
@@ -6,10 +10,11 @@ use super::cache::BlockCache;
 use super::coding::Damage;
 use super::cursor::TableCursor;
 use super::filter::{Filter, KeyHash};
-use super::footer::FormatVersion;
+use super::footer::{Foot, FormatVersion};
 use super::frame::Handle;
 use super::index::Index;
 use super::key_block::{KeyBlock, Place};
+use super::part::Part;
 use super::source::{Caching, Source};
 use super::{BLOCK_BYTES_MAX, BlockSummary, META_BYTES_MAX, Properties, TableFile};
 use crate::{Projection, Record, Result, Version};
@@ -22,11 +27,11 @@ use std::sync::Arc;
 struct Inner {
     source: Source,
     properties: Properties,
-    index: Index,
-    filter: Filter,
+    index: Part<Index>,
+    filter: Part<Filter>,
     /// Where key and value blocks lie.
     blocks: Range<u64>,
-    version: FormatVersion,
+    foot: Foot,
 }
 
 /// An open table. Cloning is cheap and shares everything.
@@ -38,8 +43,8 @@ pub struct Table {
 impl Table {
     /// Opens the table that the manifest lists as `listed`; `path` is for messages.
     ///
-    /// Reads and checks head, foot, dictionary, index, filter and properties; no key or value
-    /// blocks, and not the checksum of the whole file ([`Table::verify`]).
+    /// Reads and checks head, foot and properties; none of the other parts ([`Table::load`]), no
+    /// key or value blocks, and not the checksum of the whole file ([`Table::verify`]).
     pub fn open(
         file: Arc<dyn ReadFile>,
         path: PathBuf,
@@ -49,30 +54,30 @@ impl Table {
         let mut source = Source::new(file, path, listed, cache);
         let foot = source.foot()?;
         if foot.has_dictionary() {
-            source.load_dictionary(foot.dictionary)?;
+            source = source.with_dictionary(foot.dictionary);
         }
-        let blocks = foot.blocks_start()..foot.index.offset;
-        let index = decode_part(&source, foot.index, |content| {
-            Index::decode(content, foot.version, &blocks)
-        })?;
-        let filter = decode_part(&source, foot.filter, Filter::decode)?;
         let properties = decode_part(&source, foot.properties, |content| {
             Properties::decode(content, foot.version, listed.keyspace)
         })?;
-        if index.records() != properties.records {
-            let damage = Damage("index and properties differ in the number of records");
-            return Err(source.corrupt(foot.properties.offset, damage));
-        }
         Ok(Table {
             inner: Arc::new(Inner {
                 source,
                 properties,
-                index,
-                filter,
-                blocks,
-                version: foot.version,
+                index: Part::at(foot.index),
+                filter: Part::at(foot.filter),
+                blocks: foot.blocks_start()..foot.index.offset,
+                foot,
             }),
         })
+    }
+
+    /// Reads and checks index, filter and dictionary now, rather than with the first read that
+    /// needs them.
+    pub fn load(&self) -> Result<()> {
+        self.inner.source.dictionary()?;
+        self.filter()?;
+        self.index()?;
+        Ok(())
     }
 
     /// What the manifest lists.
@@ -91,16 +96,16 @@ impl Table {
     }
 
     /// `false` only if the table has no record of `key`.
-    pub fn may_contain(&self, key: &[u8]) -> bool {
-        self.inner.filter.may_contain(KeyHash::of(key))
+    pub fn may_contain(&self, key: &[u8]) -> Result<bool> {
+        Ok(self.filter()?.may_contain(KeyHash::of(key)))
     }
 
     /// The newest record of `key` at or below `at`, tombstones included.
     pub fn get(&self, key: &[u8], at: Version, projection: Projection) -> Result<Option<Record>> {
-        if !self.may_contain(key) {
+        if !self.may_contain(key)? {
             return Ok(None);
         }
-        let index = &self.inner.index;
+        let index = self.index()?;
         let Some(handle) = index.handle(index.find(key, at)) else {
             return Ok(None);
         };
@@ -136,16 +141,34 @@ impl Table {
     }
 
     /// What the index knows of the key blocks, in order.
-    pub fn blocks(&self) -> impl Iterator<Item = BlockSummary<'_>> {
-        (0..).map_while(|at| self.inner.index.summary(at))
+    pub fn blocks(&self) -> Result<impl Iterator<Item = BlockSummary<'_>>> {
+        let index = self.index()?;
+        Ok((0..).map_while(|at| index.summary(at)))
     }
 
     pub(super) fn version(&self) -> FormatVersion {
-        self.inner.version
+        self.inner.foot.version
     }
 
-    pub(super) fn index(&self) -> &Index {
-        &self.inner.index
+    /// The index, read if it wasn't yet.
+    pub(super) fn index(&self) -> Result<&Index> {
+        let Inner { source, properties, index, blocks, foot, .. } = &*self.inner;
+        index.get_or_read(|handle| {
+            let index = decode_part(source, handle, |content| {
+                Index::decode(content, foot.version, blocks)
+            })?;
+            if index.records() != properties.records {
+                let damage = Damage("index and properties differ in the number of records");
+                return Err(source.corrupt(foot.properties.offset, damage));
+            }
+            Ok(index)
+        })
+    }
+
+    /// The filter, read if it wasn't yet.
+    pub(super) fn filter(&self) -> Result<&Filter> {
+        let Inner { source, filter, .. } = &*self.inner;
+        filter.get_or_read(|handle| decode_part(source, handle, Filter::decode))
     }
 
     pub(super) fn source(&self) -> &Source {
@@ -154,7 +177,7 @@ impl Table {
 
     /// The key block at `handle`, which comes from the index.
     pub(super) fn key_block(&self, handle: Handle, caching: Caching) -> Result<KeyBlock> {
-        let decoded = KeyBlock::decode(self.block(handle, caching)?, self.inner.version);
+        let decoded = KeyBlock::decode(self.block(handle, caching)?, self.version());
         decoded.map_err(|damage| self.corrupt(handle, damage))
     }
 

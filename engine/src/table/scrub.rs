@@ -32,6 +32,8 @@ pub(crate) struct TableScrub {
     /// Blocks; after the outline ascending by offset, without those that have been read.
     blocks: Vec<Handle>,
     is_outlined: bool,
+    /// Whether the index can't be read: that has been told, and no block is known.
+    is_blind: bool,
     offset: u64,
     hasher: crc32fast::Hasher,
     damage_count: usize,
@@ -63,7 +65,17 @@ impl TableScrub {
 
     /// Notes where the next key block and its value blocks lie.
     fn outline(&mut self, table: &Table) -> Piece {
-        let Some(handle) = table.index().handle(self.outlined) else {
+        if self.is_blind {
+            return self.end_outline(table);
+        }
+        let index = match table.index() {
+            Ok(index) => index,
+            Err(error) => {
+                self.is_blind = true;
+                return Piece { damage: Some(error), ..Piece::default() };
+            }
+        };
+        let Some(handle) = index.handle(self.outlined) else {
             return self.end_outline(table);
         };
         self.outlined = self.outlined.saturating_add(1);
@@ -84,11 +96,12 @@ impl TableScrub {
         Piece { bytes, damage, is_last: false }
     }
 
-    /// Puts the blocks in order, with those that were read when the table was opened.
+    /// Puts the blocks in order, with those that hold the other parts of the table.
     fn end_outline(&mut self, table: &Table) -> Piece {
         let damage = match table.source().foot() {
             Ok(foot) => {
-                self.blocks.extend([foot.dictionary, foot.index, foot.filter, foot.properties]);
+                self.blocks.extend([foot.dictionary, foot.filter, foot.properties]);
+                self.blocks.extend((!self.is_blind).then_some(foot.index));
                 None
             }
             // It was another one when the table was opened: the file's checksum tells.

@@ -5,7 +5,8 @@
 use super::cache::{BlockCache, BlockId};
 use super::coding::Damage;
 use super::footer::{FOOT_BYTES, Foot, HEAD_BYTES, Refusal, check_head};
-use super::frame::{Dictionary, Expected, Handle, TRAILER_BYTES};
+use super::frame::{Dictionary, Expected, Handle, TRAILER_BYTES, needs_dictionary};
+use super::part::Part;
 use super::{DICTIONARY_BYTES_MAX, TableFile};
 use crate::{Error, Result};
 use bytes::Bytes;
@@ -29,7 +30,8 @@ pub(super) struct Source {
     path: PathBuf,
     listed: TableFile,
     cache: Arc<BlockCache>,
-    dictionary: Option<Dictionary>,
+    /// Read with the first block that needs it.
+    dictionary: Option<Part<Dictionary>>,
 }
 
 impl Source {
@@ -75,12 +77,22 @@ impl Source {
         Ok(foot)
     }
 
-    /// Reads the dictionary, which further blocks may need.
-    pub(super) fn load_dictionary(&mut self, handle: Handle) -> Result<()> {
-        let content = self.read(handle, DICTIONARY_BYTES_MAX)?;
-        let dictionary = Dictionary::new(&content);
-        self.dictionary = Some(dictionary.map_err(|damage| self.corrupt(handle.offset, damage))?);
-        Ok(())
+    /// The same file, whose blocks may need the dictionary at `handle`.
+    pub(super) fn with_dictionary(self, handle: Handle) -> Source {
+        Source { dictionary: Some(Part::at(handle)), ..self }
+    }
+
+    /// The dictionary, if there is one.
+    pub(super) fn dictionary(&self) -> Result<Option<&Dictionary>> {
+        let Some(part) = &self.dictionary else {
+            return Ok(None);
+        };
+        let read = |handle| {
+            let frame = self.frame(handle, DICTIONARY_BYTES_MAX)?;
+            let content = self.unpack(frame, handle, DICTIONARY_BYTES_MAX, None)?;
+            Dictionary::new(&content).map_err(|damage| self.corrupt(handle.offset, damage))
+        };
+        part.get_or_read(read).map(Some)
     }
 
     /// The content of the block at `handle`, from the cache if it is there.
@@ -104,17 +116,33 @@ impl Source {
 
     /// Reads and checks the block at `handle`, which lies within the file.
     pub(super) fn read(&self, handle: Handle, bytes_max: usize) -> Result<Bytes> {
+        let frame = self.frame(handle, bytes_max)?;
+        let dictionary = if needs_dictionary(&frame) { self.dictionary()? } else { None };
+        self.unpack(frame, handle, bytes_max, dictionary)
+    }
+
+    fn frame(&self, handle: Handle, bytes_max: usize) -> Result<Vec<u8>> {
         let len = handle.len as usize;
         if len > bytes_max.saturating_add(TRAILER_BYTES) {
             return Err(self.corrupt(handle.offset, Damage("block above its limit")));
         }
         let mut frame = vec![0; len];
         self.read_at(handle.offset, &mut frame)?;
+        Ok(frame)
+    }
+
+    fn unpack(
+        &self,
+        frame: Vec<u8>,
+        handle: Handle,
+        bytes_max: usize,
+        dictionary: Option<&Dictionary>,
+    ) -> Result<Bytes> {
         let expected = Expected {
             number: self.listed.number,
             offset: handle.offset,
             content_bytes_max: bytes_max,
-            dictionary: self.dictionary.as_ref(),
+            dictionary,
         };
         let opened = self.cache.opener().open(frame, expected);
         opened.map_err(|damage| self.corrupt(handle.offset, damage))

@@ -7,9 +7,10 @@
 
 use super::block_cursor::BlockCursor;
 use super::coding::Damage;
+use super::filter::{Filter, KeyHash};
 use super::footer::FormatVersion;
 use super::frame::Handle;
-use super::index::record_order;
+use super::index::{Index, record_order};
 use super::key_block::Place;
 use super::reader::Table;
 use super::source::Caching;
@@ -43,8 +44,13 @@ impl Table {
         if let Err(error) = self.verify_checksum() {
             fault(error);
         }
-        let mut walk = Walk::new(self);
-        for block in 0..self.index().len() {
+        let index = match self.index() {
+            Ok(index) => index,
+            Err(error) => return fault(error),
+        };
+        let filter = self.filter().map_err(&mut *fault).ok();
+        let mut walk = Walk::new(self, index, filter);
+        for block in 0..index.len() {
             if let Err(error) = walk.verify_block(block, fault) {
                 fault(error);
                 walk.pass_over(block);
@@ -79,28 +85,30 @@ impl Table {
 /// Goes through all blocks.
 struct Walk<'a> {
     table: &'a Table,
+    index: &'a Index,
     position: BlockCursor,
     /// The value blocks used last: newest and superseded values alternate.
     values: [(Handle, Bytes); 2],
     /// Offsets of value blocks that can't be read.
     damaged: BTreeSet<u64>,
-    sums: Sums,
+    sums: Sums<'a>,
 }
 
 impl<'a> Walk<'a> {
-    fn new(table: &'a Table) -> Walk<'a> {
+    fn new(table: &'a Table, index: &'a Index, filter: Option<&'a Filter>) -> Walk<'a> {
         Walk {
             table,
+            index,
             position: BlockCursor::default(),
             values: Default::default(),
             damaged: BTreeSet::new(),
-            sums: Sums::new(table.file().keyspace),
+            sums: Sums::new(table.file().keyspace, filter),
         }
     }
 
     fn verify_block(&mut self, block: usize, fault: &mut dyn FnMut(Error)) -> Result<()> {
         let table = self.table;
-        let handle = table.index().handle(block).unwrap_or_default();
+        let handle = self.index.handle(block).unwrap_or_default();
         let corrupt = |damage| table.corrupt(handle, damage);
         self.position.enter(table.key_block(handle, Caching::Bypass)?);
         self.position.rewind(0).map_err(corrupt)?;
@@ -123,9 +131,9 @@ impl<'a> Walk<'a> {
                 header: self.position.block().header(&entry),
                 keys_added: entry.keys_added,
             };
-            self.sums.add(table, record, value_bytes).map_err(corrupt)?;
+            self.sums.add(record, value_bytes).map_err(corrupt)?;
         }
-        self.sums.end_block(table, block).map_err(corrupt)
+        self.sums.end_block(self.index.summary(block)).map_err(corrupt)
     }
 
     /// Length of the value at `place`, which is read.
@@ -163,13 +171,15 @@ impl<'a> Walk<'a> {
     fn pass_over(&mut self, block: usize) {
         self.sums.whole = false;
         self.sums.block = BlockSums::default();
-        let summary = self.table.index().summary(block);
+        let summary = self.index.summary(block);
         self.sums.last = summary.map(|summary| (summary.last_key.to_vec(), summary.last_version));
     }
 }
 
 /// What the records say, to be compared with what is said about them.
-struct Sums {
+struct Sums<'a> {
+    /// The filter, if it can be read.
+    filter: Option<&'a Filter>,
     properties: Properties,
     staircase: StaircaseBuilder,
     /// Whether every record was seen with its value.
@@ -190,9 +200,10 @@ struct BlockSums {
     main_max: u64,
 }
 
-impl Sums {
-    fn new(keyspace: Keyspace) -> Sums {
+impl<'a> Sums<'a> {
+    fn new(keyspace: Keyspace, filter: Option<&'a Filter>) -> Sums<'a> {
         Sums {
+            filter,
             properties: Properties::default(),
             staircase: StaircaseBuilder::new(keyspace),
             whole: true,
@@ -203,13 +214,13 @@ impl Sums {
 
     fn add(
         &mut self,
-        table: &Table,
         record: RecordRef<'_>,
         value_bytes: usize,
     ) -> std::result::Result<(), Damage> {
         let before = self.last.as_ref().map(|(_, version)| version.main);
         let starts_key = self.check_order(record)?;
-        if !table.may_contain(record.key) {
+        let hash = KeyHash::of(record.key);
+        if self.filter.is_some_and(|filter| !filter.may_contain(hash)) {
             return Err(Damage("the filter doesn't know a key"));
         }
         let main = record.version.main;
@@ -255,9 +266,8 @@ impl Sums {
         Ok(starts_key)
     }
 
-    /// Compares what was seen of the block under way with the index's entry.
-    fn end_block(&mut self, table: &Table, block: usize) -> std::result::Result<(), Damage> {
-        let listed = table.index().summary(block);
+    /// Compares what was seen of the block under way with `listed`, the index's entry.
+    fn end_block(&mut self, listed: Option<BlockSummary<'_>>) -> std::result::Result<(), Damage> {
         let seen = self.last.as_ref().map(|(key, version)| BlockSummary {
             last_key: key,
             last_version: *version,

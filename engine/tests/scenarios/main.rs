@@ -18,3 +18,4 @@ mod play;
 mod scrubs_find_damage;
 mod support;
 mod the_last_tier_shares_what_values_repeat;
+mod what_is_not_needed_is_not_read;

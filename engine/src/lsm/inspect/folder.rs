@@ -74,14 +74,16 @@ impl<'v> Folder<'v> {
         !self.faults.is_empty() || matches!(self.history.ending, Ending::Damaged(_))
     }
 
-    /// Opens a table that the manifest names.
+    /// Opens a table that the manifest names, and reads all of its parts but key and value blocks.
     ///
     /// # Errors
-    /// [`Error::Io`], and those of [`Table::open`].
+    /// [`Error::Io`], and those of [`Table::open`] and [`Table::load`].
     pub fn open(&self, file: TableFile, cache: &Arc<BlockCache>) -> Result<Table> {
         let path = self.path_of(file.number);
         let read = self.vfs.open_read(&path).map_err(Error::io(&path))?;
-        Table::open(read, path, file, Arc::clone(cache))
+        let table = Table::open(read, path, file, Arc::clone(cache))?;
+        table.load()?;
+        Ok(table)
     }
 
     /// The path of a table.

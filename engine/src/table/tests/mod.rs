@@ -3,6 +3,7 @@
 mod counting;
 mod damage;
 mod golden;
+mod lazy;
 mod round_trip;
 mod scrub;
 

@@ -16,7 +16,7 @@ pub(super) fn show(folder: &Folder<'_>, number: u64, output: &mut Output<'_>) ->
         return Ok(());
     };
     let mut faults = Faults::default();
-    let blocks = blocks(&table, &table.layout()?, &mut faults);
+    let blocks = blocks(&table, &table.layout()?, &mut faults)?;
     for (kind, place) in blocks.into_values() {
         match table.stored(place) {
             Ok(stored) => output.print(&BlockLine {
@@ -49,13 +49,13 @@ fn blocks(
     table: &Table,
     layout: &Layout,
     faults: &mut Faults,
-) -> BTreeMap<u64, (Kind, BlockPlace)> {
+) -> Result<BTreeMap<u64, (Kind, BlockPlace)>, Error> {
     let values = table.value_blocks(&mut |error| faults.take_in(error));
     let values = values.into_values().map(|block| {
         let (values, value_bytes) = (block.values, block.value_bytes);
         (Kind::Values { values, value_bytes }, block.place)
     });
-    let keys = table.blocks().zip(table.key_block_places());
+    let keys = table.blocks()?.zip(table.key_block_places()?);
     let keys =
         keys.map(|(block, place)| (Kind::Keys { records: block.records, keys: block.keys }, place));
     let parts = [
@@ -65,7 +65,7 @@ fn blocks(
     ];
     let dictionary = layout.dictionary.map(|place| (Kind::Dictionary, place));
     let all = values.chain(keys).chain(parts).chain(dictionary);
-    all.map(|(kind, place)| (place.offset, (kind, place))).collect()
+    Ok(all.map(|(kind, place)| (place.offset, (kind, place))).collect())
 }
 
 fn encoding(number: u8) -> &'static str {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub(super) fn show_all(folder: &Folder<'_>, output: &mut Output<'_>) -> Result<(), Error> {
     for named in all(folder) {
         match named.open(folder) {
-            Ok(table) => output.print(&TableLine::of(folder, &named, &table))?,
+            Ok(table) => output.print(&TableLine::of(folder, &named, &table)?)?,
             Err(error) => output.fault(&error)?,
         }
     }
@@ -35,7 +35,7 @@ pub(super) fn show_one(
     let Some(table) = open_one(folder, number, output)? else {
         return Ok(());
     };
-    for (place, block) in table.key_block_places().zip(table.blocks()) {
+    for (place, block) in table.key_block_places()?.zip(table.blocks()?) {
         output.print(&IndexLine {
             keyspace: table.file().keyspace,
             offset: place.offset,
@@ -62,7 +62,7 @@ pub(super) fn open_one(
     let named = named.ok_or_else(|| Error::NoTable(folder.dir().to_owned(), number))?;
     match named.open(folder).and_then(|table| Ok((table.layout()?, table))) {
         Ok((layout, table)) => {
-            output.print(&TableLine::of(folder, &named, &table))?;
+            output.print(&TableLine::of(folder, &named, &table)?)?;
             output.print(&PartsLine::of(layout))?;
             Ok(Some(table))
         }
@@ -113,19 +113,19 @@ struct TableLine {
 }
 
 impl TableLine {
-    fn of(folder: &Folder<'_>, named: &NamedTable, table: &Table) -> TableLine {
+    fn of(folder: &Folder<'_>, named: &NamedTable, table: &Table) -> Result<TableLine, Error> {
         let NamedTable { run, tier, file } = named;
         let watermark = folder.contents().applied.watermark;
-        TableLine {
+        Ok(TableLine {
             file: format!("{:016x}.sst", file.number.0),
             table: file.number.0,
             keyspace: file.keyspace,
             run: run.0,
             tier: *tier,
             checksum: file.checksum,
-            key_blocks: table.blocks().count() as u64,
+            key_blocks: table.blocks()?.count() as u64,
             totals: Totals::of(file, table.properties(), watermark),
-        }
+        })
     }
 }
 
