@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use retcd_vfs::Vfs;
+use retcd_vfs::{PageFile, Vfs};
 
 use super::ledger::Ledger;
 use super::node::{Element, Kind, Node};
@@ -69,7 +69,8 @@ pub(super) fn open(vfs: &dyn Vfs, dir: &Path, cache_bytes: usize) -> Result<Ledg
     }
     // It may have been renamed by a process that ended before the name was durable.
     vfs.sync_dir(dir).map_err(Error::io(dir))?;
-    read(vfs, path, cache_bytes)
+    let file = vfs.open_pages(&path).map_err(Error::io(&path))?;
+    read(vfs, path, file, cache_bytes)
 }
 
 fn create(vfs: &dyn Vfs, dir: &Path, new: &Path, path: &Path) -> Result<()> {
@@ -83,7 +84,13 @@ fn create(vfs: &dyn Vfs, dir: &Path, new: &Path, path: &Path) -> Result<()> {
     vfs.sync_dir(dir).map_err(Error::io(dir))
 }
 
-fn read(vfs: &dyn Vfs, path: PathBuf, cache_bytes: usize) -> Result<Ledger> {
+/// What `file`, which is the one at `path`, says. Writes nothing.
+pub(super) fn read(
+    vfs: &dyn Vfs,
+    path: PathBuf,
+    file: Arc<dyn PageFile>,
+    cache_bytes: usize,
+) -> Result<Ledger> {
     // Chooses the meta page and checks the length.
     let meta = *Database::open(vfs, &path)?.meta();
     let corrupt = |reason| Error::Corrupt { path: path.clone(), offset: 0, reason };
@@ -91,7 +98,6 @@ fn read(vfs: &dyn Vfs, path: PathBuf, cache_bytes: usize) -> Result<Ledger> {
         return Err(corrupt("its pages aren't as long as ours"));
     }
     let Meta { pages, transaction, .. } = meta;
-    let file = vfs.open_pages(&path).map_err(Error::io(&path))?;
     let pager = Arc::new(Pager::new(file, path.clone(), cache_bytes, pages, transaction)?);
     let (free, freelist_pages) = pager.freelist(meta.freelist)?;
     let space = Space::new(pages, free);

@@ -19,6 +19,7 @@
 mod checkpoint;
 mod file;
 mod flush;
+pub mod inspect;
 mod ledger;
 mod node;
 mod options;

@@ -10,6 +10,7 @@ use super::pager::Pager;
 use super::record::{Stored, seek_key};
 use super::walk::Walk;
 use crate::bolt::meta::Meta;
+use crate::bolt::page::{ELEMENT_BYTES, Page};
 use crate::picture::{Disk, DiskCursor};
 use crate::table::RecordRef;
 use crate::{Applied, Direction, KeyRange, Keyspace, Projection, Record, Result, Version};
@@ -99,6 +100,24 @@ pub(super) struct TreeCursor {
     keyspace: Keyspace,
     direction: Direction,
     current: Option<Stored>,
+}
+
+impl TreeCursor {
+    /// The pages from the root to the current record, with their numbers.
+    pub(super) fn pages(&self) -> impl Iterator<Item = (u64, &Page)> + Clone {
+        self.walk.pages()
+    }
+
+    /// What the current record takes on its page, in bytes.
+    pub(super) fn element_bytes(&self) -> Option<usize> {
+        let element = self.walk.element()?;
+        Some(ELEMENT_BYTES + element.key.len() + element.value.len())
+    }
+
+    /// Length of the current record's value.
+    pub(super) fn value_bytes(&self) -> u64 {
+        self.current.as_ref().map_or(0, |stored| stored.value().len() as u64)
+    }
 }
 
 impl DiskCursor for TreeCursor {

@@ -116,6 +116,11 @@ impl Walk {
         self.path.last().map(|leaf| (&leaf.page, leaf.position == 0))
     }
 
+    /// The pages of its path with their numbers, the leaf last.
+    pub(super) fn pages(&self) -> impl Iterator<Item = (u64, &Page)> + Clone {
+        self.path.iter().map(|step| (step.number, &step.page))
+    }
+
     /// Numbers of the pages of its path, the leaf's last.
     pub(super) fn numbers(&self) -> impl DoubleEndedIterator<Item = u64> {
         self.path.iter().map(|step| step.number)

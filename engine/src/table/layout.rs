@@ -12,6 +12,7 @@ use super::footer::FOOT_BYTES;
 use super::frame::{Handle, TRAILER_BYTES};
 use super::reader::Table;
 use super::source::Caching;
+use crate::table::RecordRef;
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -155,6 +156,15 @@ pub struct Footprint {
     /// Its share of the key block and the value block that it is in, in bytes of the file: of the
     /// one by the number of records, of the other by the length of its value.
     pub stored_bytes: f64,
+}
+
+/// A record, and what it takes on disk.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen<'a> {
+    /// Key, version, header.
+    pub record: RecordRef<'a>,
+    /// What it takes.
+    pub footprint: Footprint,
 }
 
 /// The value blocks that were asked for last, by offset, with bytes of the file for each byte of

@@ -51,7 +51,7 @@ pub use cache::{BlockCache, CacheStats};
 pub use cursor::TableCursor;
 pub use dictionary::sample_dictionary;
 pub use index::BlockSummary;
-pub use layout::{BlockPlace, Footprint, Layout, Ratios, Stored, ValueBlock};
+pub use layout::{BlockPlace, Footprint, Layout, Ratios, Seen, Stored, ValueBlock};
 pub use properties::Properties;
 pub use reader::Table;
 pub(crate) use scrub::TableScrub;

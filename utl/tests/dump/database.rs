@@ -9,7 +9,7 @@ use retcd_api::etcdserverpb::{
     PutRequest,
 };
 use retcd_engine::table::{Compression, TableOptions};
-use retcd_engine::{Engine, Lsm, Options, Step};
+use retcd_engine::{Btree, Engine, Lsm, Options, Step, btree};
 use retcd_mvcc::{Applier, CommittedEntry, Config, Store};
 use retcd_vfs::Vfs;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,9 @@ fn options() -> Options {
     Options { table, ..Options::default() }
 }
 
-/// A member's state on an LSM.
-pub(crate) struct Database {
-    pub(crate) engine: Arc<Lsm>,
+/// A member's state on an engine.
+pub(crate) struct Database<E = Lsm> {
+    pub(crate) engine: Arc<E>,
     applier: Applier,
     _store: Arc<Store>,
 }
@@ -42,35 +42,55 @@ pub(crate) struct Database {
 impl Database {
     /// An empty one in `dir`.
     pub(crate) fn create(vfs: &(impl Vfs + Clone), dir: &Path) -> Database {
-        let engine = Arc::new(Lsm::open(shared(vfs), dir, options()).unwrap());
+        Database::on(Lsm::open(shared(vfs), dir, options()).unwrap())
+    }
+
+    /// One with pods, events, a lease and an alarm, compacted in between; in two flushes.
+    pub(crate) fn small(vfs: &(impl Vfs + Clone), dir: &Path) -> Database {
+        let mut database = Database::create(vfs, dir);
+        database.fill();
+        database
+    }
+}
+
+impl Database<Btree> {
+    /// The same in a tree.
+    pub(crate) fn small_tree(vfs: &(impl Vfs + Clone), dir: &Path) -> Database<Btree> {
+        let options = btree::Options::default();
+        let mut database = Database::on(Btree::open(shared(vfs), dir, options).unwrap());
+        database.fill();
+        database
+    }
+}
+
+impl<E: Engine + 'static> Database<E> {
+    fn on(engine: E) -> Database<E> {
+        let engine = Arc::new(engine);
         let config = Config { cluster_id: 0xc, member_id: 0xa, ..Config::default() };
         let shared = Arc::clone(&engine) as Arc<dyn Engine>;
         let (store, applier) = Store::open(shared, config).unwrap();
         Database { engine, applier, _store: store }
     }
 
-    /// One with pods, events, a lease and an alarm, compacted in between; in two flushes.
-    pub(crate) fn small(vfs: &(impl Vfs + Clone), dir: &Path) -> Database {
-        let mut database = Database::create(vfs, dir);
-        database.grant(0x1a2b);
+    fn fill(&mut self) {
+        self.grant(0x1a2b);
         for pod in 0..12 {
-            database.put(&format!("/registry/pods/default/pod-{pod}"), &"spec, ".repeat(12), 0);
+            self.put(&format!("/registry/pods/default/pod-{pod}"), &"spec, ".repeat(12), 0);
         }
         for event in 0..6 {
-            database.put(&format!("/registry/events/event-{event}"), "it happened", 0x1a2b);
+            self.put(&format!("/registry/events/event-{event}"), "it happened", 0x1a2b);
         }
-        database.put("single", "value", 0);
-        database.flush();
+        self.put("single", "value", 0);
+        self.flush();
         for pod in 3..9 {
-            database.put(&format!("/registry/pods/default/pod-{pod}"), &"status, ".repeat(9), 0);
+            self.put(&format!("/registry/pods/default/pod-{pod}"), &"status, ".repeat(9), 0);
         }
-        database.compact(23);
-        database.delete("/registry/events/event-1");
-        database.delete("/registry/pods/default/pod-5");
+        self.compact(23);
+        self.delete("/registry/events/event-1");
+        self.delete("/registry/pods/default/pod-5");
         let alarm = AlarmRequest { action: 1, member_id: 0xa, alarm: 1 };
-        database.apply(InternalRaftRequest { alarm: Some(alarm), ..Default::default() });
-        database.flush();
-        database
+        self.apply(InternalRaftRequest { alarm: Some(alarm), ..Default::default() });
+        self.flush();
     }
 
     pub(crate) fn apply(&mut self, request: InternalRaftRequest) {
@@ -117,6 +137,29 @@ pub(crate) fn db(vfs: &dyn Vfs, arguments: &[&str]) -> Ran {
     etcd_dump(vfs, &[&["db", "data"], arguments].concat())
 }
 
+/// Holds all `views` against the golden files of this name, as text and as JSON.
+pub(crate) fn assert_golden_views<'a>(
+    vfs: &dyn Vfs,
+    views: impl Iterator<Item = &'a [&'a str]>,
+    name: &str,
+) {
+    let (mut text, mut json) = (String::new(), String::new());
+    for view in views {
+        let ran = db(vfs, view);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{view:?}: {}", ran.out);
+        let command = [&["etcd-dump", "db", "data"], view].concat().join(" ");
+        text.push_str(&format!("$ {command}\n{}\n", ran.out));
+        let ran = db(vfs, &[view, &["-w", "json"]].concat());
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{view:?}: {}", ran.out);
+        for line in ran.out.lines() {
+            serde_json::from_str::<serde_json::Value>(line).expect("a JSON line");
+        }
+        json.push_str(&ran.out);
+    }
+    assert_golden(&format!("{name}.txt"), &text);
+    assert_golden(&format!("{name}.jsonl"), &json);
+}
+
 /// The files of the engine whose names end so, by name.
 pub(crate) fn files(vfs: &dyn Vfs, end: &str) -> Vec<PathBuf> {
     let names = vfs.list(folder()).unwrap();
@@ -134,6 +177,12 @@ pub(crate) fn manifest(vfs: &dyn Vfs) -> PathBuf {
 pub(crate) fn replace(vfs: &dyn Vfs, path: &Path, bytes: &[u8]) {
     vfs.remove_file(path).unwrap();
     write(vfs, path, bytes);
+}
+
+/// Those of them that a tree has too.
+pub(crate) fn tree_views() -> impl Iterator<Item = &'static [&'static str]> {
+    let of_tables = |view: &&[&str]| view.contains(&"--manifest") || view.contains(&"--tables");
+    VIEWS.into_iter().filter(move |view| !of_tables(view))
 }
 
 /// The views that take no argument of their own.

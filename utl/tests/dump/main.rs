@@ -5,6 +5,7 @@ mod a_damaged_database_is_reported;
 mod a_database_of_etcds_is_shown;
 mod a_database_of_its_own_is_shown;
 mod a_member_of_its_own_is_understood;
+mod a_tree_of_its_own_is_shown;
 mod any_damage_is_survived;
 mod arguments_are_checked;
 mod damage_is_reported_and_the_rest_goes_on;

@@ -2,7 +2,7 @@
 //! written and where a member holds the lock.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use crate::database::{Database, VIEWS};
+use crate::database::{Database, VIEWS, tree_views};
 use crate::support::{IDENTITY, etcd_dump, fill, options};
 use retcd_raft_glue::DataDir;
 use retcd_vfs::{RealVfs, Vfs};
@@ -76,19 +76,24 @@ fn where_nothing_may_be_written() {
     log.close().unwrap();
     let engine = root.path().join("engine");
     drop(Database::small(&RealVfs, &engine));
-    for dir in [&dir, &engine] {
+    let tree = root.path().join("tree");
+    drop(Database::small_tree(&RealVfs, &tree));
+    for dir in [&dir, &engine, &tree] {
         for path in picture(dir).into_keys() {
             fs::set_permissions(path, fs::Permissions::from_mode(0o400)).unwrap();
         }
         fs::set_permissions(dir, fs::Permissions::from_mode(0o500)).unwrap();
     }
-    for view in VIEWS {
-        let before = picture(&engine);
+    let of_engine = VIEWS.into_iter().map(|view| (&engine, view));
+    for (engine, view) in of_engine.chain(tree_views().map(|view| (&tree, view))) {
+        let before = picture(engine);
         let path = engine.to_str().unwrap();
         let ran = etcd_dump(&RealVfs, &[&["db", path], view].concat());
-        assert_eq!((ran.code, picture(&engine) == before), (0, true), "{}{}", ran.out, ran.err);
+        assert_eq!((ran.code, picture(engine) == before), (0, true), "{}{}", ran.out, ran.err);
     }
-    fs::set_permissions(&engine, fs::Permissions::from_mode(0o700)).unwrap();
+    for engine in [&engine, &tree] {
+        fs::set_permissions(engine, fs::Permissions::from_mode(0o700)).unwrap();
+    }
     let before = picture(&dir);
     let ran = etcd_dump(&RealVfs, &["wal", dir.to_str().unwrap(), "--summary"]);
     assert_eq!(picture(&dir), before);

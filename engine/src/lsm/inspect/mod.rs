@@ -13,4 +13,4 @@ mod walk;
 
 pub use folder::{Folder, Other};
 pub use tables::{Tables, dead_bytes};
-pub use walk::{Seen, Walk};
+pub use walk::Walk;

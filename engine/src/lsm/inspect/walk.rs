@@ -6,17 +6,8 @@ use bytes::Bytes;
 use crate::lsm::run_cursor::{RunCursor, Use};
 use crate::lsm::tree::Tree;
 use crate::picture::{Merging, Source};
-use crate::table::{Footprint, RecordRef};
+use crate::table::{Footprint, RecordRef, Seen};
 use crate::{Direction, KeyRange, Keyspace, Projection, Result};
-
-/// A record on the way.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Seen<'a> {
-    /// Key, version, header.
-    pub record: RecordRef<'a>,
-    /// What it takes.
-    pub footprint: Footprint,
-}
 
 /// See the module's text. A record that two runs have comes twice, one right after the other.
 pub struct Walk {

@@ -234,6 +234,11 @@ impl Args {
         self.write_out
     }
 
+    /// Whether pairs are asked for as bbolt's buckets have them.
+    pub(super) fn names_a_bucket(&self) -> bool {
+        self.bucket.is_some()
+    }
+
     /// What is asked of the engine's folder `dir`.
     pub(super) fn engine_view(&self, dir: &Path) -> Result<View, Error> {
         let wrong = |what| Error::Flag(dir.to_owned(), what);

@@ -5,9 +5,9 @@ use super::args::{Keys, Values};
 use super::fault::Fault;
 use super::output::{Line, Output, bytes, maybe_bytes};
 use super::reading::{Reading, Scan};
+use super::subject::Subject;
 use crate::notation::Quoted;
 use bytes::Bytes;
-use retcd_engine::lsm::inspect::Folder;
 use retcd_engine::{Keyspace, Projection, Record, Version};
 use retcd_mvcc::stored::{PairHeader, State};
 use serde::Serialize;
@@ -15,12 +15,12 @@ use std::io::{self, Write};
 
 /// Prints the keys that are asked for.
 pub(super) fn show(
-    folder: &Folder<'_>,
+    subject: Subject<'_>,
     asked: &Keys,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let at = version_of(folder, asked.revision, output)?;
-    let mut reading = Reading::open(folder, &[Keyspace::Kv], output)?;
+    let at = version_of(subject, asked.revision, output)?;
+    let mut reading = Reading::open(subject, &[Keyspace::Kv], output)?;
     let scan = Scan {
         keyspace: Keyspace::Kv,
         range: &asked.range,
@@ -33,7 +33,7 @@ pub(super) fn show(
         return Ok(());
     }
     reading.each(&scan, output, &mut |output, record| {
-        print(folder, record, asked.values, output)?;
+        print(subject, record, asked.values, output)?;
         left -= 1;
         Ok(left > 0)
     })
@@ -49,7 +49,7 @@ pub(super) fn projection(values: Values) -> Projection {
 
 /// Prints a record of `kv`.
 pub(super) fn print(
-    folder: &Folder<'_>,
+    subject: Subject<'_>,
     record: Record,
     values: Values,
     output: &mut Output<'_>,
@@ -59,7 +59,7 @@ pub(super) fn print(
     match KeyLine::of(record, values) {
         Ok(line) => output.print(&line),
         Err(error) => {
-            let file = Some(folder.dir().display().to_string());
+            let file = Some(subject.path().display().to_string());
             let Version { main, sub } = version;
             let reason = format!("{} at {main}.{sub}: {error}", Quoted(&key));
             output.fault(Fault { file, offset: None, reason })
@@ -69,14 +69,14 @@ pub(super) fn print(
 
 /// The newest version that is seen at the revision that is asked for.
 fn version_of(
-    folder: &Folder<'_>,
+    subject: Subject<'_>,
     asked: Option<u64>,
     output: &mut Output<'_>,
 ) -> Result<Version, Error> {
-    let state = match State::decode(&folder.contents().applied.state) {
+    let state = match State::decode(&subject.applied().state) {
         Ok(state) => state,
         Err(error) => {
-            let file = Some(folder.dir().display().to_string());
+            let file = Some(subject.path().display().to_string());
             output.fault(Fault { file, offset: None, reason: error.to_string() })?;
             return Ok(asked.map_or(Version::MAX, Version::end_of));
         }

@@ -1,6 +1,6 @@
 //! `etcd-dump db`: what a member's database holds, and nothing is changed.
 //!
-//! 1. [`Place`] finds out what is meant: a folder of our own engine, or a file in bbolt's format.
+//! 1. [`Place`] finds out what is meant: a folder of one of our engines, or a file in bbolt's format.
 //! 2. Each view of a database is a file here: it reads, and prints lines as it goes.
 //! 3. What can't be read is printed as a fault, left out, and makes the exit code 1.
 //!
@@ -21,8 +21,10 @@ mod reading;
 mod record;
 mod space;
 mod state;
+mod subject;
 mod summary;
 mod tables;
+mod tree;
 mod verify;
 
 pub(super) use args::Args;
@@ -30,11 +32,13 @@ pub(super) use args::Args;
 use args::View;
 use output::Output;
 use place::Place;
+use retcd_engine::btree::inspect::TreeFile;
 use retcd_engine::lsm::inspect::Folder;
 use retcd_engine::lsm::manifest::Ending;
 use retcd_vfs::Vfs;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use subject::Subject;
 
 /// Why there is nothing, or nothing more, to print.
 #[derive(Debug)]
@@ -121,6 +125,14 @@ pub(super) fn run(args: &Args, vfs: &dyn Vfs, out: &mut dyn Write) -> Result<boo
     let mut output = Output::new(args.format(), out);
     match &place {
         Place::Bolt(path) => bolt::run(args.bolt_view(path)?, vfs, path, &mut output)?,
+        Place::Tree { dir, .. } if args.names_a_bucket() => {
+            let path = TreeFile::path_in(dir);
+            bolt::run(args.bolt_view(&path)?, vfs, &path, &mut output)?;
+        }
+        Place::Tree { dir, is_held } => {
+            let view = args.engine_view(dir)?;
+            tree_of(&view, &TreeFile::open(vfs, dir)?, *is_held, &mut output)?;
+        }
         Place::Engine { dir, is_held } => {
             let view = args.engine_view(dir)?;
             let folder = Folder::read(vfs, dir)?;
@@ -143,15 +155,37 @@ fn engine(
     if let Ending::Damaged(error) = &folder.history.ending {
         output.fault(error)?;
     }
+    let subject = Subject::Tables(folder);
     match view {
         View::Summary => summary::show(folder, is_held, output),
         View::Manifest => manifest::show(folder, output),
         View::Tables => tables::show_all(folder, output),
         View::Table(number) => tables::show_one(folder, *number, output),
         View::Blocks(number) => blocks::show(folder, *number, output),
-        View::Keys(asked) => keys::show(folder, asked, output),
-        View::Keyspace(asked) => record::show(folder, asked, output),
-        View::Space(asked) => space::show(folder, asked, output),
+        View::Keys(asked) => keys::show(subject, asked, output),
+        View::Keyspace(asked) => record::show(subject, asked, output),
+        View::Space(asked) => space::show(subject, asked, output),
         View::Verify => verify::show(folder, is_held, output),
+    }
+}
+
+/// Shows a tree of our own.
+fn tree_of(
+    view: &View,
+    file: &TreeFile<'_>,
+    is_held: bool,
+    output: &mut Output<'_>,
+) -> Result<(), Error> {
+    let subject = Subject::Tree(file);
+    match view {
+        View::Keys(asked) => keys::show(subject, asked, output),
+        View::Keyspace(asked) => record::show(subject, asked, output),
+        View::Space(asked) => space::show(subject, asked, output),
+        View::Verify => verify::tree::show(file, is_held, output),
+        View::Summary => tree::show(file, is_held, output),
+        View::Manifest | View::Tables | View::Table(_) | View::Blocks(_) => {
+            let what = "a B+tree has neither manifest nor tables; --bucket shows its buckets";
+            Err(Error::Flag(file.path().to_owned(), what))
+        }
     }
 }

@@ -1,15 +1,13 @@
-//! What is meant by a path: a folder of our own engine, or a file in bbolt's format.
+//! What is meant by a path: a folder of one of our engines, or a file in bbolt's format.
 
 use super::Error;
+use retcd_engine::btree::inspect::TreeFile;
 use retcd_engine::lsm::inspect::Folder;
 use retcd_vfs::Vfs;
 use std::path::{Path, PathBuf};
 
 /// Names under which a database lies in a data directory: from its top, and from `member`.
 const WITHIN: [&str; 2] = ["member/snap/db", "snap/db"];
-
-/// Name of the B+tree engine's file within its folder.
-const TREE: &str = "tree.db";
 
 /// See the module's text.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +19,14 @@ pub(super) enum Place {
         /// Whether a member seems to run on it.
         is_held: bool,
     },
-    /// A database of etcd's, or a snapshot.
+    /// A folder with our B+tree in it.
+    Tree {
+        /// The folder.
+        dir: PathBuf,
+        /// Whether a member seems to run on it.
+        is_held: bool,
+    },
+    /// A file in bbolt's format: a database of etcd's, a snapshot, or our tree's file by its name.
     Bolt(PathBuf),
 }
 
@@ -43,12 +48,8 @@ impl Place {
                 break;
             }
         }
-        // The B+tree engine keeps its one file in bbolt's format.
-        let tree = dir.join(TREE);
-        if exists(&tree)? {
-            return Ok(Place::Bolt(tree));
-        }
-        if !Folder::is_here(vfs, &dir)? {
+        let is_tree = TreeFile::is_here(vfs, &dir)?;
+        if !is_tree && !Folder::is_here(vfs, &dir)? {
             return Err(Error::NoDatabase(dir));
         }
         // Where the lock is if the folder is that of a member: beside `snap`.
@@ -58,7 +59,10 @@ impl Place {
             _ => lock,
         };
         let is_held = vfs.is_locked(&lock).unwrap_or(false);
-        Ok(Place::Engine { dir, is_held })
+        Ok(match is_tree {
+            true => Place::Tree { dir, is_held },
+            false => Place::Engine { dir, is_held },
+        })
     }
 }
 
@@ -75,15 +79,17 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn the_file_of_the_other_engine_is_found_in_its_folder() {
+    fn a_tree_is_found_from_each_folder_above_it() {
         let vfs = MemVfs::new();
         let dir = PathBuf::from("data/member/snap/db");
         let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
         drop(Btree::open(shared, &dir, btree::Options::default()).expect("in memory"));
-        let found = Place::Bolt(dir.join(TREE));
+        let found = Place::Tree { dir: dir.clone(), is_held: false };
         for path in ["data", "data/member", "data/member/snap/db"] {
             assert_eq!(Place::find(&vfs, Path::new(path)).expect("it is there"), found, "{path}");
         }
+        let file = dir.join("tree.db");
+        assert_eq!(Place::find(&vfs, &file).expect("it is there"), Place::Bolt(file));
     }
 
     #[test]

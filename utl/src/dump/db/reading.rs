@@ -1,5 +1,6 @@
 //! Records across tables, as far as they can be read: what is damaged is named, its table is left
-//! out from there on, and reading goes on with the key where it was.
+//! out from there on, and reading goes on with the key where it was. A damaged tree is read up to
+//! the damage.
 //!
 //! Where a table is left out, versions that it superseded may be shown as newest. The fault before
 //! says so.
@@ -7,8 +8,11 @@
 use super::Error;
 use super::args::Range;
 use super::output::{Faults, Output};
+use super::subject::Subject;
 use bytes::Bytes;
-use retcd_engine::lsm::inspect::{Folder, Seen, Tables};
+use retcd_engine::btree::inspect::TreeFile;
+use retcd_engine::lsm::inspect::Tables;
+use retcd_engine::table::Seen;
 use retcd_engine::{Cursor, Direction, KeyRange, Keyspace, Projection, Record, Version, View};
 
 /// What to read.
@@ -79,27 +83,45 @@ fn read_on(
     Ok(Ok(()))
 }
 
-/// Open tables.
-pub(super) struct Reading {
-    tables: Tables,
+/// What is open.
+pub(super) enum Reading<'a> {
+    Tables(Tables),
+    /// All of it, or nothing.
+    Tree(&'a TreeFile<'a>),
 }
 
-impl Reading {
+impl<'a> Reading<'a> {
     /// Opens the tables of `keyspaces`, and prints which can't be.
     pub(super) fn open(
-        folder: &Folder<'_>,
+        subject: Subject<'a>,
         keyspaces: &[Keyspace],
         output: &mut Output<'_>,
-    ) -> Result<Reading, Error> {
+    ) -> Result<Reading<'a>, Error> {
+        let folder = match subject {
+            Subject::Tables(folder) => folder,
+            Subject::Tree(tree) => return Ok(Reading::Tree(tree)),
+        };
         let mut faults = Faults::default();
         let tables = Tables::open(folder, keyspaces, &mut |error| faults.take_in(error));
         faults.print(output)?;
-        Ok(Reading { tables })
+        Ok(Reading::Tables(tables))
+    }
+
+    /// Goes on without what `error` is about; `false` if nothing is left. A page of a tree says
+    /// where others are, so a tree is read no further.
+    fn leave_out(&mut self, error: &retcd_engine::Error) -> bool {
+        match self {
+            Reading::Tables(tables) => tables.leave_out(error),
+            Reading::Tree(_) => false,
+        }
     }
 
     /// Reads over what is open. An error isn't passed over.
     pub(super) fn view(&self) -> Box<dyn View> {
-        self.tables.view()
+        match self {
+            Reading::Tables(tables) => tables.view(),
+            Reading::Tree(tree) => tree.view(),
+        }
     }
 
     /// How many keys the records of `range` in what is open say that they add, if all say it.
@@ -108,7 +130,10 @@ impl Reading {
         keyspace: Keyspace,
         range: KeyRange<'_>,
     ) -> Result<Option<i64>, Error> {
-        Ok(self.tables.keys_added(keyspace, range)?)
+        match self {
+            Reading::Tables(tables) => Ok(tables.keys_added(keyspace, range)?),
+            Reading::Tree(_) => Ok(None),
+        }
     }
 
     /// Shows each record that `scan` finds, until `each` says that it is enough.
@@ -120,13 +145,13 @@ impl Reading {
     ) -> Result<(), Error> {
         let mut place = Place::default();
         loop {
-            let view = self.tables.view();
+            let view = self.view();
             let error = match read_on(&*view, scan, &mut place, output, each) {
                 Ok(done) => return done,
                 Err(error) => error,
             };
             output.fault(&error)?;
-            if !self.tables.leave_out(&error) {
+            if !self.leave_out(&error) {
                 return Ok(());
             }
         }
@@ -147,7 +172,7 @@ impl Reading {
                 Err(error) => error,
             };
             output.fault(&error)?;
-            if !self.tables.leave_out(&error) {
+            if !self.leave_out(&error) {
                 return Ok(());
             }
         }
@@ -162,18 +187,32 @@ impl Reading {
         version: &mut Option<Version>,
         each: &mut dyn FnMut(Seen<'_>),
     ) -> retcd_engine::Result<()> {
-        let mut walk = self.tables.walk(keyspace, range.from(key))?;
         let mut resumes = version.is_some();
-        while let Some(seen) = walk.next()? {
+        let from = key.clone();
+        let mut take = |seen: Seen<'_>| {
             let record = seen.record;
             if resumes && record.key == *key && Some(record.version) >= *version {
-                continue;
+                return;
             }
             resumes = false;
             key.clear();
             key.extend_from_slice(record.key);
             *version = Some(record.version);
             each(seen);
+        };
+        match self {
+            Reading::Tables(tables) => {
+                let mut walk = tables.walk(keyspace, range.from(&from))?;
+                while let Some(seen) = walk.next()? {
+                    take(seen);
+                }
+            }
+            Reading::Tree(tree) => {
+                let mut walk = tree.walk(keyspace, range.from(&from))?;
+                while let Some(seen) = walk.next()? {
+                    take(seen);
+                }
+            }
         }
         Ok(())
     }

@@ -6,11 +6,11 @@ use super::fault::Fault;
 use super::keys;
 use super::output::{Line, Output, bytes, name_of};
 use super::reading::{Reading, Scan};
+use super::subject::Subject;
 use crate::notation::{Cut, Quoted};
 use bytes::Bytes;
 use retcd_api::etcdserverpb::{AlarmMember, AlarmType};
 use retcd_api::leasepb::Lease;
-use retcd_engine::lsm::inspect::Folder;
 use retcd_engine::{Keyspace, Projection, Record, Version};
 use retcd_mvcc::membership::{Downgrade, Member};
 use retcd_mvcc::stored::{Named, RevKind, attachment, named, rev_kind};
@@ -52,11 +52,11 @@ impl fmt::Display for KeyName<'_> {
 
 /// Prints the records that are asked for.
 pub(super) fn show(
-    folder: &Folder<'_>,
+    subject: Subject<'_>,
     asked: &Records,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let mut reading = Reading::open(folder, &[asked.keyspace], output)?;
+    let mut reading = Reading::open(subject, &[asked.keyspace], output)?;
     let scan = Scan {
         keyspace: asked.keyspace,
         range: &asked.range,
@@ -73,10 +73,10 @@ pub(super) fn show(
     }
     reading.each(&scan, output, &mut |output, record| {
         match asked.keyspace {
-            Keyspace::Kv => keys::print(folder, record, asked.values, output)?,
-            Keyspace::Rev => print(folder, &record, ChangeLine::of(&record), output)?,
-            Keyspace::Lease => print(folder, &record, AttachmentLine::of(&record), output)?,
-            Keyspace::Meta => print(folder, &record, Ok(NamedLine::of(&record)), output)?,
+            Keyspace::Kv => keys::print(subject, record, asked.values, output)?,
+            Keyspace::Rev => print(subject, &record, ChangeLine::of(&record), output)?,
+            Keyspace::Lease => print(subject, &record, AttachmentLine::of(&record), output)?,
+            Keyspace::Meta => print(subject, &record, Ok(NamedLine::of(&record)), output)?,
         }
         left -= 1;
         Ok(left > 0)
@@ -84,7 +84,7 @@ pub(super) fn show(
 }
 
 fn print(
-    folder: &Folder<'_>,
+    subject: Subject<'_>,
     record: &Record,
     line: Result<impl Line, retcd_mvcc::Error>,
     output: &mut Output<'_>,
@@ -92,7 +92,7 @@ fn print(
     match line {
         Ok(line) => output.print(&line),
         Err(error) => {
-            let file = Some(folder.dir().display().to_string());
+            let file = Some(subject.path().display().to_string());
             let reason = format!("{}: {error}", Quoted(&record.key));
             output.fault(Fault { file, offset: None, reason })
         }

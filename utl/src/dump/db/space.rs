@@ -9,10 +9,12 @@ use super::Error;
 use super::args::{Range, Space};
 use super::output::{KEYSPACES, Line, Output, bytes, name_of};
 use super::reading::Reading;
+use super::subject::Subject;
 use super::summary::runs_of;
+use super::tree;
 use crate::notation::{Count, Cut};
 use bytes::Bytes;
-use retcd_engine::lsm::inspect::{Folder, Seen};
+use retcd_engine::table::Seen;
 use retcd_engine::{Keyspace, Version};
 use serde::Serialize;
 use std::cmp::{Ordering, Reverse};
@@ -24,15 +26,16 @@ const PREFIX_BYTES_SHOWN: usize = 120;
 
 /// Prints the largest prefixes, then the rest.
 pub(super) fn show(
-    folder: &Folder<'_>,
+    subject: Subject<'_>,
     asked: &Space,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let mut reading = Reading::open(folder, &[Keyspace::Kv], output)?;
-    let mut tally = Tally::new(asked, folder.contents().applied.watermark);
+    let mut reading = Reading::open(subject, &[Keyspace::Kv], output)?;
+    let mut tally = Tally::new(asked, subject.applied().watermark);
     reading.walk(Keyspace::Kv, &asked.range, output, &mut |seen| tally.add(seen))?;
     let Tallied { largest, others, prefixes_left, total } = tally.finish();
-    let everything = folder_bytes(folder);
+    let sizes = Sizes::of(subject, output)?;
+    let everything = sizes.everything;
     if !output.is_json() {
         write_head(output.raw())?;
     }
@@ -47,39 +50,67 @@ pub(super) fn show(
     output.print(&SpaceLine::of(What::AllKeys {}, &total, everything))?;
     output.gap()?;
     let stored = total.stored_bytes.round() as u64;
-    rest(folder, stored, everything, asked.range.is_all(), output)
+    rest(&sizes, stored, asked.range.is_all(), output)
 }
 
-/// Prints what else takes room: in the tables of pairs besides records, and other keyspaces.
-fn rest(
-    folder: &Folder<'_>,
-    stored: u64,
+/// Bytes of files.
+struct Sizes {
+    /// By keyspace.
+    keyspaces: [u64; KEYSPACES.len()],
+    /// Pages of a tree that are free, and those that say where the others are.
+    free_pages: Option<[u64; 2]>,
     everything: u64,
-    is_all: bool,
-    output: &mut Output<'_>,
-) -> Result<(), Error> {
-    for keyspace in KEYSPACES {
-        let bytes = keyspace_bytes(folder, keyspace);
+}
+
+impl Sizes {
+    fn of(subject: Subject<'_>, output: &mut Output<'_>) -> Result<Sizes, Error> {
+        let mut keyspaces = [0; KEYSPACES.len()];
+        for (keyspace, bytes) in KEYSPACES.into_iter().zip(&mut keyspaces) {
+            *bytes = match subject {
+                Subject::Tables(folder) => {
+                    let tables = runs_of(folder, keyspace).flat_map(|(_, run)| &run.tables);
+                    tables.fold(0, |sum: u64, file| sum.saturating_add(file.file_bytes))
+                }
+                Subject::Tree(tree) => tree::Totals::of(tree, keyspace, output)?.page_bytes,
+            };
+        }
+        let sum = keyspaces.iter().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+        let Subject::Tree(tree) = subject else {
+            return Ok(Sizes { keyspaces, free_pages: None, everything: sum });
+        };
+        let used = tree.used_pages() * tree.page_bytes();
+        let everything = tree.pages() * tree.page_bytes();
+        let free_pages = Some([everything - used, used.saturating_sub(sum)]);
+        Ok(Sizes { keyspaces, free_pages, everything })
+    }
+}
+
+/// Prints what else takes room: with the pairs besides records, other keyspaces, no keyspace.
+fn rest(sizes: &Sizes, stored: u64, is_all: bool, output: &mut Output<'_>) -> Result<(), Error> {
+    let mut print = |of: &'static str, what, bytes| {
+        let percent = percent(bytes as f64, sizes.everything);
+        let is_keyspace = KEYSPACES.iter().any(|keyspace| name_of(*keyspace) == of);
+        let (keyspace, pages) = if is_keyspace { (Some(of), None) } else { (None, Some(of)) };
+        output.print(&RestLine { keyspace, pages, what, bytes, percent })
+    };
+    for (keyspace, &bytes) in KEYSPACES.into_iter().zip(&sizes.keyspaces) {
         let (what, bytes) = match keyspace {
             Keyspace::Kv if !is_all => continue,
+            Keyspace::Kv if sizes.free_pages.is_some() => {
+                ("branch pages of pairs", bytes.saturating_sub(stored))
+            }
             Keyspace::Kv => ("indexes and filters of pairs", bytes.saturating_sub(stored)),
             Keyspace::Rev => ("history for watches", bytes),
             Keyspace::Lease => ("keys attached to leases", bytes),
             Keyspace::Meta => ("leases, alarms, members", bytes),
         };
-        let percent = percent(bytes as f64, everything);
-        output.print(&RestLine { keyspace: name_of(keyspace), what, bytes, percent })?;
+        print(name_of(keyspace), what, bytes)?;
+    }
+    if let Some([free, bookkeeping]) = sizes.free_pages {
+        print("free", "free pages", free)?;
+        print("bookkeeping", "pages that say where the others are", bookkeeping)?;
     }
     Ok(())
-}
-
-fn keyspace_bytes(folder: &Folder<'_>, keyspace: Keyspace) -> u64 {
-    let tables = runs_of(folder, keyspace).flat_map(|(_, run)| &run.tables);
-    tables.fold(0, |sum, file| sum.saturating_add(file.file_bytes))
-}
-
-fn folder_bytes(folder: &Folder<'_>) -> u64 {
-    KEYSPACES.iter().fold(0, |sum, &keyspace| sum.saturating_add(keyspace_bytes(folder, keyspace)))
 }
 
 /// Sums over records.
@@ -300,11 +331,15 @@ fn percent(bytes: f64, everything: u64) -> f64 {
     (1000.0 * bytes / (everything.max(1) as f64)).round() / 10.0
 }
 
-/// A keyspace's part that no prefix has.
+/// A part that no prefix has.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "rest")]
 struct RestLine {
-    keyspace: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keyspace: Option<&'static str>,
+    /// Of a tree, pages of no keyspace: `free` or `bookkeeping`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pages: Option<&'static str>,
     #[serde(skip)]
     what: &'static str,
     bytes: u64,

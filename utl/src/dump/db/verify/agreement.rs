@@ -14,10 +14,10 @@ use super::super::args::Range;
 use super::super::fault::Fault;
 use super::super::output::{Line, Output};
 use super::super::reading::{Reading, Scan};
+use super::super::subject::Subject;
 use super::Error;
 use super::counted::Counted;
 use crate::notation::{Count, Quoted};
-use retcd_engine::lsm::inspect::Folder;
 use retcd_engine::{Keyspace, Projection, Record, Version, View};
 use retcd_mvcc::stored::{PairHeader, RevKind, State, attachment, rev_kind};
 use serde::Serialize;
@@ -57,33 +57,33 @@ impl Fingerprint {
 }
 
 /// Compares, and prints what differs.
-pub(super) fn check(folder: &Folder<'_>, output: &mut Output<'_>) -> Result<(), Error> {
-    let applied = &folder.contents().applied;
+pub(super) fn check(subject: Subject<'_>, output: &mut Output<'_>) -> Result<(), Error> {
+    let applied = subject.applied();
     let state = match State::decode(&applied.state) {
         Ok(state) => state,
-        Err(error) => return fault(folder, error.to_string(), output),
+        Err(error) => return fault(subject, error.to_string(), output),
     };
     let all = Range::all();
     let mut check = Check {
-        folder,
+        subject,
         watermark: applied.watermark,
-        reading: Reading::open(folder, &super::KEYSPACES, output)?,
+        reading: Reading::open(subject, &super::KEYSPACES, output)?,
         all: &all,
         named: 0,
     };
     let mut counted = Counted::new(state.key_count);
     let pairs = check.pairs(&mut counted, output)?;
-    counted.compare(folder, &check.reading, output)?;
+    counted.compare(subject, &check.reading, output)?;
     let (revision, keys) = (state.revision.cast_unsigned(), state.key_count);
     if pairs.newest > revision {
         let newest = pairs.newest;
         let reason = format!("a pair of revision {newest} is newer than the state's {revision}");
-        fault(folder, reason, output)?;
+        fault(subject, reason, output)?;
     }
     if pairs.live != keys {
         let live = pairs.live;
         let reason = format!("{live} pairs exist, but the state says that {keys} do");
-        fault(folder, reason, output)?;
+        fault(subject, reason, output)?;
     }
     let changes = check.changes(output)?;
     let agree = changes == pairs.changes;
@@ -91,7 +91,7 @@ pub(super) fn check(folder: &Folder<'_>, output: &mut Output<'_>) -> Result<(), 
         let before = output.faults();
         check.look_up_changes(output)?;
         if output.faults() == before {
-            fault(folder, "kv and rev don't say the same".to_owned(), output)?;
+            fault(subject, "kv and rev don't say the same".to_owned(), output)?;
         }
     }
     let attached = check.attachments(output)?;
@@ -99,7 +99,7 @@ pub(super) fn check(folder: &Folder<'_>, output: &mut Output<'_>) -> Result<(), 
         let before = output.faults();
         check.look_up_attachments(output)?;
         if output.faults() == before {
-            fault(folder, "kv and lease don't say the same".to_owned(), output)?;
+            fault(subject, "kv and lease don't say the same".to_owned(), output)?;
         }
     }
     output.print(&AgreementLine {
@@ -111,8 +111,8 @@ pub(super) fn check(folder: &Folder<'_>, output: &mut Output<'_>) -> Result<(), 
     })
 }
 
-fn fault(folder: &Folder<'_>, reason: String, output: &mut Output<'_>) -> Result<(), Error> {
-    let file = Some(folder.dir().display().to_string());
+fn fault(subject: Subject<'_>, reason: String, output: &mut Output<'_>) -> Result<(), Error> {
+    let file = Some(subject.path().display().to_string());
     output.fault(Fault { file, offset: None, reason })
 }
 
@@ -129,9 +129,9 @@ struct Pairs {
 }
 
 struct Check<'a> {
-    folder: &'a Folder<'a>,
+    subject: Subject<'a>,
     watermark: u64,
-    reading: Reading,
+    reading: Reading<'a>,
     all: &'a Range,
     /// Differences that were named.
     named: u64,
@@ -144,7 +144,7 @@ impl<'a> Check<'a> {
 
     fn pairs(&mut self, counted: &mut Counted, output: &mut Output<'_>) -> Result<Pairs, Error> {
         let scan = self.scan(Keyspace::Kv, true, Projection::Keys);
-        let (folder, watermark) = (self.folder, self.watermark);
+        let (subject, watermark) = (self.subject, self.watermark);
         let mut pairs = Pairs::default();
         let mut last = None;
         self.reading.each(&scan, output, &mut |output, record| {
@@ -166,7 +166,7 @@ impl<'a> Check<'a> {
                     Ok(_) => {}
                     Err(error) => {
                         let key = Quoted(&record.key);
-                        fault(folder, format!("{key} at {main}.{sub}: {error}"), output)?;
+                        fault(subject, format!("{key} at {main}.{sub}: {error}"), output)?;
                     }
                 }
             }
@@ -178,14 +178,14 @@ impl<'a> Check<'a> {
 
     fn changes(&mut self, output: &mut Output<'_>) -> Result<Fingerprint, Error> {
         let scan = self.scan(Keyspace::Rev, true, Projection::Full);
-        let (folder, watermark) = (self.folder, self.watermark);
+        let (subject, watermark) = (self.subject, self.watermark);
         let mut changes = Fingerprint::default();
         self.reading.each(&scan, output, &mut |output, record| {
             let Version { main, sub } = record.version;
             match rev_kind(&record) {
                 _ if main <= watermark => {}
                 Ok(kind) => changes.change(record.version, kind, &record.value),
-                Err(error) => fault(folder, format!("change {main}.{sub}: {error}"), output)?,
+                Err(error) => fault(subject, format!("change {main}.{sub}: {error}"), output)?,
             }
             Ok(true)
         })?;
@@ -194,7 +194,7 @@ impl<'a> Check<'a> {
 
     fn attachments(&mut self, output: &mut Output<'_>) -> Result<Fingerprint, Error> {
         let scan = self.scan(Keyspace::Lease, false, Projection::Keys);
-        let folder = self.folder;
+        let subject = self.subject;
         let view = self.reading.view();
         let mut attached = Fingerprint::default();
         let mut last = None;
@@ -202,7 +202,7 @@ impl<'a> Check<'a> {
             let (lease, key) = match attachment(&record.key) {
                 Ok(found) => found,
                 Err(error) => {
-                    fault(folder, format!("{}: {error}", Quoted(&record.key)), output)?;
+                    fault(subject, format!("{}: {error}", Quoted(&record.key)), output)?;
                     return Ok(true);
                 }
             };
@@ -214,7 +214,7 @@ impl<'a> Check<'a> {
                     let key = Quoted(&key);
                     let reason =
                         format!("{key} is attached to lease {lease:016x}, which isn't there");
-                    fault(folder, reason, output)?;
+                    fault(subject, reason, output)?;
                 }
             }
             last = Some(lease);
@@ -291,11 +291,11 @@ impl<'a> Check<'a> {
         output: &mut Output<'_>,
         judge: &mut dyn FnMut(&Record) -> Result<Option<String>, Error>,
     ) -> Result<(), Error> {
-        let (folder, named) = (self.folder, &mut self.named);
+        let (subject, named) = (self.subject, &mut self.named);
         self.reading.each(scan, output, &mut |output, record| {
             if let Some(reason) = judge(&record)? {
                 *named += 1;
-                fault(folder, reason, output)?;
+                fault(subject, reason, output)?;
             }
             Ok(*named < NAMED_MAX)
         })

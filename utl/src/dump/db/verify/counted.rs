@@ -3,10 +3,10 @@
 use super::super::fault::Fault;
 use super::super::output::Output;
 use super::super::reading::Reading;
+use super::super::subject::Subject;
 use super::Error;
 use crate::notation::{Count, Quoted};
 use bytes::Bytes;
-use retcd_engine::lsm::inspect::Folder;
 use retcd_engine::{KeyRange, Keyspace};
 
 /// Ranges that the pairs are cut into.
@@ -40,7 +40,7 @@ impl Counted {
     /// Compares, and names the ranges that differ.
     pub(super) fn compare(
         &self,
-        folder: &Folder<'_>,
+        subject: Subject<'_>,
         reading: &Reading,
         output: &mut Output<'_>,
     ) -> Result<(), Error> {
@@ -64,7 +64,7 @@ impl Counted {
                         format!("a scan finds {pairs} from {start} on, but the sums say {sum}")
                     }
                 };
-                let file = Some(folder.dir().display().to_string());
+                let file = Some(subject.path().display().to_string());
                 output.fault(Fault { file, offset: None, reason })?;
             }
         }

@@ -7,10 +7,12 @@
 
 mod agreement;
 mod counted;
+pub(super) mod tree;
 
 use super::Error;
 use super::fault::Fault;
 use super::output::{Faults, KEYSPACES, Line, Output, bytes_and_size, name_of};
+use super::subject::Subject;
 use super::summary::runs_of;
 use super::tables::{self, NamedTable};
 use crate::notation::Count;
@@ -36,7 +38,7 @@ pub(super) fn show(
     check_runs(folder, output)?;
     let is_compared = output.faults() == 0;
     if is_compared {
-        agreement::check(folder, output)?;
+        agreement::check(Subject::Tables(folder), output)?;
     }
     output.print(&VerdictLine {
         whole: output.faults() == 0,
