@@ -83,8 +83,8 @@ impl TableCursor {
         self.table.slice(handle, &self.values[0].1, place)
     }
 
-    /// Where the current record's value is; `None` where [`TableCursor::value`] is empty. Nothing is
-    /// read.
+    /// Where the current record's value is; `None` where [`TableCursor::value`] is empty. Reads
+    /// nothing.
     pub(crate) fn value_place(&self) -> Result<Option<ValuePlace>> {
         let place = self.position.entry().map(|entry| entry.place).unwrap_or_default();
         if place.len == 0 || self.projection == Projection::Keys {

@@ -1,6 +1,6 @@
 //! `etcd-dump db`: what a member's database holds, and nothing is changed.
 //!
-//! 1. [`Place`] finds out what is meant: a folder of one of our engines, or a file in bbolt's format.
+//! 1. [`Place`] finds out what is meant: one of our engines' folders, or a file in bbolt's format.
 //! 2. Each view of a database is a file here: it reads, and prints lines as it goes.
 //! 3. What can't be read is printed as a fault, left out, and makes the exit code 1.
 //!
