@@ -8,26 +8,35 @@
 //!
 //! The functions that choose merges are the engine's own. A run is a sorted list of (key, versions)
 //! cut into tables, a record has one unit of length, and a merge applies the retention rule with
-//! the watermark of the moment. One flush is made for each memtable's fill of records, and all
-//! merges that are due are done before the next one.
+//! the watermark of the moment. One flush is made for each memtable's fill of records.
+//!
+//! *As the engine* means that all merges that are due are done before the next flush. *Paced* means
+//! one thread for which a flush is always due, so that merges get only what its slices owe them.
+//! There a merge counts when all of it is done; the engine's counts table by table.
 //!
 //! What is printed, per workload:
 //!
 //! * *write*: records written to tables, flushes included, for each record that came in;
 //! * *space*: records in tables for each living one, on average and at the peak, in the second
 //!   half;
-//! * *runs*: how many there are, on average and at most: what a read of an absent key asks.
+//! * *runs*: how many there are, on average and at most: what a read of an absent key asks;
+//! * *level zero*, *debt*: the most of each, by which the door holds writers.
 
 use std::collections::BTreeMap;
 
 use retcd_engine::lsm::manifest::{RunId, Tier};
-use retcd_engine::lsm::policy::{Knobs, Plan, RunShape, Scope, TableShape, leveled};
+use retcd_engine::lsm::pace::{Load, Pace, Turn};
+use retcd_engine::lsm::policy::{self, Knobs, Plan, RunShape, Scope, TableShape, leveled};
 use retcd_engine::table::FileNumber;
 
 /// Records of a memtable: 64 MiB at 330 bytes each would be 200,000; the ratios are what counts.
 const FLUSH_RECORDS: u64 = 2_000;
 /// Half a memtable, as in the engine.
 const TABLE_RECORDS: usize = FLUSH_RECORDS as usize / 2;
+/// What a step of a flush or a merge goes through: a memtable in 64 slices, as in the engine.
+const SLICE_RECORDS: u64 = FLUSH_RECORDS / 64;
+/// Merges that may be under way at once, as in the engine.
+const MERGES_MAX: usize = 4;
 
 /// What comes in.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +95,14 @@ struct Run {
 }
 
 impl Run {
+    fn len(&self) -> u64 {
+        self.tables.iter().map(Table::len).sum()
+    }
+
+    fn dead(&self, watermark: u32) -> u64 {
+        self.tables.iter().map(|table| table.dead(watermark)).sum()
+    }
+
     fn shape(&self, watermark: u32) -> RunShape {
         let shapes: Vec<TableShape> = self
             .tables
@@ -115,6 +132,15 @@ struct Sums {
     space_max: f64,
     runs: u64,
     runs_max: usize,
+    level_zero_max: u64,
+    debt_max: u64,
+}
+
+/// When merges that are due are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Merges {
+    BeforeTheNextFlush,
+    Paced,
 }
 
 struct Simulator {
@@ -122,6 +148,9 @@ struct Simulator {
     /// Newest first.
     runs: Vec<Run>,
     shapes: BTreeMap<u64, (u32, RunShape)>,
+    /// Merges that are begun, and records that they have still to go through.
+    under_way: Vec<(Plan, u64)>,
+    pace: Pace,
     next: u64,
     watermark: u32,
     main: u32,
@@ -138,6 +167,8 @@ impl Simulator {
             knobs,
             runs: Vec::new(),
             shapes: BTreeMap::new(),
+            under_way: Vec::new(),
+            pace: Pace::default(),
             next: 0,
             watermark: 0,
             main: 0,
@@ -188,7 +219,7 @@ impl Simulator {
         self.watermark = self.watermark.max(self.main.saturating_sub(kept as u32));
     }
 
-    fn run(&mut self, workload: Workload, flushes: u64) {
+    fn run(&mut self, workload: Workload, flushes: u64, merges: Merges) {
         for flush in 1..=flushes {
             let mut memtable: BTreeMap<u32, Vec<Version>> = BTreeMap::new();
             for _ in 0..FLUSH_RECORDS {
@@ -199,13 +230,79 @@ impl Simulator {
             }
             self.compact(workload, flush, flushes);
             let records = retained(memtable.into_iter(), self.watermark, |_| false);
+            if merges == Merges::Paced {
+                self.merge_beside_a_flush(flush * 2 > flushes);
+            }
             self.add(0, Tier::Level(0), records);
             self.sample(flush * 2 > flushes);
-            while let Some(plan) = self.plan() {
+            while merges == Merges::BeforeTheNextFlush
+                && let Some(plan) = self.plan()
+            {
                 self.merge(&plan);
                 self.sample(flush * 2 > flushes);
             }
         }
+    }
+
+    /// What merges get done while a memtable is flushed.
+    fn merge_beside_a_flush(&mut self, counts: bool) {
+        let load = self.load();
+        for _ in 0..FLUSH_RECORDS / SLICE_RECORDS {
+            self.pace.flushed(&load);
+            while self.pace.turn(&load) == Turn::Merge {
+                match self.merge_slice() {
+                    true => self.pace.merged(),
+                    false => self.pace.cannot_merge(),
+                }
+            }
+        }
+        self.sample(counts);
+    }
+
+    /// Writers heed the door, so memtables aren't full.
+    fn load(&self) -> Load {
+        let levels = self.runs.iter().filter(|run| run.tier != Tier::Last);
+        let level_zero = self.runs.iter().filter(|run| run.tier == Tier::Level(0));
+        let last = self.runs.iter().filter(|run| run.tier == Tier::Last);
+        let living = last.map(|run| run.len() - run.dead(self.watermark)).sum();
+        let (levels, small) = (levels.map(Run::len).sum(), TABLE_RECORDS as u64);
+        Load {
+            level_zero_runs: level_zero.count() as u64,
+            debt_permille: policy::debt(levels, living, small, &self.knobs),
+            ..Load::default()
+        }
+    }
+
+    /// A slice of the merge that writes to the lowest tier; `false` if none is due.
+    fn merge_slice(&mut self) -> bool {
+        while self.under_way.len() < MERGES_MAX
+            && let Some(plan) = self.plan()
+        {
+            let inputs = self.runs.iter().filter(|run| plan.inputs.contains(&RunId(run.id)));
+            let records = match plan.scope {
+                Scope::Runs => inputs.map(Run::len).sum(),
+                Scope::Table(number) => {
+                    let tables = inputs.flat_map(|run| &run.tables);
+                    tables.filter(|table| table.number == number.0).map(Table::len).sum()
+                }
+            };
+            self.under_way.push((plan, records));
+        }
+        let order = |at: &usize| self.under_way[*at].0.tier;
+        let Some(at) = (0..self.under_way.len()).min_by_key(order) else {
+            return false;
+        };
+        let left = &mut self.under_way[at].1;
+        *left = left.saturating_sub(SLICE_RECORDS);
+        if *left == 0 {
+            let (plan, _) = self.under_way.remove(at);
+            self.merge(&plan);
+        }
+        true
+    }
+
+    fn is_busy(&self, id: RunId) -> bool {
+        self.under_way.iter().any(|(plan, _)| plan.inputs.contains(&id))
     }
 
     fn plan(&mut self) -> Option<Plan> {
@@ -216,7 +313,9 @@ impl Simulator {
                 self.shapes.insert(run.id, (watermark, run.shape(watermark)));
             }
         }
-        let shapes: Vec<RunShape> = self.runs.iter().map(|run| self.shapes[&run.id].1).collect();
+        let shape =
+            |run: &Run| RunShape { busy: self.is_busy(RunId(run.id)), ..self.shapes[&run.id].1 };
+        let shapes: Vec<RunShape> = self.runs.iter().map(shape).collect();
         leveled(&shapes, TABLE_RECORDS as u64, &self.knobs)
     }
 
@@ -272,8 +371,8 @@ impl Simulator {
         if !counts {
             return;
         }
-        let tables = self.runs.iter().flat_map(|run| &run.tables);
-        let records: u64 = tables.map(Table::len).sum();
+        let records: u64 = self.runs.iter().map(Run::len).sum();
+        let load = self.load();
         // What a reader may still ask for is alive: newest versions and those above the watermark.
         let newest = self.state.iter().filter(|&&(main, gone)| main > 0 && !gone).count() as u64;
         let recent = u64::from(self.main - self.watermark);
@@ -284,6 +383,8 @@ impl Simulator {
         sums.space_max = sums.space_max.max(space);
         sums.runs += self.runs.len() as u64;
         sums.runs_max = sums.runs_max.max(self.runs.len());
+        sums.level_zero_max = sums.level_zero_max.max(load.level_zero_runs);
+        sums.debt_max = sums.debt_max.max(load.debt_permille);
     }
 }
 
@@ -303,18 +404,27 @@ fn retained(
     records.filter_map(keep).collect()
 }
 
-fn report(name: &str, knobs: Knobs, workload: Workload, keys: u64, flushes: u64) {
+fn report(
+    name: &str,
+    knobs: Knobs,
+    merges: Merges,
+    workload: Workload,
+    (keys, flushes): (u64, u64),
+) {
     let mut simulator = Simulator::new(knobs, keys);
-    simulator.run(workload, flushes);
+    simulator.run(workload, flushes, merges);
     let Simulator { sums, written, main, .. } = &simulator;
     let write = *written as f64 / f64::from(*main);
     let samples = sums.samples.max(1) as f64;
     println!(
-        "{name:26} write {write:5.2}  space {:5.2} mean {:5.2} peak  runs {:5.1} mean {:3} most",
+        "{name:26} write {write:5.2}  space {:5.2} mean {:5.2} peak  runs {:5.1} mean {:3} most  \
+         level zero {:3} debt {:.2}",
         sums.space / samples,
         sums.space_max,
         sums.runs as f64 / samples,
         sums.runs_max,
+        sums.level_zero_max,
+        sums.debt_max as f64 / 1000.0,
     );
 }
 
@@ -336,7 +446,10 @@ fn main() {
             _ => keys,
         };
         println!("{workload:?}");
-        report("  as the engine", Knobs::STEADY, workload, keys, flushes);
+        let size = (keys, flushes);
+        let at_once = Merges::BeforeTheNextFlush;
+        report("  as the engine", Knobs::STEADY, at_once, workload, size);
+        report("  paced", Knobs::STEADY, Merges::Paced, workload, size);
         if !args.iter().any(|arg| arg == "--sweep") {
             continue;
         }
@@ -344,12 +457,12 @@ fn main() {
             for last_share in [250, 350, 500, 700, 1000] {
                 let knobs = Knobs { tier_runs, last_share, ..Knobs::STEADY };
                 let name = format!("  tiers {tier_runs} last {last_share}");
-                report(&name, knobs, workload, keys, flushes);
+                report(&name, knobs, at_once, workload, size);
             }
         }
         for dead_share in [150, 250, 350, 500, 1001] {
             let knobs = Knobs { dead_share, ..Knobs::STEADY };
-            report(&format!("  dead {dead_share}"), knobs, workload, keys, flushes);
+            report(&format!("  dead {dead_share}"), knobs, at_once, workload, size);
         }
     }
 }

@@ -23,6 +23,7 @@ pub mod manifest;
 mod merge;
 mod names;
 mod options;
+pub mod pace;
 pub mod policy;
 mod run_cursor;
 mod run_writer;
@@ -43,6 +44,7 @@ pub use options::Options;
 use crate::{Applied, Checkpoint, Engine, Keyspace, Record, Result, Scrub, Stats, Step, View};
 use checkpoint::LsmCheckpoint;
 use flush::Slice;
+use pace::{Load, Turn};
 use policy::Knobs;
 use scrub::LsmScrub;
 use store::Store;
@@ -75,14 +77,42 @@ impl Lsm {
         Ok(())
     }
 
+    fn load(&self) -> Load {
+        let picture = self.store.picture();
+        let totals = picture.disk.totals;
+        Load {
+            memtable_permille: self.store.front.unflushed(&picture).permille,
+            level_zero_runs: totals.level_zero_runs,
+            debt_permille: self.debt_permille(&totals),
+            is_demanded: self.work.is_owed(),
+        }
+    }
+
+    fn debt_permille(&self, totals: &Totals) -> u64 {
+        let small_bytes = self.store.options().table_bytes;
+        let Totals { level_bytes, last_living_bytes, .. } = *totals;
+        policy::debt(level_bytes, last_living_bytes, small_bytes, &Knobs::STEADY)
+    }
+
     fn step_inner(&self) -> Result<Step> {
+        // With each step: if a flush is always due, memtables that were flushed would pile up.
+        let buried = self.store.bury_one()?;
+        let load = self.load();
+        if self.work.turn(&load) == Turn::Merge {
+            let step = self.work.step_merge(&self.store)?;
+            if step != Step::Idle {
+                return Ok(step);
+            }
+        }
         let flushed = self.work.step_flush(&self.store)?;
+        if flushed.is_some() {
+            self.work.flushed(&load);
+        }
         if flushed == Some(Slice::Done) {
             // A rotation may have waited for the place that is free now.
             self.store.front.rotate_if_due();
         }
-        // With a flush, too: if one is always due, memtables that were flushed would pile up.
-        if self.store.bury_one()? || flushed.is_some() {
+        if buried || flushed.is_some() {
             return Ok(Step::Worked);
         }
         self.work.step_merge(&self.store)
@@ -146,9 +176,8 @@ impl Engine for Lsm {
         let picture = self.store.picture();
         let unflushed = self.store.front.unflushed(&picture);
         let dead_bytes = picture.disk.dead_bytes(self.store.front.watermark());
-        let Totals { file_bytes, runs, level_zero_runs, level_bytes, last_living_bytes } =
-            picture.disk.totals;
-        let small_bytes = self.store.options().table_bytes;
+        let totals = picture.disk.totals;
+        let Totals { file_bytes, runs, level_zero_runs, .. } = totals;
         Stats {
             file_bytes,
             live_bytes: file_bytes.saturating_sub(dead_bytes),
@@ -157,12 +186,7 @@ impl Engine for Lsm {
             frozen_memtables: picture.frozen.len() as u64,
             runs,
             level_zero_runs,
-            debt_permille: policy::debt(
-                level_bytes,
-                last_living_bytes,
-                small_bytes,
-                &Knobs::STEADY,
-            ),
+            debt_permille: self.debt_permille(&totals),
             is_owed: self.work.is_owed(),
             flushes: self.work.flushes(),
             merges: self.work.merges(),

@@ -121,8 +121,11 @@ pub fn leveled(runs: &[RunShape], small_bytes: u64, knobs: &Knobs) -> Option<Pla
     let level_bytes: u64 = levels.iter().map(|run| run.bytes).sum();
     let many = levels.len() >= knobs.tier_runs || level_bytes >= small_bytes;
     if many && permille(level_bytes, living_bytes_of_last(runs)) >= knobs.last_share {
-        // A merge among the levels is short, and so is that of one table. Waiting for them spares
-        // reading their inputs' remains.
+        if runs.iter().any(|run| run.tier == Tier::Last && run.busy) {
+            // The long merge, and what came since it began is not to pile up beside it.
+            return fullest_level(&levels, knobs.tier_runs);
+        }
+        // A merge among the levels is short. Waiting for it spares reading its inputs' remains.
         return (!runs.iter().any(|run| run.busy)).then(|| full(runs));
     }
     fullest_level(&levels, knobs.tier_runs).or_else(|| dirtiest_table(runs, knobs))
@@ -260,6 +263,14 @@ mod tests {
         runs[2].busy = false;
         runs[4].bytes = 1000;
         assert_eq!(ids(steady(&runs)), [0, 1, 2, 3], "the last tier may be busy");
+    }
+
+    #[test]
+    fn new_runs_are_merged_beside_the_long_merge() {
+        let mut runs: Vec<_> = (0..4).map(|id| run(id, Tier::Level(0), 40)).collect();
+        runs.push(RunShape { busy: true, ..run(8, Tier::Level(1), 400) });
+        runs.push(RunShape { busy: true, ..run(9, Tier::Last, 800) });
+        assert_eq!(ids(steady(&runs)), [0, 1, 2, 3], "although half is reached");
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! time.
 //!
 //! A job is taken out of its slot while a thread works on it; another thread that comes meanwhile
-//! finds the slot empty and takes the next job. Flushes come first, since memory and the log wait
-//! for them, then the merge that writes to the lowest tier: a long merge of the last tier is
-//! interrupted by the short ones that keep runs few.
+//! finds the slot empty and takes the next job. A flush comes first, since memory and the log wait
+//! for it, unless its slices owe merges something: see [`super::pace`]. Among merges the one that
+//! writes to the lowest tier does: a long merge of the last tier is interrupted by the short ones
+//! that keep runs few.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use parking_lot::Mutex;
 use super::flush::{Flush, Slice};
 use super::manifest::{RunId, Tier};
 use super::merge::{Merge, MergeStep};
+use super::pace::{Load, Pace, Turn};
 use super::policy::{self, Knobs, Plan, RunShape, Scope};
 use super::store::Store;
 use super::tree::Run;
@@ -42,6 +44,7 @@ struct Slots {
     /// By [`Keyspace`]: what somebody waits for.
     demands: [Option<Demand>; 4],
     out_of_space: bool,
+    pace: Pace,
 }
 
 /// Merges beyond what is due by itself.
@@ -115,6 +118,19 @@ impl Work {
         open || slots.merges.iter().any(|slot| slot.demand.is_some())
     }
 
+    /// Whether a flush or a merge goes first.
+    pub(super) fn turn(&self, load: &Load) -> Turn {
+        self.slots.lock().pace.turn(load)
+    }
+
+    /// Notes what a slice of a flush owes merges: nothing if the last one found no room.
+    pub(super) fn flushed(&self, load: &Load) {
+        let mut slots = self.slots.lock();
+        if !slots.out_of_space {
+            slots.pace.flushed(load);
+        }
+    }
+
     /// Does a slice of the flush, if one is due and no other thread is at it.
     pub(super) fn step_flush(&self, store: &Store) -> Result<Option<Slice>> {
         let taken = std::mem::replace(&mut self.slots.lock().flush, FlushSlot::Taken);
@@ -144,6 +160,7 @@ impl Work {
     /// Does a slice of the most urgent merge that no other thread is at.
     pub(super) fn step_merge(&self, store: &Store) -> Result<Step> {
         let Some((output, keyspace, job)) = self.take_merge(store) else {
+            self.slots.lock().pace.cannot_merge();
             return Ok(Step::Idle);
         };
         let merge = match job {
@@ -158,17 +175,20 @@ impl Work {
         match step {
             MergeStep::More(merge) => {
                 slots.merges[place].job = MergeJob::Waiting(merge);
+                slots.pace.merged();
                 Ok(Step::Worked)
             }
             MergeStep::Done => {
                 slots.merges.swap_remove(place);
                 slots.out_of_space = false;
+                slots.pace.merged();
                 self.merges.fetch_add(1, Ordering::Relaxed);
                 Ok(Step::Worked)
             }
             MergeStep::OutOfSpace => {
                 let given_up = slots.merges.swap_remove(place);
                 slots.out_of_space = true;
+                slots.pace.cannot_merge();
                 if let Some(demand) = given_up.demand {
                     slots.add_demand(keyspace, demand);
                 }

@@ -1,7 +1,7 @@
 //! The maintenance threads: flushes and merges, a bounded piece at a time.
 //!
-//! Each calls the engine's step function, which finds a piece that no other thread is at: flushes
-//! first, so a long merge delays one by a piece at most.
+//! Each calls the engine's step function, which finds a piece that no other thread is at: of a
+//! flush, or of the merges that its pieces owe, so that neither waits for the other's end.
 
 use super::{Failure, Member};
 use parking_lot::{Condvar, Mutex};
