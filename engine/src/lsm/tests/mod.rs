@@ -1,6 +1,7 @@
 //! What is tested with the engine's insides at hand.
 
 mod counts;
+mod plans;
 
 use std::path::Path;
 use std::sync::Arc;
