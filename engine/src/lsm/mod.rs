@@ -72,8 +72,11 @@ impl Lsm {
     }
 
     fn demand(&self, kind: DemandKind) -> Result<()> {
+        // Before the flush is asked for: what is committed after that isn't in it, and the demand
+        // would wait for one that nobody asked for.
+        let index = self.applied().index;
         self.request_flush()?;
-        self.work.demand(kind, self.applied().index);
+        self.work.demand(kind, index);
         Ok(())
     }
 
