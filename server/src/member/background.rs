@@ -15,6 +15,10 @@ use tokio::sync::watch;
 /// How long a thread sleeps when nobody rings. A memtable takes much longer to fill.
 const NAP: Duration = Duration::from_millis(100);
 
+/// A merge that found the disk full is tried again after a nap, then after twice as long, and so on
+/// up to this: each attempt writes what room there is. The bell still wakes the thread.
+const FULL_DISK_NAP_MAX: Duration = Duration::from_secs(30);
+
 /// It sleeps so long at least, however often commits are wanted.
 const NAP_MIN: Duration = Duration::from_millis(1);
 
@@ -119,6 +123,11 @@ impl Background {
     }
 }
 
+/// How long to leave a full disk alone that so many attempts before have met.
+fn full_disk_nap(attempts: u32) -> Duration {
+    NAP.saturating_mul(2_u32.saturating_pow(attempts)).min(FULL_DISK_NAP_MAX)
+}
+
 impl Maintenance {
     /// The possessions of one more thread. One is enough to see to commits in time.
     pub(super) fn helper(&self) -> Maintenance {
@@ -130,7 +139,7 @@ impl Maintenance {
     /// A merge that finds the disk full gives back what it wrote; it is due again when there is
     /// space, and until then NOSPACE keeps clients from filling it further.
     pub(super) fn run(mut self, member: &Member) -> Result<(), Failure> {
-        let mut is_full = false;
+        let mut attempts = 0;
         while !self.doorbell.stopped.load(Ordering::Acquire) {
             let ticket = self.asked.load(Ordering::Acquire);
             self.commit_in_time()?;
@@ -140,16 +149,21 @@ impl Maintenance {
             }
             match step {
                 Step::Worked => {
-                    is_full = false;
+                    if !self.engine.stats().out_of_space {
+                        attempts = 0;
+                    }
                     member.look_after_engine();
                 }
                 Step::OutOfSpace => {
-                    if !std::mem::replace(&mut is_full, true) {
+                    if attempts == 0 {
                         tracing::error!("no space for merging the engine's files");
-                        member.raise_no_space();
                     }
-                    self.settle(Settled { ticket, is_full });
-                    self.doorbell.wait(self.nap());
+                    member.raise_no_space();
+                    self.settle(Settled { ticket, is_full: true });
+                    // Commits come in time on a full disk, too.
+                    let nap = self.commit_interval.map_or(full_disk_nap(attempts), |_| self.nap());
+                    self.doorbell.wait(nap);
+                    attempts += 1;
                 }
                 Step::Idle => self.doorbell.wait(self.nap()),
             }
@@ -194,5 +208,17 @@ impl Maintenance {
             member.metrics.flushed(started.elapsed());
         }
         Ok(step)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_tried_again_ever_less_often() {
+        let naps: Vec<Duration> = (0..40).map(full_disk_nap).collect();
+        assert!(naps.is_sorted() && naps[0] == NAP && naps[1] == 2 * NAP, "{naps:?}");
+        assert_eq!(naps[39], FULL_DISK_NAP_MAX);
     }
 }
