@@ -27,6 +27,22 @@ pub(crate) fn make(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a name that is taken.
+pub(crate) fn refuse_taken(vfs: &dyn Vfs, to: &Path) -> Result<()> {
+    match vfs.exists(to).map_err(Error::io(to))? {
+        true => Err(Error::io(to)(io::ErrorKind::AlreadyExists.into())),
+        false => Ok(()),
+    }
+}
+
+/// Makes a folder durable whose files are, and gives it its name.
+pub(crate) fn publish(vfs: &dyn Vfs, temporary: &Path, to: &Path) -> Result<()> {
+    vfs.sync_dir(temporary).map_err(Error::io(temporary))?;
+    vfs.rename(temporary, to).map_err(Error::io(to))?;
+    let parent = parent_of(to);
+    vfs.sync_dir(parent).map_err(Error::io(parent))
+}
+
 /// The folder that `path` is a name in.
 pub(crate) fn parent_of(path: &Path) -> &Path {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -19,6 +19,7 @@ pub mod btree;
 mod error;
 mod folder;
 mod health;
+mod limits;
 pub mod lsm;
 pub mod oracle;
 mod picture;

@@ -9,7 +9,6 @@
 //! The file can't be linked, as the tables of the other engine are, because it is written in place.
 //! An error is the checkpoint's, not the engine's.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,9 +61,7 @@ impl TreeCheckpoint {
     /// Removes what is left of another one, and begins the file.
     fn clear(&self) -> Result<Stage> {
         let (temporary, path) = (&self.temporary, self.file());
-        if self.vfs.exists(&self.to).map_err(Error::io(&self.to))? {
-            return Err(Error::io(&self.to)(io::ErrorKind::AlreadyExists.into()));
-        }
+        folder::refuse_taken(&*self.vfs, &self.to)?;
         if self.vfs.exists(temporary).map_err(Error::io(temporary))? {
             if self.vfs.exists(&path).map_err(Error::io(&path))? {
                 self.vfs.remove_file(&path).map_err(Error::io(&path))?;
@@ -90,10 +87,7 @@ impl TreeCheckpoint {
     /// Makes the folder durable and gives it its name.
     fn seal(&self, mut file: Box<dyn AppendFile>) -> Result<()> {
         file.sync().map_err(Error::io(&self.file()))?;
-        self.vfs.sync_dir(&self.temporary).map_err(Error::io(&self.temporary))?;
-        self.vfs.rename(&self.temporary, &self.to).map_err(Error::io(&self.to))?;
-        let parent = folder::parent_of(&self.to);
-        self.vfs.sync_dir(parent).map_err(Error::io(parent))
+        folder::publish(&*self.vfs, &self.temporary, &self.to)
     }
 }
 

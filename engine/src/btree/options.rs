@@ -1,8 +1,11 @@
 //! What can be chosen when a B+tree is opened, and the limits of each choice.
 
-use crate::{Error, Result};
+use crate::Result;
+use crate::limits::{
+    BLOCK_CACHE_BYTES, Limit, MEMTABLE_BYTES, MIB, REPLAY_ENTRIES_MAX, SLICE_BYTES,
+};
 
-const MIB: u64 = 1 << 20;
+const BATCH_OPERATIONS: Limit = Limit::new("batch_operations", 1, 100_000_000);
 
 /// Choices for [`super::Btree::open`]. None of them changes what is on disk in a way that another
 /// choice couldn't read.
@@ -37,19 +40,11 @@ impl Default for Options {
 impl Options {
     /// Refuses what can't work. The upper limits keep a commit, a step and a start short.
     pub(super) fn check(&self) -> Result<()> {
-        let limits = [
-            ("batch_operations", self.batch_operations, 1, 100_000_000),
-            ("memtable_bytes", self.memtable_bytes, 1 << 10, 4096 * MIB),
-            ("replay_entries_max", self.replay_entries_max, 1, 100_000_000),
-            ("block_cache_bytes", self.block_cache_bytes, 0, 1 << 40),
-            ("slice_bytes", self.slice_bytes, 1, 256 * MIB),
-        ];
-        for (name, value, min, max) in limits {
-            if !(min..=max).contains(&value) {
-                return Err(Error::InvalidOption { name, value, min, max });
-            }
-        }
-        Ok(())
+        BATCH_OPERATIONS.check(self.batch_operations)?;
+        MEMTABLE_BYTES.check(self.memtable_bytes)?;
+        REPLAY_ENTRIES_MAX.check(self.replay_entries_max)?;
+        BLOCK_CACHE_BYTES.check(self.block_cache_bytes)?;
+        SLICE_BYTES.check(self.slice_bytes)
     }
 }
 

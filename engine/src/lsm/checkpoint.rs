@@ -15,7 +15,6 @@
 //! Nothing here takes a lock that readers, writers, flushes or merges wait for. An error is the
 //! checkpoint's, not the engine's: the engine's own files are only read and linked.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,9 +83,7 @@ impl LsmCheckpoint {
     /// Removes one leftover, or makes the folder.
     fn clear(&mut self) -> Result<Stage> {
         let temporary = &self.temporary;
-        if self.vfs.exists(&self.to).map_err(Error::io(&self.to))? {
-            return Err(Error::io(&self.to)(io::ErrorKind::AlreadyExists.into()));
-        }
+        folder::refuse_taken(&*self.vfs, &self.to)?;
         if self.vfs.exists(temporary).map_err(Error::io(temporary))? {
             let left = self.vfs.list(temporary).map_err(Error::io(temporary))?;
             let Some(name) = left.iter().find(|name| names::is_ours(name)) else {
@@ -128,10 +125,7 @@ impl LsmCheckpoint {
     fn seal(&self) -> Result<()> {
         let contents = self.tree.contents(self.unused);
         manifest::write_first(&*self.vfs, &self.temporary, contents)?;
-        self.vfs.sync_dir(&self.temporary).map_err(Error::io(&self.temporary))?;
-        self.vfs.rename(&self.temporary, &self.to).map_err(Error::io(&self.to))?;
-        let parent = folder::parent_of(&self.to);
-        self.vfs.sync_dir(parent).map_err(Error::io(parent))
+        folder::publish(&*self.vfs, &self.temporary, &self.to)
     }
 }
 

@@ -1,9 +1,16 @@
 //! What can be chosen when an engine is opened, and the limits of each choice.
 
+use crate::limits::{
+    BLOCK_CACHE_BYTES, Limit, MEMTABLE_BYTES, MIB, REPLAY_ENTRIES_MAX, SLICE_BYTES,
+};
 use crate::table::TableOptions;
-use crate::{Error, Keyspace, Result};
+use crate::{Keyspace, Result};
 
-const MIB: u64 = 1 << 20;
+const TABLE_BYTES: Limit = Limit::new("table_bytes", 1 << 10, 1024 * MIB);
+const CONCATENATED_BYTES: Limit = Limit::new("concatenated_bytes", 1 << 10, 1024 * MIB);
+const MANIFEST_BYTES: Limit = Limit::new("manifest_bytes", 64, 256 * MIB);
+const KEY_BLOCK_BYTES: Limit = Limit::new("key_block_bytes", 1, MIB);
+const VALUE_BLOCK_BYTES: Limit = Limit::new("value_block_bytes", 1, MIB);
 
 /// Choices for [`super::Lsm::open`]. None of them changes what is on disk in a way that another
 /// choice couldn't read.
@@ -55,23 +62,15 @@ impl Options {
 
     /// Refuses what can't work. The upper limits keep a flush, a step and a start short.
     pub(super) fn check(&self) -> Result<()> {
-        let limits = [
-            ("memtable_bytes", self.memtable_bytes, 1 << 10, 4096 * MIB),
-            ("replay_entries_max", self.replay_entries_max, 1, 100_000_000),
-            ("block_cache_bytes", self.block_cache_bytes, 0, 1 << 40),
-            ("table_bytes", self.table_bytes, 1 << 10, 1024 * MIB),
-            ("concatenated_bytes", self.concatenated_bytes, 1 << 10, 1024 * MIB),
-            ("slice_bytes", self.slice_bytes, 1, 256 * MIB),
-            ("manifest_bytes", self.manifest_bytes, 64, 256 * MIB),
-            ("key_block_bytes", self.table.key_block_bytes as u64, 1, MIB),
-            ("value_block_bytes", self.table.value_block_bytes as u64, 1, MIB),
-        ];
-        for (name, value, min, max) in limits {
-            if !(min..=max).contains(&value) {
-                return Err(Error::InvalidOption { name, value, min, max });
-            }
-        }
-        Ok(())
+        MEMTABLE_BYTES.check(self.memtable_bytes)?;
+        REPLAY_ENTRIES_MAX.check(self.replay_entries_max)?;
+        BLOCK_CACHE_BYTES.check(self.block_cache_bytes)?;
+        TABLE_BYTES.check(self.table_bytes)?;
+        CONCATENATED_BYTES.check(self.concatenated_bytes)?;
+        SLICE_BYTES.check(self.slice_bytes)?;
+        MANIFEST_BYTES.check(self.manifest_bytes)?;
+        KEY_BLOCK_BYTES.check(self.table.key_block_bytes as u64)?;
+        VALUE_BLOCK_BYTES.check(self.table.value_block_bytes as u64)
     }
 }
 
