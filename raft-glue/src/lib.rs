@@ -7,6 +7,8 @@
 //! * [`bootstrap`] founds a member or opens one, and returns its parts: consensus, log, replicated
 //!   state, engine. [`Inline`] runs them without threads.
 //!
+//! * [`wire`] is how messages travel between peers.
+//!
 //! Nothing in here owns a thread, reads a clock or draws a random number.
 
 mod apply;
@@ -24,6 +26,7 @@ mod survey;
 mod tail;
 #[cfg(test)]
 mod testing;
+pub mod wire;
 
 pub use apply::{ConfChanged, apply_conf_change};
 pub use bootstrap::{BootstrapOptions, Opened, Parts, bootstrap};
