@@ -173,6 +173,11 @@ impl Store {
         read(&self.resident().members.read())
     }
 
+    /// Whether a member of this id was removed.
+    pub fn is_removed_member(&self, id: u64) -> bool {
+        self.with_members(|members| members.is_removed(id))
+    }
+
     /// The cluster's version, once it is decided.
     pub fn cluster_version(&self) -> Option<String> {
         self.with_members(|members| members.cluster_version().map(str::to_owned))

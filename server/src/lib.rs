@@ -9,6 +9,7 @@ mod member;
 mod metrics;
 mod net;
 mod pages;
+mod peers;
 mod rpc;
 mod run;
 mod site;
@@ -51,6 +52,7 @@ pub fn main() -> ExitCode {
     };
     match run::run(&config, signals) {
         End::Signal(signal) => lifecycle::end_by(signal),
+        End::Removed => ExitCode::SUCCESS,
         End::Failed => ExitCode::FAILURE,
     }
 }

@@ -15,6 +15,7 @@ use crate::member::{
 };
 use crate::metrics::{Facts, Metrics};
 use crate::net::{ConnectionOptions, NetworkThreads, Served, bind};
+use crate::peers::{Local, PeerSite, Peers};
 use crate::rpc::Rpc;
 use crate::site::{ClientSite, PagesSite};
 use crate::{storage, tasks, version};
@@ -29,10 +30,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long an unanswered ping may stay so if the flag says for ever.
 const PING_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 
+/// How long to wait before this member is published again.
+const PUBLISH_RETRY: Duration = Duration::from_millis(500);
+
 /// Why the program ended.
 pub(crate) enum End {
     /// This signal came, and everything was closed.
     Signal(i32),
+    /// The member was removed from the cluster.
+    Removed,
     /// It couldn't start or go on; the reason was logged.
     Failed,
 }
@@ -97,8 +103,18 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
     let inboxes = Inboxes::new(threads);
     let network = start_network(threads, &inboxes, parts.identity.member)?;
     let (failures, failed) = unbounded();
-    let running = member::start(parts, member_options(config), metrics.clone(), inboxes, failures)?;
-    serve(config, listeners, &network, &running, &metrics)?;
+    let mailbox = member::mailbox();
+    let local = Local {
+        cluster: parts.identity.cluster,
+        member: parts.identity.member,
+        peer_urls: config.urls.advertise_peer.clone(),
+    };
+    let runtimes = (0..threads).map(|number| network.handle(number).clone()).collect();
+    let peers = Peers::new(local, mailbox.0.clone(), metrics.clone(), runtimes, network.closing());
+    let options = member_options(config);
+    let running =
+        member::start(parts, options, metrics.clone(), inboxes, mailbox, peers.clone(), failures)?;
+    serve(config, listeners, &network, &running, &peers, &metrics)?;
     start_tasks(config, &network, &running.member);
     let end = wait(&signals, &failed);
     if let Ok(failure) = &end {
@@ -108,6 +124,7 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
     running.stop();
     tracing::info!(name = config.name.as_str(), "closed etcd server");
     Ok(match end {
+        Ok(Failure::Removed) => End::Removed,
         Ok(_) => End::Failed,
         Err(signal) => End::Signal(signal),
     })
@@ -183,6 +200,7 @@ fn serve(
     listeners: Listeners,
     network: &NetworkThreads,
     running: &RunningMember,
+    peers: &Arc<Peers>,
     metrics: &Arc<Metrics>,
 ) -> std::io::Result<()> {
     let options = ConnectionOptions {
@@ -219,7 +237,11 @@ fn serve(
     }
     for listener in listeners.peer {
         tracing::info!(address = %listener.local_addr()?, "serving peer traffic");
-        let answerer = PagesSite { pages: pages.for_peers() };
+        let answerer = PeerSite {
+            member: running.member.clone(),
+            peers: peers.clone(),
+            pages: pages.for_peers(),
+        };
         network.serve(Served { listener, answerer, options: options.clone() })?;
     }
     Ok(())
@@ -248,12 +270,20 @@ async fn publish(member: Arc<Member>, attributes: Attributes) {
         member_attributes: Some(attributes),
     };
     let request = request.encode_to_vec();
-    while let Err(error) = member.propose(Carries::ClusterMemberAttrSet, &request).await {
+    loop {
+        // Without a leader there is nothing to try.
+        if !member.status.wait_until(|status| status.leader() != 0).await {
+            return;
+        }
+        let Err(error) = member.propose(Carries::ClusterMemberAttrSet, &request).await else {
+            break;
+        };
         if member.status.is_stopped() {
             return;
         }
         let error = error.message();
         tracing::warn!(error, "failed to publish local member to cluster through raft");
+        tokio::time::sleep(PUBLISH_RETRY).await;
     }
     tracing::info!(name = name.as_str(), "published local member to cluster through raft");
     if member.store.cluster_version().is_none() {

@@ -107,9 +107,11 @@ fn founding(config: &Config) -> Result<(String, Vec<FoundingMember>), Error> {
         .initial_cluster
         .found(&config.name, &config.urls.advertise_peer, &system_resolver)
         .map_err(Error::Founding)?;
-    let peer_urls = founding.peer_urls.iter().map(Url::to_string).collect();
-    let member = FoundingMember { name: founding.name.clone(), peer_urls };
-    Ok((founding.name, vec![member]))
+    let members = founding.members.into_iter().map(|(name, urls)| {
+        let peer_urls = urls.iter().map(Url::to_string).collect();
+        FoundingMember { name, peer_urls }
+    });
+    Ok((founding.name, members.collect()))
 }
 
 fn store_config(config: &Config) -> retcd_mvcc::Config {

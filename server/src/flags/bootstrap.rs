@@ -27,13 +27,13 @@ pub struct InitialCluster {
     pub token: String,
 }
 
-/// A founding that passed all checks: this member alone.
+/// A founding that passed all checks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Founding {
-    /// Its name.
+    /// This member's name.
     pub name: String,
-    /// Its peer URLs, sorted.
-    pub peer_urls: Vec<Url>,
+    /// All members' names and peer URLs, which are sorted.
+    pub members: BTreeMap<String, Vec<Url>>,
     /// The token from which ids are derived.
     pub token: String,
 }
@@ -75,15 +75,7 @@ impl InitialCluster {
             let cluster = join_members(&members);
             return Err(format!("initial cluster {cluster} has duplicate url"));
         }
-        if members.len() > 1 {
-            let cluster = join_members(&members);
-            return Err(format!(
-                "--initial-cluster={cluster} has {} members: clusters of more than one member \
-                 are not available in this version yet",
-                members.len()
-            ));
-        }
-        Ok(Founding { name: name.to_owned(), peer_urls: listed.clone(), token: self.token.clone() })
+        Ok(Founding { name: name.to_owned(), members, token: self.token.clone() })
     }
 }
 
@@ -225,7 +217,7 @@ mod tests {
         let founding = found("a=http://127.0.0.1:2380", "a", "http://127.0.0.1:2380");
         let founding = founding.expect("valid");
         assert_eq!(founding.name, "a");
-        assert_eq!(url::join(&founding.peer_urls), "http://127.0.0.1:2380");
+        assert_eq!(url::join(&founding.members["a"]), "http://127.0.0.1:2380");
         // The same addresses under other names.
         assert!(found("a=http://my.host:2380", "a", "http://127.0.0.1:2380").is_ok());
         // One name with several URLs.
@@ -234,7 +226,7 @@ mod tests {
             "a",
             "http://1.1.1.1:1,http://1.1.1.1:2",
         );
-        assert_eq!(two.expect("valid").peer_urls.len(), 2);
+        assert_eq!(two.expect("valid").members["a"].len(), 2);
     }
 
     #[test]
@@ -276,10 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn more_than_one_member_and_joining_are_not_there_yet() {
+    fn several_members_found_a_cluster_and_joining_is_not_there_yet() {
         let members = "a=http://127.0.0.1:2380,b=http://127.0.0.1:2382";
-        let error = found(members, "a", "http://127.0.0.1:2380").expect_err("refused");
-        assert!(error.contains("not available in this version yet"), "{error}");
+        let founding = found(members, "a", "http://127.0.0.1:2380").expect("valid");
+        assert_eq!(founding.members.len(), 2);
         let joining = InitialCluster {
             members: members.to_owned(),
             state: ClusterState::Existing,

@@ -48,6 +48,15 @@ impl std::fmt::Display for Url {
 }
 
 impl Url {
+    /// Reads one.
+    ///
+    /// # Errors
+    ///
+    /// etcd's text.
+    pub fn parse(text: &str) -> Result<Url, String> {
+        parse(text)
+    }
+
     /// Host without the brackets of IPv6; empty if there is none.
     pub fn host(&self) -> &str {
         split_host_port(&self.authority).map_or("", |(host, _)| host)

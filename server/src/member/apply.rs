@@ -5,6 +5,7 @@ use super::pending::Answer;
 use super::stage::{Queue, Worker};
 use crate::member::Failure;
 use crate::metrics::{Ops, Request};
+use crate::peers::Peers;
 use crossbeam_channel::Sender;
 use retcd_mvcc::{Applier, CommittedEntry, Response};
 use retcd_raft_glue::{ConfChanged, Input, KIND_NORMAL};
@@ -36,6 +37,7 @@ pub(super) struct Apply {
     pub(super) applier: Applier,
     pub(super) raft: Sender<Event>,
     pub(super) member: Arc<Member>,
+    pub(super) peers: Arc<Peers>,
     pub(super) batching: Batching,
     pub(super) slow: Duration,
     /// Entries up to here were in the log at the start: whoever asked for them is gone, and an id
@@ -144,6 +146,7 @@ impl Apply {
         if entry.index > self.unanswered {
             answers.push((outcome.request_id, outcome.result));
         }
+        self.peers.set_members(&self.member.store.members());
         // The raft thread may be gone at shutdown; then nobody needs to know.
         let _ = self.raft.send(Event::Input(Input::ConfChanged { change, state }));
         Ok(())

@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     Sleep(std::io::Error),
     /// A thread panicked: a bug of ours.
     Panicked(&'static str),
+    /// It was removed from the cluster.
+    Removed,
     /// Another thread stopped first; its failure is the one to look at.
     Stopped,
 }
@@ -31,6 +33,9 @@ impl std::fmt::Display for Failure {
             Failure::Raft(error) => error.fmt(f),
             Failure::Sleep(error) => write!(f, "waiting for log writes: {error}"),
             Failure::Panicked(thread) => write!(f, "thread {thread} panicked"),
+            Failure::Removed => {
+                f.write_str("the member has been permanently removed from the cluster")
+            }
             Failure::Stopped => f.write_str("another part of the member stopped"),
         }
     }
@@ -44,7 +49,7 @@ impl std::error::Error for Failure {
             Failure::Engine(error) => Some(error),
             Failure::Raft(error) => Some(error),
             Failure::Sleep(error) => Some(error),
-            Failure::Watch(_) | Failure::Panicked(_) | Failure::Stopped => None,
+            Failure::Watch(_) | Failure::Panicked(_) | Failure::Removed | Failure::Stopped => None,
         }
     }
 }

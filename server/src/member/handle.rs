@@ -2,6 +2,7 @@
 
 use super::background::Background;
 use super::entry::{self, Carries};
+use super::mailbox::Room;
 use super::outgoing::Outgoing;
 use super::pending::{Answer, Inboxes, Pending};
 use super::read_gate::ReadGate;
@@ -14,7 +15,7 @@ use retcd_api::etcdserverpb::{
     AlarmMember, AlarmRequest, AlarmType, LeaseCheckpoint, LeaseCheckpointRequest, ResponseHeader,
     alarm_request::AlarmAction,
 };
-use retcd_api::{Code, Error, Result};
+use retcd_api::{Code, Error, Result, raftpb};
 use retcd_engine::Engine;
 use retcd_mvcc::{Response, Store};
 use retcd_raft_glue::Input;
@@ -29,6 +30,10 @@ const UNAPPLIED_MAX: u64 = 5000;
 pub(crate) enum Event {
     /// An input for the consensus.
     Input(Input),
+    /// A peer's message, and the room that it takes until it is stepped.
+    Peer(Box<raftpb::Message>, Room),
+    /// A peer says that this member was removed from the cluster.
+    Removed,
     /// Stop.
     Stop,
 }

@@ -6,6 +6,7 @@ use super::log::Writer;
 use super::pending::Answer;
 use super::stage::{Bring, Stage};
 use crate::member::Failure;
+use crate::peers::Peers;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use retcd_api::{Code, Error};
 use retcd_raft_glue::{DropReason, Input, Member as Consensus, Output, Role, RoleChange};
@@ -18,6 +19,9 @@ const INPUTS_PER_ROUND: usize = 4096;
 /// Committed entries that the raft thread applies itself, if there is nothing else to do.
 const APPLIED_AT_ONCE_MAX: usize = 64;
 
+/// How long a member that was removed goes on, so that whoever asked for it hears of it.
+const REMOVED_GRACE: Duration = Duration::from_secs(1);
+
 /// The raft thread's possessions.
 pub(super) struct RaftLoop {
     pub(super) consensus: Consensus,
@@ -25,6 +29,7 @@ pub(super) struct RaftLoop {
     pub(super) log: Arc<Stage<Writer>>,
     pub(super) apply: Arc<Stage<Apply>>,
     pub(super) member: Arc<Member>,
+    pub(super) peers: Arc<Peers>,
     pub(super) tick: Duration,
     /// Whether groups wait for company (`--wal-group-delay`).
     pub(super) groups_wait: bool,
@@ -34,6 +39,8 @@ pub(super) struct RaftLoop {
     pub(super) applied: u64,
     /// See [`super::status::Status`].
     pub(super) lone_leader_from: u64,
+    /// When a member that was removed stops: peers and clients are told before.
+    pub(super) stops_at: Option<Instant>,
 }
 
 impl RaftLoop {
@@ -60,12 +67,20 @@ impl RaftLoop {
                 self.consensus.step(Input::Tick)?;
                 // Ticks that a stall swallowed don't come back: peers must not be hurried.
                 next_tick = (next_tick + self.tick).max(now);
+                if self.stops_at.is_some_and(|stops_at| stops_at <= now) {
+                    return Err(Failure::Removed);
+                }
             }
             let more = first.is_some().then(|| self.events.clone());
             let more = more.iter().flat_map(|events| events.try_iter());
             for event in first.into_iter().chain(more).take(INPUTS_PER_ROUND) {
                 match event {
                     Event::Input(input) => self.consensus.step(input)?,
+                    Event::Peer(message, room) => {
+                        self.consensus.step(Input::Message(message))?;
+                        drop(room);
+                    }
+                    Event::Removed => return Err(Failure::Removed),
                     Event::Stop => return Ok(()),
                 }
             }
@@ -129,8 +144,10 @@ impl RaftLoop {
             .map(|dropped| (dropped.token, Err(refusal(dropped.reason))))
             .collect();
         self.member.answer(&mut refused);
-        // A lone voter has nobody to send to; peers come with the cluster's transport.
-        debug_assert!(output.messages.is_empty(), "there are no peers");
+        self.peers.send(output.messages);
+        if output.removed && self.stops_at.is_none() {
+            self.stops_at = Some(Instant::now() + REMOVED_GRACE);
+        }
         Ok(())
     }
 

@@ -31,6 +31,12 @@ struct Rounds {
 }
 
 impl ReadGate {
+    /// Nobody waits; contexts begin behind `first_context`.
+    pub(super) fn new(first_context: u64) -> ReadGate {
+        let rounds = Rounds { next_context: first_context, ..Rounds::default() };
+        ReadGate { rounds: Mutex::new(rounds) }
+    }
+
     /// Joins the next round. If a context comes back, the caller asks raft for it.
     pub(super) fn join(&self) -> (oneshot::Receiver<()>, Option<u64>) {
         let (sender, receiver) = oneshot::channel();

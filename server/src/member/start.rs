@@ -5,6 +5,7 @@ use super::background::{Maintenance, background};
 use super::gathering::{Gathering, Grouping};
 use super::handle::{Event, Limits, Member};
 use super::log::{self, Writer};
+use super::mailbox::{Events, Mailbox};
 use super::outgoing::Outgoing;
 use super::raft_loop::RaftLoop;
 use super::read_gate::ReadGate;
@@ -14,14 +15,15 @@ use super::stage::Stage;
 use super::status::Status;
 use super::{Failure, Inboxes};
 use crate::metrics::Metrics;
-use crossbeam_channel::{Sender, bounded, unbounded};
+use crate::peers::Peers;
+use crossbeam_channel::{Sender, bounded};
 use retcd_raft_glue::{DataDir, Parts};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How often the apply thread wakes for nothing: it has nothing to look after.
 const APPLY_IDLE: Duration = Duration::from_secs(60);
@@ -76,9 +78,11 @@ pub(crate) fn start(
     options: MemberOptions,
     metrics: Arc<Metrics>,
     inboxes: Inboxes,
+    (mailbox, Events(event_queue)): (Mailbox, Events),
+    peers: Arc<Peers>,
     failures: Sender<Failure>,
 ) -> io::Result<RunningMember> {
-    let (events, event_queue) = unbounded();
+    let events = mailbox.events;
     let (background, maintenance) = background(parts.engine.clone(), options.commit_interval);
     let member = Arc::new(Member {
         store: parts.store,
@@ -88,7 +92,7 @@ pub(crate) fn start(
         limits: options.limits,
         started: Instant::now(),
         metrics,
-        reads: ReadGate::default(),
+        reads: ReadGate::new(first_context(parts.identity.member)),
         outgoing: Outgoing::open(parts.data_dir.vfs().clone(), parts.data_dir.outgoing())?,
         background,
         events: events.clone(),
@@ -99,6 +103,7 @@ pub(crate) fn start(
     });
     let applied = parts.consensus.status().applied;
     member.status.set_applied(applied);
+    peers.set_members(&member.store.members());
     let groups_wait = !options.grouping.delay.is_zero();
     let (log_depth, log_overlaps) = (parts.log.depth(), parts.log.overlaps());
     let (segments, segment_loop) = segments();
@@ -116,6 +121,7 @@ pub(crate) fn start(
         applier: parts.applier,
         raft: events,
         member: member.clone(),
+        peers: peers.clone(),
         batching: options.batching,
         slow: options.slow_apply,
         unanswered: parts.consensus.status().last,
@@ -127,11 +133,13 @@ pub(crate) fn start(
         log: log.clone(),
         apply: apply.clone(),
         member: member.clone(),
+        peers,
         tick: options.tick,
         groups_wait,
         log_overlaps,
         applied,
         lone_leader_from: 0,
+        stops_at: None,
     };
     Ok(RunningMember {
         raft: spawn("raft", &member, move || raft.run())?,
@@ -143,6 +151,14 @@ pub(crate) fn start(
         data_dir: parts.data_dir,
         member,
     })
+}
+
+/// Where a member's contexts of reads begin: they travel to the leader, so they must differ from
+/// other members', and from those of this one's life before.
+fn first_context(member: u64) -> u64 {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let millis = since_epoch.as_millis() as u64;
+    (member << 48) | ((millis << 8) & 0xffff_ffff_ffff)
 }
 
 fn start_maintenance(

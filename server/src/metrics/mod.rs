@@ -16,6 +16,7 @@ use crate::version;
 
 mod calls;
 mod catalog;
+mod network;
 mod ops;
 mod process;
 mod state;
@@ -23,6 +24,7 @@ mod storage;
 
 use calls::Calls;
 use catalog::Catalog;
+pub(crate) use network::{Network, PeerMetrics};
 pub(crate) use ops::{Ops, Request};
 use process::Process;
 use state::{Leases, Raft, State};
@@ -83,6 +85,7 @@ pub(crate) struct Metrics {
     /// Held while somebody reads: two readers would raise counters twice.
     reading: Mutex<()>,
     calls: Calls,
+    network: Network,
     process: Process,
     log: Log,
     tables: Tables,
@@ -107,6 +110,7 @@ impl Metrics {
         Metrics {
             reading: Mutex::new(()),
             calls: Calls::new(&catalog, facts.detail),
+            network: Network::new(&catalog, facts.member_id),
             process: Process::new(&catalog),
             log: Log::new(&catalog, &facts.log_io, facts.log_depth),
             tables,
@@ -197,6 +201,11 @@ impl Metrics {
     /// A scrub read so many bytes, and found so many damaged places.
     pub(crate) fn scrubbed(&self, bytes: u64, damage: u64) {
         self.scrubs.read(bytes, damage);
+    }
+
+    /// The connections to other members.
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
     }
 
     /// A scrub read everything.

@@ -1,0 +1,112 @@
+//! Metrics of the connections to other members.
+
+use std::time::Duration;
+
+use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
+
+use super::catalog::{Buckets, Catalog};
+
+/// All peers' metrics.
+pub(crate) struct Network {
+    local: String,
+    active: IntGaugeVec,
+    disconnected: IntCounterVec,
+    sent_bytes: IntCounterVec,
+    received_bytes: IntCounterVec,
+    send_failures: IntCounterVec,
+    receive_failures: IntCounterVec,
+    round_trip: HistogramVec,
+}
+
+/// One peer's.
+pub(crate) struct PeerMetrics {
+    /// Bytes sent to it.
+    pub(crate) sent: IntCounter,
+    /// Bytes received from it.
+    pub(crate) received: IntCounter,
+    /// Messages that couldn't be sent.
+    pub(crate) send_failures: IntCounter,
+    /// Streams from it that broke.
+    pub(crate) receive_failures: IntCounter,
+    active: prometheus::IntGauge,
+    disconnected: IntCounter,
+    round_trip: prometheus::Histogram,
+}
+
+impl Network {
+    pub(super) fn new(catalog: &Catalog, member_id: u64) -> Network {
+        let ends = ["Local", "Remote"];
+        Network {
+            local: format!("{member_id:x}"),
+            active: catalog.gauges(
+                "etcd_network_active_peers",
+                "The current number of active peer connections.",
+                &ends,
+            ),
+            disconnected: catalog.counters(
+                "etcd_network_disconnected_peers_total",
+                "The total number of disconnected peers.",
+                &ends,
+            ),
+            sent_bytes: catalog.counters(
+                "etcd_network_peer_sent_bytes_total",
+                "The total number of bytes sent to peers.",
+                &["To"],
+            ),
+            received_bytes: catalog.counters(
+                "etcd_network_peer_received_bytes_total",
+                "The total number of bytes received from peers.",
+                &["From"],
+            ),
+            send_failures: catalog.counters(
+                "etcd_network_peer_sent_failures_total",
+                "The total number of send failures from peers.",
+                &["To"],
+            ),
+            receive_failures: catalog.counters(
+                "etcd_network_peer_received_failures_total",
+                "The total number of receive failures from peers.",
+                &["From"],
+            ),
+            round_trip: catalog.histograms(
+                "etcd_network_peer_round_trip_time_seconds",
+                "Round-Trip-Time histogram between peers",
+                Buckets::Doubling { start: 0.0001, count: 16 },
+                &["To"],
+            ),
+        }
+    }
+
+    /// The metrics of the peer with this id.
+    pub(crate) fn peer(&self, id: u64) -> PeerMetrics {
+        let remote = format!("{id:x}");
+        let (one, both) = ([&*remote], [&*self.local, &*remote]);
+        PeerMetrics {
+            sent: self.sent_bytes.with_label_values(&one),
+            received: self.received_bytes.with_label_values(&one),
+            send_failures: self.send_failures.with_label_values(&one),
+            receive_failures: self.receive_failures.with_label_values(&one),
+            active: self.active.with_label_values(&both),
+            disconnected: self.disconnected.with_label_values(&both),
+            round_trip: self.round_trip.with_label_values(&one),
+        }
+    }
+}
+
+impl PeerMetrics {
+    /// The peer can be reached.
+    pub(crate) fn connected(&self) {
+        self.active.set(1);
+    }
+
+    /// The peer can't be reached any more.
+    pub(crate) fn disconnected(&self) {
+        self.active.set(0);
+        self.disconnected.inc();
+    }
+
+    /// A probe came back.
+    pub(crate) fn probed(&self, took: Duration) {
+        self.round_trip.observe(took.as_secs_f64());
+    }
+}

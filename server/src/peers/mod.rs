@@ -1,0 +1,24 @@
+//! The other members: raft's messages to them and from them, over etcd's peer protocol.
+//!
+//! ```text
+//! raft thread ─▶ lines with limits ─▶ bodies of streams that the peer has dialled ─▶ peer
+//!                     └─ no stream yet ─▶ posts, one after the other ──────────────▶ peer
+//! peer ─▶ streams that this member dials, and posts ─▶ raft thread, as it has room
+//! ```
+//!
+//! Nothing here keeps a message that can't be sent: raft sends again what matters, and is told that
+//! the peer wasn't reached. So a slow or dead peer costs its own line's length and nothing else.
+
+mod client;
+mod compatible;
+mod incoming;
+mod line;
+mod outgoing;
+mod peer;
+mod pipeline;
+mod registry;
+mod site;
+
+pub(crate) use client::{Call, call};
+pub(crate) use registry::{Local, Peers};
+pub(crate) use site::PeerSite;
