@@ -37,6 +37,9 @@ pub struct BootstrapOptions {
     pub initial_cluster: Vec<FoundingMember>,
     /// Tells clusters apart that have the same URLs.
     pub initial_cluster_token: String,
+    /// Who it becomes in a cluster that exists and has been told of it; then the two above don't
+    /// matter, and its log is empty until the leader fills it.
+    pub joins: Option<Identity>,
     /// How the log is run.
     pub log: retcd_wal::Options,
     /// What the replicated state needs to know. The ids in it are replaced.
@@ -122,10 +125,15 @@ fn create_log(
     if applied != 0 {
         return Err(Error::LogMissing { dir: data_dir.log().to_owned(), applied });
     }
-    let BootstrapOptions { name, initial_cluster, initial_cluster_token, .. } = options;
-    let founding = found(name, initial_cluster, initial_cluster_token)?;
     let vfs = data_dir.vfs().clone();
     let start = SnapshotMark::default();
+    if let Some(identity) = options.joins {
+        let log = Log::create(vfs, data_dir.log(), options.log, identity, start)?;
+        let state = log.state();
+        return Ok((log, Found { state, conf_changes: Vec::new(), opened: Opened::New }));
+    }
+    let BootstrapOptions { name, initial_cluster, initial_cluster_token, .. } = options;
+    let founding = found(name, initial_cluster, initial_cluster_token)?;
     let mut log = Log::create(vfs, data_dir.log(), options.log, founding.identity, start)?;
     let hard_state = Some(founding.hard_state);
     log.append(&Group { entries: &founding.entries, hard_state, snapshot: None })?;

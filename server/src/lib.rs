@@ -1,8 +1,10 @@
 //! The `etcd` program as a library: flags, services, threads and sockets around the member.
 
+mod cluster_version;
 mod compactor;
 pub mod flags;
 mod http;
+mod joining;
 mod lifecycle;
 pub mod logging;
 mod member;

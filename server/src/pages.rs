@@ -41,8 +41,7 @@ impl Source for MemberSource {
     }
 
     fn is_learner(&self) -> bool {
-        let id = self.member.identity.member;
-        self.member.store.members().iter().any(|member| member.id == id && member.is_learner)
+        self.member.is_learner()
     }
 
     fn cluster_version(&self) -> Option<String> {

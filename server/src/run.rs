@@ -18,10 +18,10 @@ use crate::net::{ConnectionOptions, NetworkThreads, Served, bind};
 use crate::peers::{Local, PeerSite, Peers};
 use crate::rpc::Rpc;
 use crate::site::{ClientSite, PagesSite};
-use crate::{storage, tasks, version};
+use crate::{cluster_version, storage, tasks};
 use crossbeam_channel::{Receiver, unbounded};
 use prost::Message;
-use retcd_api::membershippb::{Attributes, ClusterMemberAttrSetRequest, ClusterVersionSetRequest};
+use retcd_api::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -120,6 +120,9 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
     if let Ok(failure) = &end {
         tracing::error!(error = %failure, "the member stops serving");
     }
+    if end.is_err() {
+        network.handle(0).block_on(hand_over(&running.member, &peers));
+    }
     network.stop();
     running.stop();
     tracing::info!(name = config.name.as_str(), "closed etcd server");
@@ -128,6 +131,26 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
         Ok(_) => End::Failed,
         Err(signal) => End::Signal(signal),
     })
+}
+
+/// Hands leadership to the voter that has been connected longest, if there is one: then the others
+/// needn't wait for an election.
+async fn hand_over(member: &Member, peers: &Peers) {
+    if !member.is_leader() {
+        return;
+    }
+    let voters: Vec<u64> =
+        member.store.with_members(|members| members.voters().map(|voter| voter.id).collect());
+    let longest = voters.into_iter().filter_map(|id| Some((peers.active_for(id)?, id))).max();
+    let Some((_, to)) = longest else { return };
+    let to_text = format!("{to:x}");
+    match member.transfer_leadership(to).await {
+        Ok(()) => tracing::info!("transferee-id" = %to_text, "leadership transfer finished"),
+        Err(error) => {
+            let error = error.message();
+            tracing::warn!("transferee-id" = %to_text, error, "leadership transfer failed");
+        }
+    }
 }
 
 /// Waits for what ends the program: a failure, or the number of a signal.
@@ -172,6 +195,7 @@ fn member_options(config: &Config) -> MemberOptions {
             request_bytes_max: config.requests.request_bytes_max as usize,
             txn_ops_max: config.requests.txn_ops_max as usize,
             request_timeout: config.request_timeout(),
+            strict_reconfig: config.raft.strict_reconfig,
         },
         grouping: Grouping {
             bytes_max: config.storage.group_bytes as usize,
@@ -211,6 +235,7 @@ fn serve(
     };
     let rpc = Rpc {
         member: running.member.clone(),
+        peers: peers.clone(),
         metrics: metrics.clone(),
         progress_interval: config.watch_progress_interval,
         closing: network.closing(),
@@ -253,6 +278,7 @@ fn start_tasks(config: &Config, network: &NetworkThreads, member: &Arc<Member>) 
         client_urls: config.urls.advertise_client.iter().map(Url::to_string).collect(),
     };
     network.handle(0).spawn(publish(member.clone(), attributes));
+    network.handle(0).spawn(cluster_version::keep(member.clone(), network.closing()));
     network.handle(0).spawn(tasks::end_leases(member.clone()));
     let retention = match config.auto_compaction {
         AutoCompaction::Off => return,
@@ -286,10 +312,6 @@ async fn publish(member: Arc<Member>, attributes: Attributes) {
         tokio::time::sleep(PUBLISH_RETRY).await;
     }
     tracing::info!(name = name.as_str(), "published local member to cluster through raft");
-    if member.store.cluster_version().is_none() {
-        let request = ClusterVersionSetRequest { ver: version::CLUSTER.into() };
-        member.propose_unattended(Carries::ClusterVersionSet, &request);
-    }
     tracing::info!("ready to serve client requests");
     lifecycle::notify_ready();
 }

@@ -1,15 +1,17 @@
 //! From the flags to an opened data directory on real files.
 
-use crate::flags::{Config, EngineKind, LogIo, Url, system_resolver};
+use crate::flags::{ClusterState, Config, EngineKind, LogIo, Url, system_resolver};
+use crate::joining;
 use retcd_engine::btree::{self, Btree};
 use retcd_engine::lsm::{self, Lsm};
 use retcd_engine::{Engine, Error as EngineError};
 use retcd_mvcc::lease::min_ttl_seconds;
+use retcd_mvcc::membership::member_id;
 use retcd_raft_glue::{
     BootstrapOptions, DataDir, Error as MemberError, FoundingMember, Opened, Parts, bootstrap,
 };
 use retcd_vfs::{LogMode, RealVfs, Vfs};
-use retcd_wal::{IoMode, Log};
+use retcd_wal::{Identity, IoMode, Log};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -44,14 +46,16 @@ pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
     let log_dir = config.wal_dir.as_deref();
     let data_dir = DataDir::open(vfs.clone(), &config.data_dir, log_dir).map_err(Error::Member)?;
-    let (name, initial_cluster) = match data_dir.may_be_new().map_err(Error::Member)? {
-        true => founding(config)?,
-        false => (String::new(), Vec::new()),
+    let beginning = match data_dir.may_be_new().map_err(Error::Member)? {
+        true => beginning(config)?,
+        false => Beginning::default(),
     };
+    let Beginning { name, initial_cluster, joins } = beginning;
     let options = BootstrapOptions {
         name,
         initial_cluster,
         initial_cluster_token: config.initial_cluster.token.clone(),
+        joins,
         log: retcd_wal::Options {
             io: match config.storage.log_io {
                 LogIo::Auto => IoMode::Auto,
@@ -102,16 +106,33 @@ fn open_engine(
     })
 }
 
-fn founding(config: &Config) -> Result<(String, Vec<FoundingMember>), Error> {
+/// How a member without data begins.
+#[derive(Default)]
+struct Beginning {
+    name: String,
+    initial_cluster: Vec<FoundingMember>,
+    joins: Option<Identity>,
+}
+
+fn beginning(config: &Config) -> Result<Beginning, Error> {
     let founding = config
         .initial_cluster
         .found(&config.name, &config.urls.advertise_peer, &system_resolver)
         .map_err(Error::Founding)?;
-    let members = founding.members.into_iter().map(|(name, urls)| {
-        let peer_urls = urls.iter().map(Url::to_string).collect();
-        FoundingMember { name, peer_urls }
-    });
-    Ok((founding.name, members.collect()))
+    if config.initial_cluster.state == ClusterState::Existing {
+        let identity = joining::join(&founding).map_err(Error::Founding)?;
+        return Ok(Beginning { joins: Some(identity), ..Beginning::default() });
+    }
+    let texts = |urls: &[Url]| urls.iter().map(Url::to_string).collect::<Vec<_>>();
+    if let Some(own) = founding.members.get(&founding.name) {
+        let id = member_id(&texts(own), &founding.token, None);
+        joining::check_new(&founding, id).map_err(Error::Founding)?;
+    }
+    let members = founding.members.iter();
+    let members =
+        members.map(|(name, urls)| FoundingMember { name: name.clone(), peer_urls: texts(urls) });
+    let initial_cluster = members.collect();
+    Ok(Beginning { name: founding.name, initial_cluster, joins: None })
 }
 
 fn store_config(config: &Config) -> retcd_mvcc::Config {
@@ -119,6 +140,7 @@ fn store_config(config: &Config) -> retcd_mvcc::Config {
         quota_bytes: config.quota_bytes,
         min_lease_ttl_seconds: min_ttl_seconds(config.raft.election_ticks, config.raft.tick),
         lease_checkpoint_interval: config.lease_checkpoint_interval,
+        learners_max: config.raft.learners_max,
         ..retcd_mvcc::Config::default()
     }
 }

@@ -177,6 +177,14 @@ impl Member {
         }
     }
 
+    /// Up to where each member's log is known to agree with this one's, which leads; `None` if it
+    /// doesn't.
+    pub fn matched(&self) -> Option<Vec<(u64, u64)>> {
+        let raft = &self.raw.raft;
+        let of_each = || raft.prs().iter().map(|(&id, progress)| (id, progress.matched)).collect();
+        (raft.state == StateRole::Leader).then(of_each)
+    }
+
     /// Whether this member may answer linearizable reads without asking anyone: it leads, it is the
     /// only voter, and an entry of its own term is committed. Reads then wait only until everything
     /// that was committed at this moment is applied.

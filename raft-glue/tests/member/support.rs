@@ -27,6 +27,7 @@ pub(crate) fn options() -> BootstrapOptions {
         name: "default".into(),
         initial_cluster: vec![FoundingMember { name: "default".into(), peer_urls }],
         initial_cluster_token: "etcd-cluster".into(),
+        joins: None,
         log: retcd_wal::Options {
             segment_bytes: 32 << 10,
             compress_from_bytes: 4 << 10,

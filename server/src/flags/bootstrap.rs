@@ -57,11 +57,6 @@ impl InitialCluster {
     ) -> Result<Founding, String> {
         let members = parse_members(&self.members)
             .map_err(|what| format!("error setting up initial cluster: {what}"))?;
-        if self.state == ClusterState::Existing {
-            return Err("--initial-cluster-state=existing: joining a cluster is not available in \
-                        this version yet"
-                .to_owned());
-        }
         let Some(listed) = members.get(name) else {
             let name = quote(name);
             return Err(format!(
@@ -71,7 +66,7 @@ impl InitialCluster {
         let count: usize = members.values().map(Vec::len).sum();
         let distinct: BTreeSet<String> = members.values().flatten().map(Url::to_string).collect();
         check_advertised(name, listed, advertised, resolve)?;
-        if distinct.len() < count {
+        if self.state == ClusterState::New && distinct.len() < count {
             let cluster = join_members(&members);
             return Err(format!("initial cluster {cluster} has duplicate url"));
         }
@@ -137,6 +132,12 @@ fn check_advertised(
     Err(format!(
         "--initial-advertise-peer-urls has {missing} but missing from --initial-cluster={pairs}"
     ))
+}
+
+/// What tells two lists of URLs apart, as the system resolves them; `None` if they lead to the same
+/// addresses. Both are sorted.
+pub fn unequal_urls(left: &[Url], right: &[Url]) -> Option<String> {
+    unequal(left, right, &system_resolver)
 }
 
 /// What tells two lists of URLs apart, in etcd's words; `None` if they lead to the same addresses.
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn several_members_found_a_cluster_and_joining_is_not_there_yet() {
+    fn several_members_found_a_cluster_or_join_one() {
         let members = "a=http://127.0.0.1:2380,b=http://127.0.0.1:2382";
         let founding = found(members, "a", "http://127.0.0.1:2380").expect("valid");
         assert_eq!(founding.members.len(), 2);
@@ -277,7 +278,7 @@ mod tests {
             state: ClusterState::Existing,
             token: String::new(),
         };
-        let error = found_with(&joining, "a", "http://127.0.0.1:2380", &system_resolver);
-        assert!(error.expect_err("refused").contains("existing"));
+        let joining = found_with(&joining, "a", "http://127.0.0.1:2380", &system_resolver);
+        assert_eq!(joining.expect("valid").members.len(), 2);
     }
 }

@@ -142,6 +142,10 @@ pub struct RaftConfig {
     pub election_ticks: u32,
     /// `--pre-vote`.
     pub pre_vote: bool,
+    /// `--strict-reconfig-check`.
+    pub strict_reconfig: bool,
+    /// `--max-learners`.
+    pub learners_max: usize,
 }
 
 impl RaftConfig {

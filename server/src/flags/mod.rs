@@ -30,7 +30,9 @@ mod table;
 mod url;
 mod value;
 
-pub use bootstrap::{ClusterState, Founding, InitialCluster, Resolve, system_resolver};
+pub use bootstrap::{
+    ClusterState, Founding, InitialCluster, Resolve, system_resolver, unequal_urls,
+};
 pub use config::{
     Allowed, AutoCompaction, BatchLimits, Config, EngineKind, HttpConfig, Keepalive, LogIo,
     MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,

@@ -232,7 +232,17 @@ fn raft(settings: &Settings) -> Result<RaftConfig, String> {
         tick: Duration::from_millis(tick),
         election_ticks: u32::try_from(ticks).expect("an election is checked to last 50 s at most"),
         pre_vote: settings.bool("pre-vote"),
+        strict_reconfig: settings.bool("strict-reconfig-check"),
+        learners_max: learners_max(settings)?,
     })
+}
+
+fn learners_max(settings: &Settings) -> Result<usize, String> {
+    let max = settings.int("max-learners");
+    usize::try_from(max)
+        .ok()
+        .filter(|&max| max > 0)
+        .ok_or_else(|| format!("--max-learners must be greater than 0, but it is {max}"))
 }
 
 fn requests(settings: &Settings, records: &mut Vec<Record>) -> Result<RequestLimits, String> {

@@ -18,7 +18,7 @@ use retcd_api::etcdserverpb::{
 use retcd_api::{Code, Error, Result, raftpb};
 use retcd_engine::Engine;
 use retcd_mvcc::{Response, Store};
-use retcd_raft_glue::Input;
+use retcd_raft_glue::{Input, Member as Consensus};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -34,6 +34,8 @@ pub(crate) enum Event {
     Peer(Box<raftpb::Message>, Room),
     /// A peer says that this member was removed from the cluster.
     Removed,
+    /// Shows the consensus to somebody.
+    Inspect(Box<dyn FnOnce(&Consensus) + Send>),
     /// Stop.
     Stop,
 }
@@ -47,6 +49,8 @@ pub(crate) struct Limits {
     pub(crate) txn_ops_max: usize,
     /// How long a proposal or a linearizable read may wait.
     pub(crate) request_timeout: Duration,
+    /// Whether changes of the membership that endanger the quorum are refused.
+    pub(crate) strict_reconfig: bool,
 }
 
 /// The running member, as its services see it.

@@ -14,6 +14,7 @@ mod gathering;
 mod handle;
 mod log;
 mod mailbox;
+mod membership;
 mod outgoing;
 mod pending;
 mod raft_loop;

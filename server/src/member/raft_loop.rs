@@ -3,6 +3,7 @@
 use super::apply::{Apply, Committed};
 use super::handle::{Event, Member};
 use super::log::Writer;
+use super::membership::CHANGE_PENDING;
 use super::pending::Answer;
 use super::stage::{Bring, Stage};
 use crate::member::Failure;
@@ -80,6 +81,7 @@ impl RaftLoop {
                         self.consensus.step(Input::Message(message))?;
                         drop(room);
                     }
+                    Event::Inspect(look) => look(&self.consensus),
                     Event::Removed => return Err(Failure::Removed),
                     Event::Stop => return Ok(()),
                 }
@@ -187,7 +189,8 @@ fn refusal(reason: DropReason) -> Error {
         DropReason::NoLeader | DropReason::LeaderTransfer | DropReason::Removed => {
             Error::Other(Code::Unknown, "raft proposal dropped".into())
         }
-        DropReason::ConfChangePending | DropReason::InvalidConfChange => Error::Unhealthy,
+        DropReason::ConfChangePending => Error::Other(Code::Unavailable, CHANGE_PENDING.into()),
+        DropReason::InvalidConfChange => Error::Unhealthy,
         _ => Error::Unhealthy,
     }
 }

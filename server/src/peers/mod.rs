@@ -9,16 +9,21 @@
 //! Nothing here keeps a message that can't be sent: raft sends again what matters, and is told that
 //! the peer wasn't reached. So a slow or dead peer costs its own line's length and nothing else.
 
+mod answers;
 mod client;
 mod compatible;
+mod forward;
 mod incoming;
 mod line;
 mod outgoing;
 mod peer;
 mod pipeline;
+mod probe;
 mod registry;
+mod remote;
 mod site;
 
-pub(crate) use client::{Call, call};
+pub(crate) use forward::{LeaseAnswer, ask_leader, is_not_primary};
 pub(crate) use registry::{Local, Peers};
+pub(crate) use remote::{RemoteCluster, RemoteMember, cluster_of, post, version_of};
 pub(crate) use site::PeerSite;

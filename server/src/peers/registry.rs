@@ -7,6 +7,7 @@ use super::incoming::listen;
 use super::line::Leave;
 use super::peer::{Peer, Stream};
 use super::pipeline::post_all;
+use super::probe::probe;
 use crate::flags::Url;
 use crate::member::Mailbox;
 use crate::metrics::Metrics;
@@ -160,6 +161,7 @@ impl Peers {
                 let listening = listen(self.shared.clone(), peer.clone(), stream);
                 peer.own(self.runtime().spawn(listening).abort_handle());
             }
+            peer.own(self.runtime().spawn(probe(peer.clone())).abort_handle());
             tracing::info!("peer-id" = %format_args!("{:x}", member.id), "added remote peer");
             table.members.insert(member.id, peer);
         }

@@ -40,10 +40,17 @@ impl Answerer for PeerSite {
             "/raft" => self.take_post(request).await,
             "/raft/probing" => probed(),
             "/members" => self.members(&request),
-            path => match path.strip_prefix("/raft/stream/") {
-                Some(rest) => self.open_stream(rest, &request),
-                None => self.pages.answer(&request.map(|_| ())).await.map(Body::new),
-            },
+            "/leases" => self.answer_renewal(request).await,
+            "/leases/internal" => self.answer_remaining(request).await,
+            path => {
+                if let Some(rest) = path.strip_prefix("/raft/stream/") {
+                    return self.open_stream(rest, &request);
+                }
+                if let Some(id) = path.strip_prefix("/members/promote/") {
+                    return self.answer_promotion(id, request.method()).await;
+                }
+                self.pages.answer(&request.map(|_| ())).await.map(Body::new)
+            }
         }
     }
 }
@@ -124,9 +131,13 @@ impl PeerSite {
 
     /// All members, as they are stored.
     fn members(&self, request: &Request<Incoming>) -> Answer {
-        if *request.method() != Method::GET {
-            return self.wrong_method(Method::GET);
+        match *request.method() == Method::GET {
+            true => self.members_page(),
+            false => self.wrong_method(Method::GET),
         }
+    }
+
+    pub(super) fn members_page(&self) -> Answer {
         let members: Vec<_> = self.member.store.members().iter().map(member_json).collect();
         let text = serde_json::Value::from(members).to_string() + "\n";
         let mut answer = Response::new(Body::new(Full::new(Bytes::from(text))));
@@ -154,7 +165,7 @@ impl PeerSite {
         Some(self.error(StatusCode::PRECONDITION_FAILED, mismatch.text()))
     }
 
-    fn wrong_method(&self, right: Method) -> Answer {
+    pub(super) fn wrong_method(&self, right: Method) -> Answer {
         let mut answer = error(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
         if let Ok(right) = HeaderValue::from_str(right.as_str()) {
             answer.headers_mut().insert(header::ALLOW, right);
@@ -162,7 +173,7 @@ impl PeerSite {
         answer
     }
 
-    fn error(&self, status: StatusCode, text: &str) -> Answer {
+    pub(super) fn error(&self, status: StatusCode, text: &str) -> Answer {
         let mut answer = error(status, text);
         self.mark(&mut answer);
         answer

@@ -2,6 +2,8 @@
 
 use super::serve::next_request;
 use super::{Method, Responses, Rpc, decode, encode, status};
+use crate::member::Member;
+use crate::peers::{LeaseAnswer, ask_leader, is_not_primary};
 use bytes::Bytes;
 use retcd_api::etcdserverpb::{LeaseKeepAliveRequest, LeaseKeepAliveResponse};
 use retcd_api::{Error, Result};
@@ -60,16 +62,39 @@ async fn renew(rpc: &Rpc, message: Bytes) -> Result<Bytes> {
     let request: LeaseKeepAliveRequest = decode(message)?;
     let header = Some(member.current_header());
     member.linearizable().await?;
-    let ttl = match member.store.lease_renew(request.id, member.now()) {
-        Ok(Renewal::Renewed { ttl, has_checkpoint }) => {
-            if has_checkpoint {
-                member.forget_checkpoint(request.id);
-            }
-            rpc.metrics.lease_renewed();
-            ttl
-        }
-        Ok(Renewal::Expired) | Err(Error::LeaseNotFound) => 0,
-        Err(error) => return Err(error),
+    let ttl = match renew_here(member, request.id) {
+        Err(error) if is_not_primary(&error) => match forward(rpc, request.id).await {
+            Err(Error::LeaseNotFound) => 0,
+            forwarded => forwarded?,
+        },
+        Err(Error::LeaseNotFound) => 0,
+        renewed => renewed?,
     };
     Ok(encode(&LeaseKeepAliveResponse { header, id: request.id, ttl }))
+}
+
+/// Renews a lease on the leader, and tells its time.
+pub(crate) fn renew_here(member: &Member, id: i64) -> Result<i64> {
+    match member.store.lease_renew(id, member.now())? {
+        Renewal::Renewed { ttl, has_checkpoint } => {
+            if has_checkpoint {
+                member.forget_checkpoint(id);
+            }
+            member.metrics.lease_renewed();
+            Ok(ttl)
+        }
+        Renewal::Expired => Err(Error::LeaseNotFound),
+    }
+}
+
+/// Has the leader renew it.
+async fn forward(rpc: &Rpc, id: i64) -> Result<i64> {
+    let request = encode(&LeaseKeepAliveRequest { id });
+    match ask_leader(&rpc.member, &rpc.peers, "/leases", request).await? {
+        LeaseAnswer::Here => renew_here(&rpc.member, id),
+        LeaseAnswer::Content(content) => {
+            let response: LeaseKeepAliveResponse = decode(content)?;
+            Ok(response.ttl)
+        }
+    }
 }

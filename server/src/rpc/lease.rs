@@ -4,11 +4,13 @@ use super::kv::{admit, complete, mismatch};
 use super::maintenance::blocking;
 use super::{decode, encode};
 use crate::member::{Carries, Member};
+use crate::peers::{LeaseAnswer, Peers, ask_leader, is_not_primary};
 use bytes::Bytes;
 use retcd_api::etcdserverpb::{
     LeaseGrantRequest, LeaseLeasesResponse, LeaseRevokeRequest, LeaseStatus,
     LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
 };
+use retcd_api::leasepb::{LeaseInternalRequest, LeaseInternalResponse};
 use retcd_api::{Error, Result};
 use retcd_mvcc::Response;
 
@@ -47,9 +49,38 @@ pub(super) async fn revoke(member: &Member, message: Bytes) -> Result<Bytes> {
 }
 
 /// An unknown lease isn't an error: its time is −1.
-pub(super) async fn time_to_live(member: &Member, message: Bytes) -> Result<Bytes> {
+pub(super) async fn time_to_live(member: &Member, peers: &Peers, message: Bytes) -> Result<Bytes> {
     let request: LeaseTimeToLiveRequest = decode(message)?;
     member.linearizable().await?;
+    match remaining(member, &request).await {
+        Err(error) if is_not_primary(&error) => {}
+        answer => return answer.map(|response| encode(&response)),
+    }
+    let asked = LeaseInternalRequest { lease_time_to_live_request: Some(request) };
+    let response = match ask_leader(member, peers, "/leases/internal", encode(&asked)).await {
+        Ok(LeaseAnswer::Here) => remaining(member, &request).await?,
+        Ok(LeaseAnswer::Content(content)) => {
+            let response: LeaseInternalResponse = decode(content)?;
+            let response = response.lease_time_to_live_response.unwrap_or_default();
+            LeaseTimeToLiveResponse { header: Some(member.current_header()), ..response }
+        }
+        Err(Error::LeaseNotFound) => LeaseTimeToLiveResponse {
+            header: Some(member.current_header()),
+            id: request.id,
+            ttl: -1,
+            ..Default::default()
+        },
+        Err(error) => return Err(error),
+    };
+    Ok(encode(&response))
+}
+
+/// What a lease has left, on the leader.
+pub(crate) async fn remaining(
+    member: &Member,
+    request: &LeaseTimeToLiveRequest,
+) -> Result<LeaseTimeToLiveResponse> {
+    let request = *request;
     let mut response = LeaseTimeToLiveResponse {
         header: Some(member.current_header()),
         id: request.id,
@@ -61,7 +92,7 @@ pub(super) async fn time_to_live(member: &Member, message: Bytes) -> Result<Byte
             response.ttl = lease.ttl;
             response.granted_ttl = lease.granted_ttl;
         }
-        Err(Error::LeaseNotFound) => return Ok(encode(&response)),
+        Err(Error::LeaseNotFound) => return Ok(response),
         Err(error) => return Err(error),
     }
     if request.keys {
@@ -69,7 +100,7 @@ pub(super) async fn time_to_live(member: &Member, message: Bytes) -> Result<Byte
         let store = member.store.clone();
         response.keys = member.checked(blocking(move || store.lease_keys(request.id)).await?)?;
     }
-    Ok(encode(&response))
+    Ok(response)
 }
 
 pub(super) fn leases(member: &Member) -> Result<Bytes> {

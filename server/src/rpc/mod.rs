@@ -24,6 +24,9 @@ mod serve;
 mod snapshot;
 mod watch;
 
+pub(crate) use cluster::promote;
+pub(crate) use keep_alive::renew_here;
+pub(crate) use lease::remaining;
 pub(crate) use method::{Kind, Method};
 pub(crate) use serve::Rpc;
 

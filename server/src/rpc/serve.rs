@@ -7,9 +7,12 @@ use super::{auth, cluster, election, health, keep_alive, kv, lease, lock, mainte
 use super::{range_stream, snapshot, status, watch};
 use crate::member::Member;
 use crate::metrics::Metrics;
+use crate::peers::Peers;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
+use prost::Message as _;
+use retcd_api::etcdserverpb::RangeRequest;
 use retcd_api::{Code, Error, Result};
 use std::future::Future;
 use std::pin::Pin;
@@ -30,6 +33,8 @@ pub(super) const GRPC_OVERHEAD_BYTES: usize = 512 * 1024;
 pub(crate) struct Rpc {
     /// The member that answers.
     pub(crate) member: Arc<Member>,
+    /// The other members.
+    pub(crate) peers: Arc<Peers>,
     /// Where calls are counted.
     pub(crate) metrics: Arc<Metrics>,
     /// How often an idle watch is told its progress.
@@ -73,7 +78,10 @@ impl Rpc {
     }
 
     async fn unary(&self, method: Method, message: Bytes) -> Result<Bytes> {
-        let member = &self.member;
+        let (member, peers) = (&self.member, &self.peers);
+        if member.is_learner() && !learner_serves(method, &message) {
+            return Err(Error::NotSupportedForLearner);
+        }
         match method {
             Method::Range => kv::range(member, message).await,
             Method::Put => kv::put(member, message).await,
@@ -82,9 +90,13 @@ impl Rpc {
             Method::Compact => kv::compact(member, message).await,
             Method::LeaseGrant => lease::grant(member, message).await,
             Method::LeaseRevoke => lease::revoke(member, message).await,
-            Method::LeaseTimeToLive => lease::time_to_live(member, message).await,
+            Method::LeaseTimeToLive => lease::time_to_live(member, peers, message).await,
             Method::LeaseLeases => lease::leases(member),
             Method::MemberList => cluster::member_list(member, message).await,
+            Method::MemberAdd => cluster::member_add(member, peers, message).await,
+            Method::MemberRemove => cluster::member_remove(member, peers, message).await,
+            Method::MemberUpdate => cluster::member_update(member, message).await,
+            Method::MemberPromote => cluster::member_promote(member, peers, message).await,
             Method::Alarm => maintenance::alarm(member, message).await,
             Method::Status => maintenance::status(member),
             Method::Defragment => maintenance::defragment(member).await,
@@ -107,6 +119,9 @@ impl Rpc {
 
     fn server_stream(&self, method: Method, message: Bytes) -> Result<Responses> {
         let member = self.member.clone();
+        if member.is_learner() && method != Method::Snapshot {
+            return Err(Error::NotSupportedForLearner);
+        }
         match method {
             Method::RangeStream => range_stream::range_stream(member, message),
             Method::Snapshot => snapshot::snapshot(member),
@@ -117,11 +132,25 @@ impl Rpc {
     }
 
     fn bidi(&self, method: Method, requests: Streaming<Bytes>) -> Result<Responses> {
+        if self.member.is_learner() {
+            return Err(Error::NotSupportedForLearner);
+        }
         match method {
             Method::Watch => watch::watch(self, requests),
             Method::LeaseKeepAlive => Ok(keep_alive::keep_alive(self.clone(), requests)),
             _ => Err(not_available(method)),
         }
+    }
+}
+
+/// What a learner answers: it may be far behind, and says so by answering nothing else.
+fn learner_serves(method: Method, message: &Bytes) -> bool {
+    match method {
+        Method::Status | Method::HealthCheck => true,
+        Method::Range => {
+            RangeRequest::decode(message.clone()).is_ok_and(|request| request.serializable)
+        }
+        _ => false,
     }
 }
 

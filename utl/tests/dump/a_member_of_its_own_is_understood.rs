@@ -16,6 +16,7 @@ fn member(vfs: &Arc<dyn Vfs>) -> Inline {
         name: "default".into(),
         initial_cluster: vec![FoundingMember { name: "default".into(), peer_urls }],
         initial_cluster_token: "etcd-cluster".into(),
+        joins: None,
         log: retcd_wal::Options { segment_bytes: 32 << 10, salt: 7, ..Default::default() },
         store: Config::default(),
         election_ticks: 10,

@@ -1,6 +1,6 @@
 //! The flags about the cluster: membership, discovery, and the v2 proxy of old.
 
-use super::Role::{Gone, Later, Moot, Works};
+use super::Role::{Gone, Later, Works};
 use super::{Flag, Key, section};
 use crate::flags::value::Kind::{Bool, Choice, Choices, Duration, Int, List, Text, Uint, Urls};
 
@@ -26,11 +26,11 @@ pub(super) const CLUSTERING: &[Flag] = section! { Clustering:
     "DNS domain whose SRV records name the members."
     "discovery-srv-name", Text, "", Later("bootstrap by DNS", &[]);
     "Suffix of the SRV service's name."
-    "strict-reconfig-check", Bool, "true", Moot("the membership can't change yet");
+    "strict-reconfig-check", Bool, "true", Works;
     "Refuses changes of the membership that endanger the quorum."
     "pre-vote", Bool, "true", Works;
     "Asks before an election whether it could be won."
-    "max-learners", Int, "1", Later("learners", &[]);
+    "max-learners", Int, "1", Works;
     "Most learners in the cluster."
     "auto-compaction-retention", Text, "0", Works;
     "What automatic compaction keeps: a duration, hours, or revisions; 0 for all."
