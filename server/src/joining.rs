@@ -6,10 +6,14 @@ use crate::peers::{RemoteCluster, RemoteMember, cluster_of};
 use retcd_wal::Identity;
 use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::task::JoinSet;
 
-/// How long each member may take to answer. A cluster that is being founded answers at once or not
-/// at all.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the others may take to answer one that joins.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long one that founds a cluster waits for an answer. Founders that start together all wait
+/// for each other, so this is how long they are late.
+const FOUNDER_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Who this member is in the cluster that exists.
 ///
@@ -17,7 +21,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 ///
 /// etcd's texts, if nobody answers or the flags don't fit what they say.
 pub(crate) fn join(founding: &Founding) -> Result<Identity, String> {
-    let found = run(ask_others(founding))?;
+    let found = run(ask_others(founding, ANSWER_TIMEOUT))?;
     let Some(cluster) = found else {
         return Err("cannot fetch cluster info from peer urls: could not retrieve cluster \
                     information from the given URLs"
@@ -38,7 +42,7 @@ pub(crate) fn check_new(founding: &Founding, own_id: u64) -> Result<(), String> 
     if founding.members.len() < 2 {
         return Ok(());
     }
-    let Some(cluster) = run(ask_others(founding))? else {
+    let Some(cluster) = run(ask_others(founding, FOUNDER_TIMEOUT))? else {
         return Ok(());
     };
     let own = cluster.members.iter().find(|member| member.id == own_id);
@@ -55,14 +59,19 @@ fn run<T>(work: impl Future<Output = T>) -> Result<T, String> {
 }
 
 /// The cluster as the first of the others that answers tells of it.
-async fn ask_others(founding: &Founding) -> Option<RemoteCluster> {
+async fn ask_others(founding: &Founding, limit: Duration) -> Option<RemoteCluster> {
+    let mut asked = JoinSet::new();
     let others = founding.members.iter().filter(|(name, _)| **name != founding.name);
-    for url in others.flat_map(|(_, urls)| urls) {
-        match cluster_of(url, ANSWER_TIMEOUT).await {
-            Ok(cluster) => return Some(cluster),
-            Err(error) => {
-                tracing::warn!(address = %url, %error, "failed to get cluster response");
+    for url in others.flat_map(|(_, urls)| urls).cloned() {
+        asked.spawn(async move { (cluster_of(&url, limit).await, url) });
+    }
+    while let Some(answered) = asked.join_next().await {
+        match answered {
+            Ok((Ok(cluster), _)) => return Some(cluster),
+            Ok((Err(error), url)) => {
+                tracing::info!(address = %url, %error, "failed to get cluster response");
             }
+            Err(failed) => std::panic::resume_unwind(failed.into_panic()),
         }
     }
     None

@@ -26,6 +26,12 @@ use std::time::{Duration, Instant};
 /// Committed entries that may wait to be applied before proposals are refused. etcd's number.
 const UNAPPLIED_MAX: u64 = 5000;
 
+/// What is said of a proposal that found no leader. etcd's text, which no client sees.
+pub(super) const DROPPED: &str = "raft proposal dropped";
+
+/// How long to wait before such a proposal is made again.
+const PROPOSE_RETRY: Duration = Duration::from_millis(10);
+
 /// What the raft thread is told.
 pub(crate) enum Event {
     /// An input for the consensus.
@@ -93,23 +99,49 @@ impl Member {
             return Err(Error::RequestTooManyRequests);
         }
         admission::admit(&*self.engine, &self.metrics).await?;
-        let mut pending = Pending::register();
-        // Whoever stops the member says so before it ends the waits: a request that is registered
-        // only afterwards would never be told.
-        if self.status.is_stopped() {
-            return Err(Error::Stopped);
-        }
-        let entry = entry::encode(carries, request, pending.id);
-        if entry.len() > self.limits.request_bytes_max {
-            return Err(Error::RequestTooLarge);
-        }
-        let propose = Input::Propose { token: pending.id, data: entry };
         let under_way = self.metrics.proposal();
-        self.events.send(Event::Input(propose)).map_err(|_| Error::Stopped)?;
-        match tokio::time::timeout(self.limits.request_timeout, pending.answer()).await {
+        let proposed = self.propose_to_leader(carries, request);
+        match tokio::time::timeout(self.limits.request_timeout, proposed).await {
             Ok(Some(answer)) => answer,
             Ok(None) => Err(under_way.failed(Error::Stopped)),
-            Err(_) => Err(under_way.failed(Error::Timeout)),
+            Err(_) => Err(under_way.failed(self.why_late())),
+        }
+    }
+
+    /// Proposes as often as there is no leader to take it, and waits for the answer. `None` if the
+    /// member stops.
+    async fn propose_to_leader(&self, carries: Carries, request: &[u8]) -> Option<Answer> {
+        loop {
+            let mut pending = Pending::register();
+            // Whoever stops the member says so before it ends the waits: a request that is
+            // registered only afterwards would never be told.
+            if self.status.is_stopped() {
+                return None;
+            }
+            let entry = entry::encode(carries, request, pending.id);
+            if entry.len() > self.limits.request_bytes_max {
+                return Some(Err(Error::RequestTooLarge));
+            }
+            let propose = Input::Propose { token: pending.id, data: entry };
+            self.events.send(Event::Input(propose)).ok()?;
+            match pending.answer().await? {
+                Err(error) if is_dropped(&error) => {}
+                answer => return Some(answer),
+            }
+            // What was dropped never entered a log. While leadership moves, there may be one, which
+            // takes nothing.
+            tokio::time::sleep(PROPOSE_RETRY).await;
+            if !self.status.wait_until(|status| status.leader() != 0).await {
+                return None;
+            }
+        }
+    }
+
+    /// What somebody is told whose time is up.
+    fn why_late(&self) -> Error {
+        match self.status.leader() {
+            0 => Error::TimeoutDueToLeaderFail,
+            _ => Error::Timeout,
         }
     }
 
@@ -134,7 +166,7 @@ impl Member {
             }
             Err(_) => {
                 self.metrics.slow_read();
-                Err(Error::Timeout)
+                Err(self.why_late())
             }
         }
     }
@@ -317,4 +349,8 @@ impl Member {
         self.metrics.slow_apply();
         tracing::warn!(index, took = ?took, "apply request took too long");
     }
+}
+
+fn is_dropped(error: &Error) -> bool {
+    matches!(error, Error::Other(Code::Unknown, text) if text == DROPPED)
 }

@@ -1,7 +1,7 @@
 //! The raft thread: steps the consensus and hands its outputs on.
 
 use super::apply::{Apply, Committed};
-use super::handle::{Event, Member};
+use super::handle::{DROPPED, Event, Member};
 use super::log::Writer;
 use super::membership::CHANGE_PENDING;
 use super::pending::Answer;
@@ -187,7 +187,7 @@ fn refusal(reason: DropReason) -> Error {
     match reason {
         DropReason::TooManyRequests => Error::RequestTooManyRequests,
         DropReason::NoLeader | DropReason::LeaderTransfer | DropReason::Removed => {
-            Error::Other(Code::Unknown, "raft proposal dropped".into())
+            Error::Other(Code::Unknown, DROPPED.into())
         }
         DropReason::ConfChangePending => Error::Other(Code::Unavailable, CHANGE_PENDING.into()),
         DropReason::InvalidConfChange => Error::Unhealthy,
