@@ -26,7 +26,7 @@ fn appends(stream: &[u8], piece: usize) -> (usize, bool) {
     for piece in stream.chunks(piece) {
         decoder.feed(piece);
         loop {
-            match decoder.next() {
+            match decoder.take() {
                 Ok(Some(_)) => count += 1,
                 Ok(None) => break,
                 Err(_) => return (count, true),
@@ -42,7 +42,7 @@ fn messages(stream: &[u8], piece: usize) -> (usize, bool) {
     for piece in stream.chunks(piece) {
         decoder.feed(piece);
         loop {
-            match decoder.next() {
+            match decoder.take() {
                 Ok(Some(_)) => count += 1,
                 Ok(None) => break,
                 Err(_) => return (count, true),

@@ -84,7 +84,7 @@ pub struct AppendDecoder {
 
 enum Read {
     Heartbeat,
-    Message(Message),
+    Message(Box<Message>),
 }
 
 impl AppendDecoder {
@@ -103,12 +103,12 @@ impl AppendDecoder {
     /// # Errors
     ///
     /// [`WireError`]; the stream is of no use then.
-    pub fn next(&mut self) -> Result<Option<Message>, WireError> {
+    pub fn take(&mut self) -> Result<Option<Message>, WireError> {
         let (from, to, place) = (self.from, self.to, self.place);
         while let Some(read) = self.buffer.frame(|frame| read(frame, from, to, place))? {
             if let Read::Message(message) = read {
                 self.place = Place::after(&message);
-                return Ok(Some(message));
+                return Ok(Some(*message));
             }
         }
         Ok(None)
@@ -121,7 +121,7 @@ fn read(frame: &mut Frame<'_>, from: u64, to: u64, place: Place) -> Result<Read,
         MESSAGE => {
             let message: Message = frame.message()?;
             match message.r#type() {
-                MessageType::MsgApp => Ok(Read::Message(message)),
+                MessageType::MsgApp => Ok(Read::Message(Box::new(message))),
                 _ => Err(WireError::Malformed("no append is on the append stream").into()),
             }
         }
@@ -131,7 +131,7 @@ fn read(frame: &mut Frame<'_>, from: u64, to: u64, place: Place) -> Result<Read,
             for _ in 0..count {
                 entries.push(frame.message::<Entry>()?);
             }
-            Ok(Read::Message(Message {
+            Ok(Read::Message(Box::new(Message {
                 r#type: MessageType::MsgApp.into(),
                 from,
                 to,
@@ -141,7 +141,7 @@ fn read(frame: &mut Frame<'_>, from: u64, to: u64, place: Place) -> Result<Read,
                 commit: frame.number()?,
                 entries,
                 ..Message::default()
-            }))
+            })))
         }
         _ => Err(WireError::Malformed("an unknown kind of frame").into()),
     }

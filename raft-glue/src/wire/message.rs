@@ -36,7 +36,7 @@ impl MessageDecoder {
     /// # Errors
     ///
     /// [`WireError`]; the stream is of no use then.
-    pub fn next(&mut self) -> Result<Option<Message>, WireError> {
+    pub fn take(&mut self) -> Result<Option<Message>, WireError> {
         while let Some(message) = self.buffer.frame(|frame| frame.message::<Message>())? {
             if !is_link_heartbeat(&message) {
                 return Ok(Some(message));

@@ -43,7 +43,7 @@ fn decoded(stream: &[u8], piece: usize) -> Vec<Message> {
     let mut messages = Vec::new();
     for piece in stream.chunks(piece) {
         decoder.feed(piece);
-        while let Some(message) = decoder.next().expect("it was encoded") {
+        while let Some(message) = decoder.take().expect("it was encoded") {
             messages.push(message);
         }
     }
@@ -112,7 +112,7 @@ fn whole_messages_go_both_ways_and_link_heartbeats_are_not_shown() {
     let mut messages = Vec::new();
     for piece in stream.chunks(3) {
         decoder.feed(piece);
-        while let Some(message) = decoder.next().expect("it was encoded") {
+        while let Some(message) = decoder.take().expect("it was encoded") {
             messages.push(message);
         }
     }
@@ -124,7 +124,7 @@ fn what_is_no_stream_is_refused() {
     let refused = |bytes: &[u8]| {
         let mut decoder = AppendDecoder::new(FROM, TO);
         decoder.feed(bytes);
-        decoder.next().expect_err("it isn't a stream")
+        decoder.take().expect_err("it isn't a stream")
     };
     assert!(matches!(refused(&[3]), WireError::Malformed(_)));
     assert_eq!(refused(&[2, 0, 0, 0, 0, 5, 0, 0, 0]), WireError::TooLong);
@@ -137,5 +137,5 @@ fn what_is_no_stream_is_refused() {
     // Very many entries are announced, and none is there: that is only not all yet.
     let mut decoder = AppendDecoder::new(FROM, TO);
     decoder.feed(&[1, 255, 255, 255, 255, 255, 255, 255, 255]);
-    assert_eq!(decoder.next(), Ok(None));
+    assert_eq!(decoder.take(), Ok(None));
 }

@@ -36,9 +36,9 @@ impl PeerSite {
                 self.error(StatusCode::PRECONDITION_FAILED, text)
             }
             Err(error @ Error::LearnerNotReady) => {
-                self.error(StatusCode::PRECONDITION_FAILED, &error.message())
+                self.error(StatusCode::PRECONDITION_FAILED, error.message())
             }
-            Err(error) => self.error(StatusCode::INTERNAL_SERVER_ERROR, &error.message()),
+            Err(error) => self.error(StatusCode::INTERNAL_SERVER_ERROR, error.message()),
         }
     }
 
@@ -87,7 +87,7 @@ impl PeerSite {
     fn lease_error(&self, error: &Error) -> Response<Body> {
         match error {
             Error::LeaseNotFound => self.error(StatusCode::NOT_FOUND, "lease not found"),
-            error => self.error(StatusCode::BAD_REQUEST, &error.message()),
+            error => self.error(StatusCode::BAD_REQUEST, error.message()),
         }
     }
 

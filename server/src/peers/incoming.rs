@@ -43,10 +43,10 @@ impl Decoder {
         }
     }
 
-    fn next(&mut self) -> Result<Option<Message>, WireError> {
+    fn take(&mut self) -> Result<Option<Message>, WireError> {
         match self {
-            Decoder::Append(decoder) => decoder.next(),
-            Decoder::Message(decoder) => decoder.next(),
+            Decoder::Append(decoder) => decoder.take(),
+            Decoder::Message(decoder) => decoder.take(),
         }
     }
 }
@@ -118,7 +118,7 @@ async fn hear(
         };
         peer.metrics.received.inc_by(bytes.len() as u64);
         decoder.feed(&bytes);
-        while let Some(message) = decoder.next().map_err(io::Error::other)? {
+        while let Some(message) = decoder.take().map_err(io::Error::other)? {
             shared.mailbox.deliver(message).await;
         }
     }

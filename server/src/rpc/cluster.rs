@@ -157,7 +157,7 @@ fn may_add_voter(member: &Member, peers: &Peers) -> Result<()> {
         return Err(Error::MemberNotEnoughStarted);
     }
     let (voters, connected) = count_connected(member, peers, None);
-    if voters > 1 && connected < (voters + 1) / 2 + 1 {
+    if voters > 1 && connected < quorum(voters + 1) {
         tracing::warn!(voters, connected, "rejecting member add request; unhealthy cluster");
         return Err(Error::Unhealthy);
     }
@@ -178,7 +178,7 @@ fn may_remove(member: &Member, peers: &Peers, id: u64) -> Result<()> {
         return Ok(());
     }
     let (voters, connected) = count_connected(member, peers, Some(id));
-    if voters > 0 && connected < voters / 2 + 1 {
+    if voters > 0 && connected < quorum(voters) {
         tracing::warn!(voters, connected, "rejecting member remove request; unhealthy cluster");
         return Err(Error::Unhealthy);
     }
@@ -195,4 +195,8 @@ fn count_connected(member: &Member, peers: &Peers, without: Option<u64>) -> (usi
     let is_connected =
         |id: &&u64| **id == own || peers.active_for(**id).is_some_and(|time| time >= CONNECTED_FOR);
     (voters.len(), voters.iter().filter(is_connected).count())
+}
+
+fn quorum(voters: usize) -> usize {
+    voters / 2 + 1
 }
