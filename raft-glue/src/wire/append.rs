@@ -1,10 +1,11 @@
 //! The append stream.
 //!
-//! | first byte | behind it |
-//! |---|---|
-//! | 0 | nothing: a heartbeat of the link |
-//! | 1 | number of entries; of each its length and it; commit index: an append that goes on where the last one ended |
-//! | 2 | length of a whole message, and it |
+//! A frame's first byte is its kind:
+//!
+//! * 0, a heartbeat of the link: nothing follows.
+//! * 1, an append that goes on where the last one ended: the number of entries, of each its length
+//!   and it, then the commit index.
+//! * 2, a whole message: its length and it.
 //!
 //! An append goes on if its index and log term are those of the last entry that went, and its own
 //! term is that log term too. Both ends keep that place.

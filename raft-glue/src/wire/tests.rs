@@ -1,3 +1,5 @@
+//! What goes in comes out, short where it can be, and what is no stream is refused.
+
 use super::*;
 use bytes::{BufMut, Bytes, BytesMut};
 use retcd_api::raftpb::{Entry, Message, MessageType};

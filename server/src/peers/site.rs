@@ -1,5 +1,5 @@
-//! What a connection on the peer port talks to: raft's streams and posts, and the pages for members.
-//! Paths, status codes and texts are etcd's.
+//! What a connection on the peer port talks to: raft's streams and posts, and the pages for
+//! members. Paths, status codes and texts are etcd's.
 
 use super::compatible::{self, CLUSTER_ID, PEER_URLS, RAFT_TO, SERVER_VERSION};
 use super::outgoing::{Encoding, OutgoingBody};
