@@ -152,7 +152,8 @@ impl Inline {
     pub fn maintain(&mut self) -> Result<bool> {
         self.guarded(|inline| {
             let flushed = inline.parts.engine.flushed().index;
-            let purge = Purge { flushed, replicated: flushed, segments_max: 0 };
+            let replicated = inline.parts.consensus.status().replicated;
+            let purge = Purge { flushed, replicated, segments_max: 0 };
             let worked = match inline.parts.engine.step()? {
                 Step::Worked => true,
                 Step::Idle => false,

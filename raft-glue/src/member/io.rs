@@ -223,6 +223,9 @@ pub struct Status {
     pub persisted: u64,
     /// Last index in the own log, durable or not.
     pub last: u64,
+    /// Index up to which every member, learners too, is known to have the log durably. Only a
+    /// leader knows; 0 on everybody else.
+    pub replicated: u64,
     /// Bytes of entries in memory.
     pub tail_bytes: usize,
 }

@@ -173,6 +173,7 @@ impl Member {
             applied: raft.raft_log.applied,
             persisted: raft.raft_log.persisted,
             last: raft.raft_log.last_index(),
+            replicated: self.replicated(),
             tail_bytes: self.raw.store().bytes(),
         }
     }
@@ -183,6 +184,14 @@ impl Member {
         let raft = &self.raw.raft;
         let of_each = || raft.prs().iter().map(|(&id, progress)| (id, progress.matched)).collect();
         (raft.state == StateRole::Leader).then(of_each)
+    }
+
+    fn replicated(&self) -> u64 {
+        if self.raw.raft.state != StateRole::Leader {
+            return 0;
+        }
+        let matched = self.raw.raft.prs().iter().map(|(_, progress)| progress.matched);
+        matched.min().unwrap_or(0)
     }
 
     /// Whether this member may answer linearizable reads without asking anyone: it leads, it is the

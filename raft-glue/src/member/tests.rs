@@ -511,3 +511,21 @@ fn three_members_agree_and_elections_repeat() {
     assert_eq!(three.committed[0], three.committed[1]);
     assert_eq!(three.committed[0], three.committed[2]);
 }
+
+#[test]
+fn a_leader_knows_what_every_member_has() {
+    let mut three = Three::new();
+    let leader = three.tick_until_led();
+    let replicated = |three: &Three| three.members[leader].status().replicated;
+    assert_eq!(replicated(&three), 4, "the empty entry");
+    assert_eq!(three.members[(leader + 1) % 3].status().replicated, 0, "a follower doesn't know");
+    propose(&mut three.members[leader], 1);
+    let output = take(&mut three.members[leader]);
+    persist(&mut three.members[leader], only_group(&output).expect("the proposal").number);
+    assert_eq!(replicated(&three), 4, "the others lack the proposal");
+    for message in output.messages {
+        hear(&mut three.members[message.to as usize - 1], message);
+    }
+    three.settle();
+    assert_eq!(replicated(&three), 5);
+}

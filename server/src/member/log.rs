@@ -167,7 +167,8 @@ impl Writer {
         self.groups_since_look = 0;
         self.take_segment(Wait::Never)?;
         let flushed = self.member.engine.flushed().index;
-        let limits = Purge { flushed, replicated: flushed, segments_max: self.segments_max };
+        let replicated = self.member.status.replicated();
+        let limits = Purge { flushed, replicated, segments_max: self.segments_max };
         // One per look: letting go of a file syncs its folder, and groups may be waiting.
         self.log.purge(limits)?;
         self.segments.give_out(&mut self.log)?;

@@ -162,12 +162,7 @@ impl RaftLoop {
         } else {
             self.lone_leader_from = 0;
         }
-        self.member.status.set_raft(
-            status.term,
-            status.leader,
-            status.committed,
-            self.lone_leader_from,
-        );
+        self.member.status.set_raft(&status, self.lone_leader_from);
         if let Some(change) = role {
             self.member.role_changed(change.role == Role::Leader, change.leader, change.term);
         }

@@ -12,6 +12,8 @@ pub(crate) struct Status {
     leader: AtomicU64,
     committed: AtomicU64,
     applied: AtomicU64,
+    /// Index up to which every member has the log, as far as this one knows: only a leader does.
+    replicated: AtomicU64,
     /// Index from which on applied state includes everything that earlier terms committed; zero
     /// while this member isn't a leader alone.
     lone_leader_from: AtomicU64,
@@ -50,6 +52,11 @@ impl Status {
         self.committed().saturating_sub(self.applied())
     }
 
+    /// Index up to which every member has the log durably; 0 where this one doesn't know.
+    pub(crate) fn replicated(&self) -> u64 {
+        self.replicated.load(Ordering::Relaxed)
+    }
+
     /// Whether a local read at this moment is linearizable without asking anyone.
     pub(crate) fn reads_are_linearizable(&self) -> bool {
         let from = self.lone_leader_from.load(Ordering::Acquire);
@@ -62,10 +69,11 @@ impl Status {
     }
 
     /// Publishes what raft says now.
-    pub(crate) fn set_raft(&self, term: u64, leader: u64, committed: u64, lone_leader_from: u64) {
-        self.committed.fetch_max(committed, Ordering::AcqRel);
-        let same = self.term.swap(term, Ordering::Relaxed) == term
-            && self.leader.swap(leader, Ordering::Relaxed) == leader
+    pub(crate) fn set_raft(&self, raft: &retcd_raft_glue::Status, lone_leader_from: u64) {
+        self.committed.fetch_max(raft.committed, Ordering::AcqRel);
+        self.replicated.store(raft.replicated, Ordering::Relaxed);
+        let same = self.term.swap(raft.term, Ordering::Relaxed) == raft.term
+            && self.leader.swap(raft.leader, Ordering::Relaxed) == raft.leader
             && self.lone_leader_from.swap(lone_leader_from, Ordering::AcqRel) == lone_leader_from;
         if !same {
             self.changed.notify_waiters();
