@@ -54,6 +54,8 @@ pub enum Error {
         /// The most that works.
         max: u64,
     },
+    /// What was under way belongs to an engine that was replaced: see [`crate::Replaceable`].
+    Replaced,
     /// An earlier error stopped the engine.
     Poisoned,
 }
@@ -87,6 +89,9 @@ impl std::fmt::Display for Error {
             }
             Error::InvalidOption { name, value, min, max } => {
                 write!(f, "{name} is {value}, but has to be from {min} to {max}")
+            }
+            Error::Replaced => {
+                f.write_str("the storage engine was replaced by a snapshot meanwhile")
             }
             Error::Poisoned => f.write_str("the storage engine stopped after an earlier error"),
         }

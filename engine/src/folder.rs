@@ -82,10 +82,15 @@ pub(crate) fn refuse_other(vfs: &dyn Vfs, dir: &Path, owner: Owner) -> Result<()
 
 /// The name of a checkpoint before it is complete.
 pub(crate) fn temporary(to: &Path) -> Result<PathBuf> {
-    let Some(name) = to.file_name() else {
-        return Err(Error::io(to)(io::ErrorKind::InvalidInput.into()));
+    beside(to, ".tmp")
+}
+
+/// The name that has `end` behind the one of `path`.
+pub(crate) fn beside(path: &Path, end: &str) -> Result<PathBuf> {
+    let Some(name) = path.file_name() else {
+        return Err(Error::io(path)(io::ErrorKind::InvalidInput.into()));
     };
     let mut name = name.to_owned();
-    name.push(".tmp");
-    Ok(to.with_file_name(name))
+    name.push(end);
+    Ok(path.with_file_name(name))
 }

@@ -23,6 +23,7 @@ mod limits;
 pub mod lsm;
 pub mod oracle;
 mod picture;
+mod replaceable;
 mod retention;
 pub mod sort;
 pub mod table;
@@ -31,6 +32,7 @@ pub use btree::Btree;
 pub use error::{Error, Result};
 pub use lsm::{Lsm, Options};
 pub use oracle::Oracle;
+pub use replaceable::{Opener, Replaceable, Replacement};
 
 /// Longest record header, in bytes.
 pub const HEADER_BYTES_MAX: usize = 31;

@@ -1,5 +1,6 @@
 //! Scenarios for the engines: one file each, named by the sentence that it holds to be true.
 
+mod a_checkpoint_takes_the_engines_place;
 mod a_full_disk_gives_up_only_the_merge;
 mod all_engines_keep_the_contract;
 mod an_entry_is_flushed_whole;
