@@ -3,9 +3,11 @@
 //! A reader takes its picture in an order that makes it safe without holding a lock: the published
 //! revision first, then the view, then the compacted revision. The view has all of the revision,
 //! because revisions are published after they are written; and what the view may lack was
-//! compacted, because compactions are published before the engine may act on them.
+//! compacted, because compactions are published before the engine may act on them. Where the whole
+//! state is replaced meanwhile, the reader takes another picture.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -64,6 +66,8 @@ pub struct Store {
     config: Config,
     engine: Arc<dyn Engine>,
     published: RwLock<Published>,
+    /// How often the whole state was replaced. Changes while `published` is locked.
+    replaced: AtomicU64,
     resident: Resident,
     hub: Arc<Hub>,
     counts: Arc<CountMemo>,
@@ -98,6 +102,7 @@ impl Store {
             config,
             engine,
             published: RwLock::new(Published { index: applied.index, state: state.clone() }),
+            replaced: AtomicU64::new(0),
         });
         let applier = Applier::new(Arc::clone(&store), state, &applied);
         Ok((store, applier))
@@ -216,14 +221,18 @@ impl Store {
     /// A picture of the published state.
     pub(crate) fn snapshot(&self) -> Snapshot {
         loop {
-            let (index, revision) = {
+            let (index, revision, of) = {
                 let published = self.published.read();
-                (published.index, published.state.revision)
+                (published.index, published.state.revision, self.replaced.load(Ordering::Acquire))
             };
             let view = self.engine.view();
-            let compacted = self.compacted_revision();
-            // Otherwise a compaction above the revision came between: the view may lack some of it.
-            if compacted <= revision {
+            let (compacted, now) = {
+                let published = self.published.read();
+                (published.state.compacted, self.replaced.load(Ordering::Acquire))
+            };
+            // Otherwise a compaction above the revision came between, and the view may lack some of
+            // it; or another state did, and the view may be of that one.
+            if compacted <= revision && now == of {
                 let counts = Arc::clone(&self.counts);
                 return Snapshot { view, index, revision, compacted, counts };
             }
@@ -239,5 +248,19 @@ impl Store {
     pub(crate) fn publish(&self, published: Published, commits: &[Commit]) {
         let revision = published.state.revision;
         self.counts.advance(revision, commits, || *self.published.write() = published);
+    }
+
+    /// Makes another state visible, in which `switch` has the engine. Nobody sees one half of it
+    /// beside the other.
+    pub(crate) fn replace(&self, published: Published, resident: Resident, switch: impl FnOnce()) {
+        let State { revision, key_count, .. } = published.state;
+        self.resident.replace(resident);
+        self.counts.reset(revision, key_count, || {
+            let mut place = self.published.write();
+            switch();
+            *place = published;
+            self.replaced.fetch_add(1, Ordering::AcqRel);
+        });
+        self.hub.resync_all(revision);
     }
 }

@@ -27,7 +27,7 @@ use retcd_api::etcdserverpb::{
     DeleteRangeResponse, LeaseCheckpointResponse, LeaseGrantResponse, LeaseRevokeResponse, Member,
     PutResponse, RangeResponse, TxnResponse,
 };
-use retcd_engine::{Applied, Header, Keyspace, Projection, Record, Version, View};
+use retcd_engine::{Applied, Engine, Header, Keyspace, Projection, Record, Version, View};
 
 use crate::read::Reader;
 use crate::resident::Resident;
@@ -140,6 +140,30 @@ impl Applier {
         self.store.publish(published, &self.commits);
         self.used_bytes = None;
         self.store.hub().publish(std::mem::take(&mut self.commits));
+        Ok(())
+    }
+
+    /// Goes on from another member's state, which lies in the engine `next` and becomes that of this
+    /// store's engine when `switch` is called. What isn't published is given up: `next` has it.
+    ///
+    /// Readers see the old state or the new one. Watchers go on from where they are, in the past
+    /// that the new state keeps; those whose next revision is compacted there are told so.
+    ///
+    /// # Errors
+    ///
+    /// If `next` fails, or its records can't be read; then nothing has changed.
+    ///
+    /// # Panics
+    ///
+    /// If `next` is behind what was executed here.
+    pub fn replace(&mut self, next: &dyn Engine, switch: impl FnOnce()) -> Result<()> {
+        let applied = next.applied();
+        assert!(self.index <= applied.index, "the applied index goes back");
+        let state = State::decode(&applied.state)?;
+        let resident = Resident::load(&*next.view(), self.store.config())?;
+        *self = Applier::new(Arc::clone(&self.store), state.clone(), &applied);
+        let published = Published { index: applied.index, state };
+        self.store.replace(published, resident, switch);
         Ok(())
     }
 

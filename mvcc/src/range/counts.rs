@@ -86,13 +86,11 @@ struct Past {
 impl CountMemo {
     /// A memo for a store that has `key_count` keys at `revision`. Counts below `dear` aren't kept.
     pub(crate) fn new(revision: i64, key_count: u64, dear: u64) -> CountMemo {
-        let all = OwnedRange::new(KeyRange { start: FIRST_KEY, end: None });
-        let all = Current { id: 0, range: all, counted: Some(key_count), change: 0 };
         CountMemo {
             dear,
             inner: Mutex::new(Inner {
                 revision,
-                current: vec![all],
+                current: vec![Current::all(key_count)],
                 past: VecDeque::new(),
                 next_id: 1,
             }),
@@ -113,6 +111,16 @@ impl CountMemo {
                 }
             }
         }
+        inner.revision = revision;
+        publish();
+    }
+
+    /// Forgets the current counts because another state takes the place of the one that they are
+    /// of, with `key_count` keys at `revision`; `publish` makes it visible. Past ones stay true: a
+    /// revision is the same on all members.
+    pub(crate) fn reset(&self, revision: i64, key_count: u64, publish: impl FnOnce()) {
+        let mut inner = self.inner.lock();
+        inner.current = vec![Current::all(key_count)];
         inner.revision = revision;
         publish();
     }
@@ -186,6 +194,12 @@ impl Inner {
 }
 
 impl Current {
+    /// The range of all keys, counted.
+    fn all(key_count: u64) -> Current {
+        let range = OwnedRange::new(KeyRange { start: FIRST_KEY, end: None });
+        Current { id: 0, range, counted: Some(key_count), change: 0 }
+    }
+
     fn count(&self) -> Option<u64> {
         let counted = self.counted?;
         let count = counted.checked_add_signed(self.change);
@@ -314,6 +328,18 @@ mod tests {
         assert!(known(&memo, range(b"a"), 10).is_some());
         assert!(known(&memo, range(b"b"), 10).is_none());
         assert_eq!(known(&memo, KeyRange { start: FIRST_KEY, end: None }, 10), Some(7));
+    }
+
+    #[test]
+    fn another_state_has_other_counts() {
+        let memo = CountMemo::new(10, 5000, DEAR);
+        memo.begin(RANGE, 10).finish(2000);
+        let counting = memo.begin(KeyRange { start: b"b", end: None }, 10);
+        memo.reset(20, 7000, || ());
+        counting.finish(3000);
+        let all = KeyRange { start: FIRST_KEY, end: None };
+        assert_eq!((known(&memo, all, 20), known(&memo, RANGE, 20)), (Some(7000), None));
+        assert_eq!(known(&memo, KeyRange { start: b"b", end: None }, 20), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Scenarios over a store, one file for each behaviour: on the in-memory engine, and those with
 //! crashes on the log-structured one. They share one program, so that it is linked once.
 
+mod a_checkpoint_brings_a_member_up_to_date;
 mod a_checkpoint_goes_on_like_its_source;
 mod a_crash_under_load_keeps_index_and_data_together;
 mod a_crash_while_compacting_keeps_the_revision;

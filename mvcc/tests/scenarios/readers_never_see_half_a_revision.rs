@@ -12,9 +12,9 @@ use prost::Message;
 use retcd_api::Error;
 use retcd_api::etcdserverpb::{CompactionRequest, RangeRequest};
 use retcd_engine::lsm::{Lsm, Options};
-use retcd_engine::{Engine, Step};
+use retcd_engine::{Engine, Replaceable, Step};
 use retcd_mvcc::{Applier, CommittedEntry, Config, Store};
-use retcd_vfs::MemVfs;
+use retcd_vfs::{MemVfs, Vfs};
 
 use crate::support::{IntoEntry, delete, list, op, ops, put, refused};
 
@@ -47,6 +47,59 @@ fn while_the_engine_flushes_and_merges() {
             assert!(reader.join().expect("no reader found half a revision") > 0);
         }
     });
+}
+
+#[test]
+fn while_another_state_takes_the_place() {
+    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    let config = Config { remembered_counts_min: 1, ..Config::default() };
+    let source = Lsm::open(Arc::clone(&vfs), Path::new("/source"), Options::default());
+    let source: Arc<dyn Engine> = Arc::new(source.expect("an empty directory opens"));
+    let (_, mut ahead) = Store::open(Arc::clone(&source), config.clone()).expect("it is empty");
+
+    let files = Arc::clone(&vfs);
+    let opener = move |dir: &Path| -> retcd_engine::Result<Arc<dyn Engine>> {
+        Ok(Arc::new(Lsm::open(Arc::clone(&files), dir, Options::default())?))
+    };
+    let engine = Replaceable::open(Arc::clone(&vfs), Path::new("/m/db"), Box::new(opener));
+    let engine = Arc::new(engine.expect("an empty directory opens"));
+    let opened = Store::open(Arc::clone(&engine) as Arc<dyn Engine>, config);
+    let (store, mut applier) = opened.expect("it is empty");
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers: Vec<_> =
+            (0..READERS).map(|_| scope.spawn(|| read(&store, &is_over))).collect();
+        for number in 1..=ENTRIES {
+            write(&mut ahead, number);
+            // A few are missed each time.
+            match number % 100 {
+                0..70 => write(&mut applier, number),
+                99 => {
+                    ahead.publish().expect("files in memory don't fail");
+                    receive(&*source, &engine, &mut applier);
+                    assert_eq!(applier.index(), number);
+                }
+                _ => {}
+            }
+        }
+        is_over.store(true, Ordering::Release);
+        for reader in readers {
+            assert!(reader.join().expect("no reader found two states") > 0);
+        }
+    });
+}
+
+/// Takes over all that `source` has.
+fn receive(source: &dyn Engine, engine: &Replaceable, applier: &mut Applier) {
+    let settle = |engine: &dyn Engine| while engine.step().expect("memory") != Step::Idle {};
+    source.request_flush().expect("files in memory don't fail");
+    settle(source);
+    let mut checkpoint = source.checkpoint(Path::new("/m/incoming")).expect("the name is free");
+    while checkpoint.step().expect("files in memory don't fail").is_none() {}
+    let next = engine.replace(Path::new("/m/incoming")).expect("files in memory don't fail");
+    let state = Arc::clone(next.engine());
+    applier.replace(&*state, || drop(next.switch())).expect("the state can be read");
+    settle(engine);
 }
 
 fn write(applier: &mut Applier, number: u64) {

@@ -12,6 +12,11 @@ use retcd_mvcc::watch::{Identity, InlineReaders, StreamConfig, WatchStream};
 
 /// What a watch of everything from `revision` on gets so far, or the compacted revision.
 pub(crate) fn heard(store: &Arc<Store>, revision: i64) -> Result<Vec<Event>, i64> {
+    hear(&mut watch(store, revision))
+}
+
+/// A watch of everything from `revision` on.
+pub(crate) fn watch(store: &Arc<Store>, revision: i64) -> WatchStream {
     let term = Arc::new(AtomicU64::new(1));
     let mut stream = store.hub().stream(StreamConfig {
         identity: Identity { cluster_id: 1, member_id: 1, term },
@@ -25,8 +30,13 @@ pub(crate) fn heard(store: &Arc<Store>, revision: i64) -> Result<Vec<Event>, i64
         start_revision: revision,
         ..WatchCreateRequest::default()
     });
+    stream
+}
+
+/// What has come for it, or the compacted revision.
+pub(crate) fn hear(stream: &mut WatchStream) -> Result<Vec<Event>, i64> {
     let mut events = Vec::new();
-    while let Some(response) = next(&mut stream) {
+    while let Some(response) = next(stream) {
         events.extend(response.events);
         if response.compact_revision != 0 {
             assert!(events.is_empty(), "a watch that gets anything isn't compacted");
