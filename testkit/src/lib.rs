@@ -5,8 +5,10 @@
 //! loopback, its JSON log lines captured, waited for by condition and never by time alone, and
 //! killed when the value is dropped. It works the same for our program and for etcd's, so that a
 //! test can be checked against the original. [`scrape`] asks its HTTP endpoints and [`procfs`] asks
-//! the kernel what the process has used. [`random`] has the random numbers of tests and loads.
+//! the kernel what the process has used. [`random`] has the random numbers of tests and loads, and
+//! [`linearizability`] judges what clients saw.
 
+pub mod linearizability;
 pub mod log;
 pub mod procfs;
 pub mod random;
