@@ -29,6 +29,10 @@ pub const GROUP_BYTES_SPLIT: u64 = 8 << 20;
 /// Reads that raft may be asked to confirm at a time. One asked for many clients is the rule.
 pub const READS_UNDER_WAY_MAX: usize = 4_096;
 
+/// Ticks after which a read that wasn't answered is asked again (half a second, as in etcd, with
+/// ticks of 100 ms).
+pub(crate) const READ_ASKED_AGAIN_TICKS: usize = 5;
+
 /// Most bytes of an encoded membership change.
 pub const CONF_CHANGE_BYTES_MAX: usize = 64 << 10;
 

@@ -36,8 +36,8 @@ use crate::conf_change::{checked_conf_change, same_conf_state, to_raft};
 use crate::convert::{conf_change_proposal, proposal};
 use crate::election::timeout_ticks;
 use crate::limits::{
-    COMMITTED_BYTES_PER_OUTPUT, INFLIGHT_MESSAGES_MAX, MESSAGE_BYTES_MAX, READS_UNDER_WAY_MAX,
-    UNAPPLIED_ENTRIES_MAX,
+    COMMITTED_BYTES_PER_OUTPUT, INFLIGHT_MESSAGES_MAX, MESSAGE_BYTES_MAX, READ_ASKED_AGAIN_TICKS,
+    READS_UNDER_WAY_MAX, UNAPPLIED_ENTRIES_MAX,
 };
 use crate::tail::Tail;
 use bytes::Bytes;
@@ -70,9 +70,16 @@ pub struct Member {
     /// Reads that wait until this leader has committed an entry of its term.
     reads_parked: Vec<u64>,
     /// Reads that raft knows of.
-    reads_asked: Vec<u64>,
+    reads_asked: Vec<AskedRead>,
     known_role: RoleChange,
     output: Output,
+}
+
+/// A read that a leader was asked for.
+struct AskedRead {
+    context: u64,
+    /// Since it was last asked.
+    ticks: usize,
 }
 
 /// What has to wait for a group, and what waits for that.
@@ -289,7 +296,7 @@ impl Member {
         } else if raft.state == StateRole::Leader && !raft.commit_to_current_term() {
             self.reads_parked.push(context);
         } else {
-            self.reads_asked.push(context);
+            self.reads_asked.push(AskedRead { context, ticks: 0 });
             self.raw.read_index(context.to_be_bytes().to_vec());
         }
     }
@@ -299,6 +306,20 @@ impl Member {
         // because raft wins it on the spot and then insists that everything is persisted.
         if !self.is_lone_candidate() {
             self.raw.tick();
+        }
+        self.ask_reads_again();
+    }
+
+    /// The question or its answer may have been lost, and a leader that hasn't committed anything
+    /// yet doesn't answer others. Any answer's index was taken after the first question, and a
+    /// leader that knows the question already takes it for the same.
+    fn ask_reads_again(&mut self) {
+        for read in &mut self.reads_asked {
+            read.ticks += 1;
+            if read.ticks == READ_ASKED_AGAIN_TICKS {
+                read.ticks = 0;
+                self.raw.read_index(read.context.to_be_bytes().to_vec());
+            }
         }
     }
 

@@ -97,7 +97,8 @@ impl Member {
             let Ok(context) = state.request_ctx.try_into().map(u64::from_be_bytes) else {
                 continue;
             };
-            if let Some(position) = self.reads_asked.iter().position(|&c| c == context) {
+            if let Some(position) = self.reads_asked.iter().position(|read| read.context == context)
+            {
                 self.reads_asked.swap_remove(position);
                 let index = state.index;
                 self.output.reads.push(Read { context, index });
@@ -112,7 +113,8 @@ impl Member {
         if self.known_role != now {
             self.known_role = now;
             self.output.role = Some(now);
-            self.output.reads_dropped.append(&mut self.reads_asked);
+            let lost = self.reads_asked.drain(..).map(|read| read.context);
+            self.output.reads_dropped.extend(lost);
         }
     }
 }

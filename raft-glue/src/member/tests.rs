@@ -398,6 +398,36 @@ fn without_a_leader_reads_and_proposals_come_back() {
 }
 
 #[test]
+fn a_read_whose_question_or_answer_is_lost_is_asked_again() {
+    use raftpb::MessageType::*;
+    let mut member = follower();
+    hear(&mut member, from_leader(MsgHeartbeat));
+    let group = only_group(&take(&mut member)).expect("the new term");
+    persist(&mut member, group.number);
+    take(&mut member);
+    member.step(Input::ReadIndex { context: 7 }).expect("ok");
+    let [first] = &take(&mut member).messages[..] else { panic!("one question") };
+    assert_eq!((first.r#type(), first.to), (MsgReadIndex, 2));
+    for _ in 0..READ_ASKED_AGAIN_TICKS {
+        assert!(!member.has_output(), "not so soon");
+        member.step(Input::Tick).expect("ok");
+    }
+    let [again] = &take(&mut member).messages[..] else { panic!("one question") };
+    assert_eq!(again, first);
+    // Both are answered, and one is enough.
+    let answer =
+        raftpb::Message { entries: first.entries.clone(), ..from_leader(MsgReadIndexResp) };
+    hear(&mut member, answer.clone());
+    assert_eq!(take(&mut member).reads, [Read { context: 7, index: 3 }]);
+    hear(&mut member, answer);
+    assert!(take(&mut member).reads.is_empty());
+    for _ in 0..READ_ASKED_AGAIN_TICKS {
+        member.step(Input::Tick).expect("ok");
+    }
+    assert!(!member.has_output());
+}
+
+#[test]
 fn a_follower_acknowledges_only_what_is_durable() {
     let mut member = follower();
     let mut append = from_leader(raftpb::MessageType::MsgApp);
