@@ -7,7 +7,7 @@ use std::fs;
 use retcd_tidy::{assert_no_offences, manifest_section, workspace_members, workspace_root};
 
 /// Folder, and the folders that it may use. `*` stands for all.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("vfs", &[]),
     ("api", &[]),
     ("wal", &["vfs"]),
@@ -18,6 +18,9 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("server", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
     ("utl", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
     ("testkit", &[]),
+    // The simulator drives members as the server does, and lays hands on what lies between their
+    // parts.
+    ("sim", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs", "testkit"]),
     ("benches", &["*"]),
     ("tidy", &[]),
     ("fuzz", &["wal", "engine", "mvcc", "api"]),

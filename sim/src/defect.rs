@@ -1,0 +1,84 @@
+//! Bugs that a run can be given on purpose, to prove that they are found.
+//!
+//! Each is what a server could get wrong in driving its member, its storage, its watches or its
+//! leases. The members themselves aren't changed: a defect lies in what stands between their parts.
+
+/// A bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Defect {
+    /// A leader counts itself in before its log has synced.
+    LeaderCountsUnsynced,
+    /// Followers and candidates let their answers go before their log has synced.
+    FollowerAnswersUnsynced,
+    /// A leader answers a write when its own log has it.
+    AnswerBeforeCommit,
+    /// The entry before a new leader's first one is executed once more.
+    ExecuteTwice,
+    /// An entry is passed over now and then.
+    SkipEntry,
+    /// Membership changes are passed over.
+    SkipConfChange,
+    /// What the engine had not flushed isn't executed again after a start.
+    SkipReplay,
+    /// A follower executes a put with another value now and then.
+    OtherValueOnFollower,
+    /// Two answers of one batch are exchanged.
+    ExchangeAnswers,
+    /// A request that takes long is proposed again.
+    ProposeAgain,
+    /// Linearizable reads are served without asking anybody.
+    ReadWithoutRound,
+    /// A leader serves reads without asking if it still is one.
+    LeaderReadsAlone,
+    /// Confirmed reads don't wait until their index is applied.
+    ReadBeforeApplied,
+    /// A crash takes the newest group of the log with it, synced or not.
+    LoseLastGroup,
+    /// The log doesn't keep for whom a member has voted.
+    ForgetVote,
+    /// The log doesn't keep a term that comes without entries.
+    ForgetTerm,
+    /// A watch event gets lost now and then.
+    DropEvent,
+    /// A watch event comes twice now and then.
+    RepeatEvent,
+    /// A watch that is resumed goes on one revision too late.
+    ResumeLate,
+    /// The leader takes leases for expired before they are.
+    RevokeEarly,
+    /// Leases are never revoked.
+    NeverRevoke,
+}
+
+impl Defect {
+    /// All of them, each with the number of seeds, from 0, within which it is found.
+    pub const ALL: [(Defect, u64); 21] = [
+        (Defect::LeaderCountsUnsynced, 100),
+        (Defect::FollowerAnswersUnsynced, 100),
+        (Defect::AnswerBeforeCommit, 100),
+        (Defect::ExecuteTwice, 100),
+        (Defect::SkipEntry, 100),
+        (Defect::SkipConfChange, 100),
+        (Defect::SkipReplay, 100),
+        (Defect::OtherValueOnFollower, 100),
+        (Defect::ExchangeAnswers, 100),
+        (Defect::ProposeAgain, 100),
+        (Defect::ReadWithoutRound, 100),
+        (Defect::LeaderReadsAlone, 100),
+        (Defect::ReadBeforeApplied, 100),
+        (Defect::LoseLastGroup, 100),
+        (Defect::ForgetVote, 100),
+        (Defect::ForgetTerm, 100),
+        (Defect::DropEvent, 100),
+        (Defect::RepeatEvent, 100),
+        (Defect::ResumeLate, 100),
+        (Defect::RevokeEarly, 100),
+        (Defect::NeverRevoke, 100),
+    ];
+
+    /// The defect of this name, as `Debug` writes it.
+    pub fn named(name: &str) -> Option<Defect> {
+        let named = |(defect, _): &&(Defect, u64)| format!("{defect:?}") == name;
+        Defect::ALL.iter().find(named).map(|(defect, _)| *defect)
+    }
+}

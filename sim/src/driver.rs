@@ -1,0 +1,362 @@
+//! A running member: its parts, and the work that lies between them.
+//!
+//! What a server's threads would do is cut into pieces, as in [`retcd_raft_glue::Inline`]; here, in
+//! addition, what goes from one part to another can be done wrong ([`Defect`]).
+
+use crate::defect::Defect;
+use bytes::Bytes;
+use prost::Message;
+use retcd_api::etcdserverpb::InternalRaftRequest;
+use retcd_api::raftpb;
+use retcd_engine::Step;
+use retcd_mvcc::{CommittedEntry, Outcome, Response, Store};
+use retcd_raft_glue::{
+    AppendGroup, Dropped, Error, Input, KIND_NORMAL, Output, Parts, Read, Result, Role, RoleChange,
+    Status, apply_conf_change,
+};
+use retcd_testkit::random::Random;
+use retcd_wal::{Group, HardState, LogEntry, Purge};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One in so many entries is executed wrongly, if that is the defect.
+const WRONG_EVERY: u64 = 40;
+
+/// The term of the entries that found a cluster.
+const FOUNDING_TERM: u64 = 1;
+
+/// What a member has said since it was last asked.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// Executed entries, in order, and what they led to.
+    pub(crate) executed: Vec<(LogEntry, Outcome)>,
+    /// Contexts of reads that may be served now.
+    pub(crate) reads: Vec<u64>,
+    pub(crate) reads_dropped: Vec<u64>,
+    pub(crate) dropped: Vec<Dropped>,
+    pub(crate) messages: Vec<raftpb::Message>,
+    pub(crate) role: Option<RoleChange>,
+    /// Requests that are acknowledged although nothing was executed.
+    pub(crate) acknowledged: Vec<u64>,
+    /// Whether it doesn't belong to the cluster any more.
+    pub(crate) removed: bool,
+}
+
+/// A group that the log was given.
+struct UnderWay {
+    number: u64,
+    requests: Vec<u64>,
+}
+
+/// A running member.
+pub(crate) struct Driver {
+    parts: Parts,
+    defect: Option<Defect>,
+    groups: VecDeque<AppendGroup>,
+    under_way: VecDeque<UnderWay>,
+    committed: VecDeque<LogEntry>,
+    reads: Vec<Read>,
+    told: Told,
+    /// Whether nothing has come to be executed yet.
+    is_fresh: bool,
+    /// The last entry that wasn't empty.
+    last_request: Option<LogEntry>,
+    was_leader: bool,
+}
+
+impl Driver {
+    pub(crate) fn new(parts: Parts, defect: Option<Defect>) -> Driver {
+        Driver {
+            parts,
+            defect,
+            groups: VecDeque::new(),
+            under_way: VecDeque::new(),
+            committed: VecDeque::new(),
+            reads: Vec::new(),
+            told: Told::default(),
+            is_fresh: true,
+            last_request: None,
+            was_leader: false,
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Arc<Store> {
+        &self.parts.store
+    }
+
+    /// What the log says of term and vote.
+    pub(crate) fn logged(&self) -> HardState {
+        self.parts.log.state().hard_state
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.parts.consensus.status()
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        self.status().role == Role::Leader
+    }
+
+    /// Index up to which the engine needs no log.
+    pub(crate) fn flushed(&self) -> u64 {
+        self.parts.engine.flushed().index
+    }
+
+    pub(crate) fn has_committed(&self) -> bool {
+        !self.committed.is_empty()
+    }
+
+    /// Whether nothing is left to be written or executed.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.groups.is_empty() && self.under_way.is_empty() && self.committed.is_empty()
+    }
+
+    /// What was said since the last call.
+    pub(crate) fn told(&mut self) -> Told {
+        std::mem::take(&mut self.told)
+    }
+
+    pub(crate) fn step(&mut self, input: Input) -> Result<()> {
+        self.parts.consensus.step(input)
+    }
+
+    /// Asks whether a read is linearizable.
+    pub(crate) fn ask_read(&mut self, context: u64) -> Result<()> {
+        let status = self.status();
+        let index = match self.defect {
+            Some(Defect::ReadWithoutRound) => 0,
+            Some(Defect::LeaderReadsAlone) if status.role == Role::Leader => status.committed,
+            _ => return self.step(Input::ReadIndex { context }),
+        };
+        self.reads.push(Read { context, index });
+        self.release_reads();
+        Ok(())
+    }
+
+    /// Takes all outputs of consensus.
+    pub(crate) fn consult(&mut self) -> Result<()> {
+        while self.parts.consensus.has_output() {
+            let output = self.parts.consensus.take_output()?;
+            self.take(output)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, output: Output) -> Result<()> {
+        self.groups.extend(output.groups);
+        self.told.messages.extend(output.messages);
+        self.reads.extend(output.reads);
+        self.told.reads_dropped.extend(output.reads_dropped);
+        self.told.dropped.extend(output.dropped);
+        self.told.role = output.role.or(self.told.role);
+        self.told.removed |= output.removed;
+        if let Some(change) = output.role {
+            self.note_role(change.role == Role::Leader);
+        }
+        if let Some(index) = self.passed_over(&output.committed) {
+            return self.step(Input::Applied { index });
+        }
+        self.is_fresh &= output.committed.is_empty();
+        self.committed.extend(output.committed);
+        self.release_reads();
+        Ok(())
+    }
+
+    /// Index of the last of the first committed entries, if these are to be passed over.
+    fn passed_over(&mut self, committed: &[LogEntry]) -> Option<u64> {
+        let may_be = |entry: &LogEntry| entry.kind == KIND_NORMAL && entry.term > FOUNDING_TERM;
+        let are_passed_over = self.defect == Some(Defect::SkipReplay)
+            && std::mem::take(&mut self.is_fresh)
+            && committed.iter().all(may_be);
+        committed.last().filter(|_| are_passed_over).map(|last| last.index)
+    }
+
+    /// Whether there is a group for the log, and the log takes it.
+    pub(crate) fn has_group(&self) -> bool {
+        !self.groups.is_empty() && self.under_way.len() < self.parts.log.depth()
+    }
+
+    /// Gives the log its next group.
+    pub(crate) fn begin_group(&mut self) -> Result<()> {
+        let group = self.groups.pop_front().expect("there is one");
+        let AppendGroup { number, entries, hard_state } = &group;
+        let hard_state = hard_state.map(|state| self.kept(state, entries));
+        self.parts.log.submit(&Group { entries, hard_state, snapshot: None })?;
+        let number = *number;
+        let unsynced = match self.leads() {
+            true => Defect::LeaderCountsUnsynced,
+            false => Defect::FollowerAnswersUnsynced,
+        };
+        if self.defect == Some(unsynced) {
+            self.step(Input::Persisted { number })?;
+        }
+        let requests = entries.iter().filter_map(request_id).collect();
+        self.under_way.push_back(UnderWay { number, requests });
+        Ok(())
+    }
+
+    fn kept(&self, state: HardState, entries: &[LogEntry]) -> HardState {
+        match self.defect {
+            Some(Defect::ForgetVote) => HardState { vote: 0, ..state },
+            Some(Defect::ForgetTerm) if entries.is_empty() => {
+                let term = self.parts.log.state().last_term;
+                HardState { term, vote: 0, ..state }
+            }
+            _ => state,
+        }
+    }
+
+    /// The oldest group under way is durable.
+    pub(crate) fn end_group(&mut self) -> Result<()> {
+        let completed = self.parts.log.complete()?;
+        let (Some(_), Some(group)) = (completed, self.under_way.pop_front()) else {
+            panic!("no group is under way");
+        };
+        if self.defect == Some(Defect::AnswerBeforeCommit) && self.leads() {
+            self.told.acknowledged.extend(group.requests);
+        }
+        self.step(Input::Persisted { number: group.number })
+    }
+
+    /// Executes up to `entries_max` committed entries as one batch.
+    pub(crate) fn apply(
+        &mut self,
+        entries_max: usize,
+        now: Duration,
+        random: &mut Random,
+    ) -> Result<()> {
+        let count = entries_max.min(self.committed.len());
+        let batch: Vec<_> = self.committed.drain(..count).collect();
+        let Some(index) = batch.last().map(|entry| entry.index) else {
+            return Ok(());
+        };
+        let mut executed = Vec::new();
+        for entry in batch {
+            let outcome = self.execute(&entry, now, random)?;
+            // A new leader's first entry: leases count from now.
+            if entry.data.is_empty() && entry.term == self.status().term && self.leads() {
+                self.parts.store.promote(now, Duration::ZERO);
+            }
+            executed.push((entry, outcome));
+        }
+        self.parts.applier.publish()?;
+        if self.defect == Some(Defect::ExchangeAnswers) {
+            exchange(&mut executed);
+        }
+        self.told.executed.append(&mut executed);
+        self.step(Input::Applied { index })?;
+        self.release_reads();
+        Ok(())
+    }
+
+    fn execute(&mut self, entry: &LogEntry, now: Duration, random: &mut Random) -> Result<Outcome> {
+        if entry.kind != KIND_NORMAL {
+            let is_first = entry.term == FOUNDING_TERM;
+            return match self.defect {
+                Some(Defect::SkipConfChange) if !is_first && random.one_in(2) => {
+                    self.pass_over_configuration(entry)
+                }
+                _ => self.change_configuration(entry),
+            };
+        }
+        let mut data = entry.data.clone();
+        match self.defect {
+            Some(Defect::SkipEntry) if random.one_in(WRONG_EVERY) => data.clear(),
+            Some(Defect::OtherValueOnFollower) if !self.leads() && random.one_in(WRONG_EVERY) => {
+                data = with_other_value(&data);
+            }
+            Some(Defect::ExecuteTwice) if data.is_empty() => {
+                if let Some(last) = self.last_request.take() {
+                    data = last.data;
+                }
+            }
+            _ => {}
+        }
+        if !entry.data.is_empty() {
+            self.last_request = Some(entry.clone());
+        }
+        let LogEntry { index, term, .. } = *entry;
+        Ok(self.parts.applier.apply(&CommittedEntry { index, term, data }, now)?)
+    }
+
+    fn change_configuration(&mut self, entry: &LogEntry) -> Result<Outcome> {
+        let changed = apply_conf_change(&mut self.parts.applier, entry)?;
+        let (change, state) = (changed.change, changed.state);
+        self.step(Input::ConfChanged { change, state })?;
+        Ok(changed.outcome)
+    }
+
+    fn pass_over_configuration(&mut self, entry: &LogEntry) -> Result<Outcome> {
+        let LogEntry { index, term, .. } = *entry;
+        let nothing = CommittedEntry { index, term, data: Bytes::new() };
+        let outcome = self.parts.applier.apply(&nothing, Duration::ZERO)?;
+        let state = raftpb::ConfState::decode(self.parts.applier.conf_state().clone());
+        let state = Box::new(state.expect("it was encoded here"));
+        self.step(Input::ConfChanged { change: None, state })?;
+        Ok(outcome)
+    }
+
+    /// Does one piece of what is due in the background: flushes, merges, log segments. `replicated`
+    /// is up to where no member needs the log.
+    pub(crate) fn maintain(&mut self, replicated: u64) -> Result<()> {
+        let flushed = self.flushed();
+        let replicated = replicated.min(self.known_to_match());
+        if self.parts.engine.step()? == Step::Worked {
+            return Ok(());
+        }
+        let purge = Purge { flushed, replicated, segments_max: 0 };
+        if self.parts.log.purge(purge)? == retcd_wal::Step::Worked {
+            return Ok(());
+        }
+        match self.parts.log.prepare() {
+            Ok(_) | Err(retcd_wal::Error::PreparationDiskFull { .. }) => Ok(()),
+            Err(error) => Err(Error::from(error)),
+        }
+    }
+
+    /// Up to where a leader knows all logs to agree with its own: it goes back so far.
+    fn known_to_match(&self) -> u64 {
+        let matched = self.parts.consensus.matched().unwrap_or_default();
+        matched.into_iter().map(|(_, index)| index).min().unwrap_or(u64::MAX)
+    }
+
+    /// A member that doesn't lead any more doesn't judge leases.
+    fn note_role(&mut self, leads: bool) {
+        if self.was_leader && !leads {
+            self.parts.store.demote();
+        }
+        self.was_leader = leads;
+    }
+
+    fn release_reads(&mut self) {
+        let applied = match self.defect {
+            Some(Defect::ReadBeforeApplied) => u64::MAX,
+            _ => self.parts.store.applied_index(),
+        };
+        let ready = self.reads.extract_if(.., |read| read.index <= applied);
+        self.told.reads.extend(ready.map(|read| read.context));
+    }
+}
+
+fn request_id(entry: &LogEntry) -> Option<u64> {
+    let request = InternalRaftRequest::decode(entry.data.clone()).ok()?;
+    (entry.kind == KIND_NORMAL).then_some(request.header?.id)
+}
+
+/// The two last answers of clients' puts change places.
+fn exchange(executed: &mut [(LogEntry, Outcome)]) {
+    let is_put = |outcome: &Outcome| matches!(outcome.result, Ok(Response::Put(_)));
+    let mut puts = executed.iter_mut().rev().filter(|(_, outcome)| is_put(outcome));
+    if let (Some((_, one)), Some((_, other))) = (puts.next(), puts.next()) {
+        std::mem::swap(&mut one.result, &mut other.result);
+    }
+}
+
+fn with_other_value(data: &[u8]) -> Bytes {
+    let mut request = InternalRaftRequest::decode(data).expect("somebody encoded it");
+    if let Some(put) = &mut request.put {
+        put.value = "another".into();
+    }
+    request.encode_to_vec().into()
+}
