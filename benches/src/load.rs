@@ -51,9 +51,9 @@ pub struct Measurement {
     pub p50: Duration,
     /// All but one in a hundred did.
     pub p99: Duration,
-    /// CPU time of the server per answer.
+    /// CPU time of all servers per answer.
     pub cpu_per_answer: Duration,
-    /// Syncs of the server's log per answer; zero where it doesn't tell.
+    /// Syncs of all servers' logs per answer; zero where it doesn't tell.
     pub syncs_per_answer: f64,
 }
 
@@ -75,20 +75,21 @@ impl Kind {
     }
 }
 
-/// Runs the load against the server.
-pub fn run(server: &Server, load: Load, seed: u64) -> Result<Measurement, Error> {
+/// Runs the load against the servers, which take the connections in turn.
+pub fn run(servers: &[&Server], load: Load, seed: u64) -> Result<Measurement, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(LocalSet::new().run_until(measure(server, load, seed)))
+    runtime.block_on(LocalSet::new().run_until(measure(servers, load, seed)))
 }
 
-async fn measure(server: &Server, load: Load, seed: u64) -> Result<Measurement, Error> {
+async fn measure(servers: &[&Server], load: Load, seed: u64) -> Result<Measurement, Error> {
     let mut calls = Vec::new();
-    for _ in 0..load.connections.min(load.clients) {
+    let connections = load.connections.min(load.clients);
+    for server in servers.iter().cycle().take(connections) {
         let connection = Connection::open(server.client_address()).await?;
         calls.push(connection.method(load.kind.path())?);
     }
     let latencies = Rc::new(RefCell::new(Vec::<u32>::with_capacity(1 << 20)));
-    let (syncs_before, cpu_before) = (log_syncs(server)?, procfs::cpu_time(server.pid())?);
+    let (syncs_before, cpu_before) = (log_syncs(servers)?, cpu_time(servers)?);
     let started_at = Instant::now();
     let end = started_at + load.duration;
     let mut clients = Vec::new();
@@ -111,8 +112,8 @@ async fn measure(server: &Server, load: Load, seed: u64) -> Result<Measurement, 
         client.await??;
     }
     let elapsed = started_at.elapsed();
-    let cpu = procfs::cpu_time(server.pid())?.saturating_sub(cpu_before);
-    let syncs = log_syncs(server)? - syncs_before;
+    let cpu = cpu_time(servers)?.saturating_sub(cpu_before);
+    let syncs = log_syncs(servers)? - syncs_before;
     let mut latencies = latencies.borrow_mut();
     latencies.sort_unstable();
     if latencies.is_empty() {
@@ -128,7 +129,20 @@ async fn measure(server: &Server, load: Load, seed: u64) -> Result<Measurement, 
     })
 }
 
-fn log_syncs(server: &Server) -> Result<f64, Error> {
-    let metrics = scrape::get(server.client_address(), "/metrics")?.body;
-    Ok(scrape::metric(&metrics, "etcd_disk_wal_fsync_duration_seconds_count").unwrap_or(0.0))
+fn cpu_time(servers: &[&Server]) -> Result<Duration, Error> {
+    let mut sum = Duration::ZERO;
+    for server in servers {
+        sum += procfs::cpu_time(server.pid())?;
+    }
+    Ok(sum)
+}
+
+fn log_syncs(servers: &[&Server]) -> Result<f64, Error> {
+    let mut sum = 0.0;
+    for server in servers {
+        let metrics = scrape::get(server.client_address(), "/metrics")?.body;
+        let name = "etcd_disk_wal_fsync_duration_seconds_count";
+        sum += scrape::metric(&metrics, name).unwrap_or(0.0);
+    }
+    Ok(sum)
 }

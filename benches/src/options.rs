@@ -13,6 +13,7 @@ retcd-bench --server PATH [options]
   --server PATH       the server program to measure
   --etcd PATH         the original, measured beside it
   --server-arg ARG    a further argument for the server; may be repeated
+  --members N         servers of each cluster, for the loads by clients (default 1)
   --dir PATH          where the data directories go (default: the current directory)
   --clients LIST      numbers of clients (default 1,16,100,1000)
   --connections N     connections that they share at most (default 16)
@@ -35,6 +36,8 @@ pub struct Options {
     pub etcd: Option<PathBuf>,
     /// Further arguments for our server.
     pub server_arguments: Vec<String>,
+    /// Members of each cluster that the loads by clients meet.
+    pub members: usize,
     /// Where the data directories go.
     pub folder: PathBuf,
     /// Numbers of clients.
@@ -68,6 +71,7 @@ impl Options {
             server,
             etcd: None,
             server_arguments: Vec::new(),
+            members: 1,
             folder: PathBuf::from("."),
             clients: vec![1, 16, 100, 1000],
             connections: 16,
@@ -94,7 +98,8 @@ impl Options {
         if options.overwrites == 0 {
             options.overwrites = options.keys;
         }
-        let numbers = options.clients.iter().chain([&options.connections, &options.rounds]);
+        let numbers =
+            options.clients.iter().chain([&options.connections, &options.rounds, &options.members]);
         if options.server.as_os_str().is_empty() || numbers.into_iter().any(|n| *n == 0) {
             return Err(USAGE.into());
         }
@@ -109,6 +114,7 @@ impl Options {
             "--server" => self.server = value.into(),
             "--etcd" => self.etcd = Some(value.into()),
             "--server-arg" => self.server_arguments.push(value),
+            "--members" => self.members = value.parse()?,
             "--dir" => self.folder = value.into(),
             "--clients" => {
                 self.clients = value.split(',').map(str::parse).collect::<Result<_, _>>()?;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use retcd_testkit::{Server, ServerOptions};
+use retcd_testkit::{Cluster, Server, ServerOptions};
 use tempfile::TempDir;
 
 use crate::corpus::{Corpus, Kind};
@@ -24,8 +24,29 @@ const QUOTA: &str = "--quota-backend-bytes=68719476736";
 /// A server under measurement. Fields drop in order: the process before its files.
 struct Candidate {
     name: &'static str,
-    server: Server,
+    servers: Servers,
     _folder: TempDir,
+}
+
+enum Servers {
+    One(Server),
+    Cluster(Cluster),
+}
+
+impl Servers {
+    fn start(how: ServerOptions, folder: &Path, members: usize) -> Result<Servers, Error> {
+        Ok(match members {
+            1 => Servers::One(Server::start(&how)?),
+            members => Servers::Cluster(Cluster::start(how, folder, members)?),
+        })
+    }
+
+    fn all(&self) -> Vec<&Server> {
+        match self {
+            Servers::One(server) => vec![server],
+            Servers::Cluster(cluster) => (0..cluster.len()).map(|n| cluster.server(n)).collect(),
+        }
+    }
 }
 
 /// Measures and prints everything that the options ask for.
@@ -82,7 +103,7 @@ pub fn puts_with(
     let mut runs = Vec::new();
     for round in 0..options.rounds {
         let load = load_of(options, Call::Put, clients);
-        runs.push(load::run(&server, load, round as u64)?);
+        runs.push(load::run(&[&server], load, round as u64)?);
     }
     Ok(report::medians(&runs))
 }
@@ -116,11 +137,11 @@ fn start_all(options: &Options) -> Result<Vec<Candidate>, Error> {
     for index in 0..count {
         let folder = tempfile::tempdir_in(&options.folder)?;
         let (name, how) = programs(options, folder.path()).swap_remove(index);
-        let server = Server::start(&how)?;
+        let servers = Servers::start(how, folder.path(), options.members)?;
         // Each read finds its key, and no put is faster because the store is smaller.
         let corpus = Corpus::new(Kind::R);
-        fill::write(server.client_address(), corpus, Pairs::Each(load::KEYS))?;
-        candidates.push(Candidate { name, server, _folder: folder });
+        fill::write(servers.all()[0].client_address(), corpus, Pairs::Each(load::KEYS))?;
+        candidates.push(Candidate { name, servers, _folder: folder });
     }
     Ok(candidates)
 }
@@ -136,7 +157,7 @@ fn measure(
     for round in 0..options.rounds {
         for (candidate, runs) in candidates.iter().zip(&mut runs) {
             let load = load_of(options, kind, clients);
-            runs.push(load::run(&candidate.server, load, round as u64)?);
+            runs.push(load::run(&candidate.servers.all(), load, round as u64)?);
         }
     }
     let what = match kind {

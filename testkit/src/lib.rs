@@ -8,11 +8,15 @@
 //! the kernel what the process has used. [`random`] has the random numbers of tests and loads, and
 //! [`linearizability`] judges what clients saw.
 
+pub mod cluster;
 pub mod linearizability;
 pub mod log;
 pub mod procfs;
 pub mod random;
 pub mod scrape;
 pub mod server;
+pub mod wire_cutter;
 
+pub use cluster::Cluster;
 pub use server::{Server, ServerOptions, StartError};
+pub use wire_cutter::WireCutter;

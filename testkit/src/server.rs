@@ -75,6 +75,16 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+impl StartError {
+    /// Whether somebody else has taken a port that was free a moment before.
+    pub fn is_port_taken(&self) -> bool {
+        match self {
+            Self::NotReady(log) => log.to_lowercase().contains("address already in use"),
+            Self::Spawn(..) => false,
+        }
+    }
+}
+
 /// A running server. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Server {
@@ -82,6 +92,7 @@ pub struct Server {
     log: Log,
     client_address: SocketAddr,
     peer_address: SocketAddr,
+    started_at: Instant,
     start_time: Duration,
 }
 
@@ -91,9 +102,7 @@ impl Server {
         let mut attempt = 1;
         loop {
             match Self::start_once(options) {
-                Err(StartError::NotReady(log))
-                    if log.contains("address already in use") && attempt < PORT_ATTEMPTS_MAX =>
-                {
+                Err(error) if error.is_port_taken() && attempt < PORT_ATTEMPTS_MAX => {
                     attempt += 1;
                 }
                 outcome => return outcome,
@@ -103,7 +112,19 @@ impl Server {
 
     fn start_once(options: &ServerOptions) -> Result<Self, StartError> {
         let spawn_error = |error| StartError::Spawn(options.binary.clone(), error);
-        let [client_address, peer_address] = free_addresses().map_err(spawn_error)?;
+        let addresses = free_addresses().map_err(spawn_error)?;
+        let mut server = Self::spawn(options, addresses)?;
+        server.wait_until_ready(options.patience)?;
+        Ok(server)
+    }
+
+    /// Starts the program with the addresses for clients and for peers, and doesn't wait until it
+    /// serves.
+    pub fn spawn(
+        options: &ServerOptions,
+        [client_address, peer_address]: [SocketAddr; 2],
+    ) -> Result<Self, StartError> {
+        let spawn_error = |error| StartError::Spawn(options.binary.clone(), error);
         let client_url = format!("http://{client_address}");
         let peer_url = format!("http://{peer_address}");
         let started_at = Instant::now();
@@ -120,15 +141,15 @@ impl Server {
             .spawn()
             .map_err(spawn_error)?;
         let log = Log::collect(child.stderr.take().expect("standard error is piped"));
-        let mut server =
-            Self { child, log, client_address, peer_address, start_time: Duration::ZERO };
-        match server.log.wait_for(READY, options.patience) {
-            Ok(_) => {
-                server.start_time = started_at.elapsed();
-                Ok(server)
-            }
-            Err(log) => Err(StartError::NotReady(log)),
-        }
+        let start_time = Duration::ZERO;
+        Ok(Self { child, log, client_address, peer_address, started_at, start_time })
+    }
+
+    /// Waits until it serves.
+    pub fn wait_until_ready(&mut self, patience: Duration) -> Result<(), StartError> {
+        self.log.wait_for(READY, patience).map_err(StartError::NotReady)?;
+        self.start_time = self.started_at.elapsed();
+        Ok(())
     }
 
     /// `host:port` for clients.
@@ -164,6 +185,16 @@ impl Server {
         }
         self.child.kill()?;
         self.child.wait()
+    }
+
+    /// Stops it where it is, as a machine that hangs.
+    pub fn pause(&self) -> io::Result<()> {
+        Ok(rustix::process::kill_process(Pid::from_child(&self.child), Signal::STOP)?)
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) -> io::Result<()> {
+        Ok(rustix::process::kill_process(Pid::from_child(&self.child), Signal::CONT)?)
     }
 
     /// Sends SIGTERM and waits for the end.

@@ -1,0 +1,102 @@
+//! What the tests of clusters share.
+
+use etcd_client::Client;
+use retcd_testkit::{Cluster, ServerOptions, WireCutter};
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Nothing that these tests wait for takes longer, unless it will never come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A cluster, and the folder that goes with it. The processes go first.
+pub(crate) struct Members {
+    pub(crate) cluster: Cluster,
+    _folder: TempDir,
+}
+
+impl Members {
+    /// Founds a cluster.
+    pub(crate) fn found(size: usize, arguments: &[&str]) -> Members {
+        Members::found_behind(size, arguments, None)
+    }
+
+    /// Founds a cluster whose members can be parted. Answers their ids, too.
+    pub(crate) async fn found_to_be_parted(
+        size: usize,
+        cutter: &WireCutter,
+    ) -> (Members, Vec<u64>) {
+        let members = Members::found_behind(size, &[], Some(cutter));
+        let mut ids = Vec::new();
+        for number in 0..size {
+            let status = soon(members.client(number).await.status()).await.expect("status");
+            let id = status.header().expect("a header").member_id();
+            members.cluster.tell_id(number, id);
+            ids.push(id);
+        }
+        (members, ids)
+    }
+
+    fn found_behind(size: usize, arguments: &[&str], cutter: Option<&WireCutter>) -> Members {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let binary: PathBuf = match std::env::var_os("RETCD_TEST_SERVER") {
+            Some(path) => path.into(),
+            None => env!("CARGO_BIN_EXE_etcd").into(),
+        };
+        let mut options = ServerOptions::new(binary, folder.path()).patience(PATIENCE);
+        options.arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let cluster = Cluster::start_behind(options, folder.path(), size, cutter);
+        let cluster = cluster.unwrap_or_else(|error| panic!("{error}"));
+        Members { cluster, _folder: folder }
+    }
+
+    /// A client of one member.
+    pub(crate) async fn client(&self, number: usize) -> Client {
+        let endpoint = self.cluster.endpoint(number);
+        Client::connect([endpoint], None).await.expect("the server accepts connections")
+    }
+
+    /// The number of the member that leads, as soon as one of `among` says that one does.
+    pub(crate) async fn leader(&self, among: &[usize]) -> usize {
+        let found = async {
+            loop {
+                for &number in among {
+                    let mut client = self.client(number).await;
+                    let Ok(status) = client.status().await else { continue };
+                    let own = status.header().map(|header| header.member_id());
+                    if own == Some(status.leader()) {
+                        return number;
+                    }
+                }
+            }
+        };
+        soon(found).await
+    }
+
+    /// Waits until all of `among` have applied what is committed, and their content is the same.
+    pub(crate) async fn agree(&self, among: &[usize]) {
+        let agreed =
+            async {
+                loop {
+                    let mut hashes = Vec::new();
+                    for &number in among {
+                        let hash = self.client(number).await.hash_kv(0).await;
+                        hashes.push(hash.map(|hash| {
+                            (hash.header().map(|header| header.revision()), hash.hash())
+                        }));
+                    }
+                    let all: Result<Vec<_>, _> = hashes.into_iter().collect();
+                    if all.is_ok_and(|all| all.windows(2).all(|pair| pair[0] == pair[1])) {
+                        return;
+                    }
+                }
+            };
+        soon(agreed).await;
+    }
+}
+
+/// Waits for an answer, but not for ever.
+pub(crate) async fn soon<T>(answer: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, answer).await.expect("an answer before the deadline")
+}

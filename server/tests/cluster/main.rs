@@ -1,0 +1,9 @@
+//! Clusters of built servers on the loopback, through other people's client: members are killed,
+//! paused, brought back, added, replaced and removed.
+
+mod common;
+
+mod a_cluster_grows_and_shrinks;
+mod a_killed_leader_is_followed_by_another;
+mod any_member_answers_for_all;
+mod the_larger_part_goes_on;

@@ -1,0 +1,253 @@
+//! Several server processes that are one cluster.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use crate::server::{Server, ServerOptions, StartError, free_addresses};
+use crate::wire_cutter::WireCutter;
+
+/// How often ports are chosen anew.
+const ATTEMPTS_MAX: u32 = 5;
+
+/// Members by number. A member keeps its addresses and its data directory as long as the cluster
+/// is there, whether it runs or not.
+#[derive(Debug)]
+pub struct Cluster {
+    options: ServerOptions,
+    folder: PathBuf,
+    members: Vec<Member>,
+}
+
+#[derive(Debug)]
+struct Member {
+    name: String,
+    addresses: [SocketAddr; 2],
+    /// Where its peers reach it: its own address, or a door in front of it.
+    peer_door: SocketAddr,
+    /// Its id, once somebody has told it.
+    id: Arc<OnceLock<u64>>,
+    /// How it was told to begin.
+    beginning: [String; 2],
+    server: Option<Server>,
+}
+
+impl Cluster {
+    /// Founds a cluster of `size` members and waits until all serve. Their data directories are
+    /// made in `folder`; the data directory that `options` name isn't used.
+    pub fn start(
+        options: ServerOptions,
+        folder: &Path,
+        size: usize,
+    ) -> Result<Cluster, StartError> {
+        Cluster::start_behind(options, folder, size, None)
+    }
+
+    /// As [`Cluster::start`]; members reach each other through doors of `cutter`. It has to be told
+    /// their ids: see [`Cluster::tell_id`].
+    pub fn start_behind(
+        options: ServerOptions,
+        folder: &Path,
+        size: usize,
+        cutter: Option<&WireCutter>,
+    ) -> Result<Cluster, StartError> {
+        let mut attempt = 1;
+        loop {
+            let folder = folder.join(format!("cluster-{attempt}"));
+            match Cluster::start_once(options.clone(), &folder, size, cutter) {
+                // A port that was free a moment ago isn't any more.
+                Err(error) if error.is_port_taken() && attempt < ATTEMPTS_MAX => {
+                    attempt += 1;
+                }
+                started => return started,
+            }
+        }
+    }
+
+    fn start_once(
+        options: ServerOptions,
+        folder: &Path,
+        size: usize,
+        cutter: Option<&WireCutter>,
+    ) -> Result<Cluster, StartError> {
+        let spawn_error = |error| StartError::Spawn(options.binary.clone(), error);
+        let mut places = Vec::new();
+        for _ in 0..size {
+            let addresses = free_addresses().map_err(spawn_error)?;
+            let id: Arc<OnceLock<u64>> = Arc::default();
+            let door = match cutter {
+                None => addresses[1],
+                Some(cutter) => {
+                    let id = id.clone();
+                    let id = move || id.get().copied();
+                    cutter.door(addresses[1], id).map_err(spawn_error)?
+                }
+            };
+            places.push((addresses, door, id));
+        }
+        let named: Vec<String> =
+            (0..).zip(&places).map(|(number, (_, door, _))| peer_of(number, *door)).collect();
+        let mut cluster = Cluster { options, folder: folder.to_owned(), members: Vec::new() };
+        for (number, (addresses, peer_door, id)) in places.into_iter().enumerate() {
+            let beginning = [named.join(","), "new".to_owned()];
+            let (name, server) = (name_of(number), None);
+            cluster.add_member(Member { name, addresses, peer_door, id, beginning, server })?;
+        }
+        for member in &mut cluster.members {
+            let server = member.server.as_mut().expect("it was just started");
+            server.wait_until_ready(cluster.options.patience)?;
+        }
+        Ok(cluster)
+    }
+
+    /// How many members there have been.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The addresses for clients of those that run.
+    pub fn endpoints(&self) -> Vec<String> {
+        let running = self.members.iter().filter(|member| member.server.is_some());
+        running.map(|member| member.addresses[0].to_string()).collect()
+    }
+
+    /// The address for clients of one member.
+    pub fn endpoint(&self, number: usize) -> String {
+        self.members[number].addresses[0].to_string()
+    }
+
+    /// Tells a member's id to the door in front of it.
+    pub fn tell_id(&self, number: usize, id: u64) {
+        // It is told once, and never changes.
+        let _ = self.members[number].id.set(id);
+    }
+
+    /// The running server of a member.
+    ///
+    /// # Panics
+    ///
+    /// If it doesn't run.
+    pub fn server(&self, number: usize) -> &Server {
+        self.members[number].server.as_ref().expect("the member runs")
+    }
+
+    /// Kills a member.
+    pub fn kill(&mut self, number: usize) -> io::Result<()> {
+        if let Some(server) = self.members[number].server.take() {
+            server.kill()?;
+        }
+        Ok(())
+    }
+
+    /// Stops a member cleanly.
+    pub fn stop(&mut self, number: usize) -> io::Result<()> {
+        if let Some(server) = self.members[number].server.take() {
+            server.terminate()?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a member to end by itself, and tells with which code.
+    pub fn wait(&mut self, number: usize) -> io::Result<Option<i32>> {
+        match self.members[number].server.take() {
+            Some(server) => Ok(server.wait()?.code()),
+            None => Ok(None),
+        }
+    }
+
+    /// Starts a member that was stopped, on what it has, and waits until it serves.
+    pub fn restart(&mut self, number: usize) -> Result<(), StartError> {
+        let options = self.options_of(&self.members[number]);
+        let member = &mut self.members[number];
+        let mut server = Server::spawn(&options, member.addresses)?;
+        server.wait_until_ready(options.patience)?;
+        member.server = Some(server);
+        Ok(())
+    }
+
+    /// Starts all members that don't run, and waits until they serve.
+    pub fn restart_all(&mut self) -> Result<(), StartError> {
+        let mut started = Vec::new();
+        for number in 0..self.members.len() {
+            if self.members[number].server.is_none() {
+                let options = self.options_of(&self.members[number]);
+                let member = &mut self.members[number];
+                member.server = Some(Server::spawn(&options, member.addresses)?);
+                started.push(number);
+            }
+        }
+        for number in started {
+            let server = self.members[number].server.as_mut().expect("it was just started");
+            server.wait_until_ready(self.options.patience)?;
+        }
+        Ok(())
+    }
+
+    /// Addresses for a member to come, and the URL under which the cluster has to be told of it.
+    pub fn next_member(&self) -> io::Result<([SocketAddr; 2], String)> {
+        let addresses = free_addresses()?;
+        Ok((addresses, format!("http://{}", addresses[1])))
+    }
+
+    /// Starts a member of which the cluster was told, and waits until it serves. `gone` are
+    /// members that don't belong to the cluster any more. Answers its number.
+    pub fn join(
+        &mut self,
+        addresses: [SocketAddr; 2],
+        gone: &[usize],
+    ) -> Result<usize, StartError> {
+        let number = self.members.len();
+        let others = self.members.iter().enumerate().filter(|(other, _)| !gone.contains(other));
+        let mut named: Vec<String> =
+            others.map(|(other, member)| peer_of(other, member.peer_door)).collect();
+        named.push(peer_of(number, addresses[1]));
+        self.add_member(Member {
+            name: name_of(number),
+            addresses,
+            peer_door: addresses[1],
+            id: Arc::default(),
+            beginning: [named.join(","), "existing".to_owned()],
+            server: None,
+        })?;
+        let member = self.members.last_mut().expect("it was just added");
+        let server = member.server.as_mut().expect("it was just started");
+        server.wait_until_ready(self.options.patience)?;
+        Ok(number)
+    }
+
+    fn add_member(&mut self, mut member: Member) -> Result<(), StartError> {
+        let options = self.options_of(&member);
+        member.server = Some(Server::spawn(&options, member.addresses)?);
+        self.members.push(member);
+        Ok(())
+    }
+
+    fn options_of(&self, member: &Member) -> ServerOptions {
+        let [named, state] = &member.beginning;
+        let mut options = self.options.clone();
+        options.data_dir = self.folder.join(&member.name);
+        options
+            .argument("--name")
+            .argument(&member.name)
+            .argument("--initial-cluster")
+            .argument(named)
+            .argument("--initial-cluster-state")
+            .argument(state)
+            .argument("--initial-advertise-peer-urls")
+            .argument(format!("http://{}", member.peer_door))
+    }
+}
+
+fn name_of(number: usize) -> String {
+    format!("m{number}")
+}
+
+fn peer_of(number: usize, door: SocketAddr) -> String {
+    format!("{}=http://{door}", name_of(number))
+}
