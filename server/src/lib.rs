@@ -2,6 +2,7 @@
 
 mod cluster_version;
 mod compactor;
+mod corruption;
 pub mod flags;
 mod http;
 mod joining;

@@ -100,6 +100,7 @@ fn numbers(member: &Member) -> Numbers {
         admission_pressure: pressure(&engine),
         committed: signed(member.status.committed()),
         applied: signed(member.status.applied()),
+        is_learner: member.is_learner(),
         cluster_version: member.store.cluster_version(),
         revision: member.store.revision(),
         compacted_revision: member.store.compacted_revision(),

@@ -18,10 +18,11 @@ use crate::net::{ConnectionOptions, NetworkThreads, Served, bind};
 use crate::peers::{Local, PeerSite, Peers};
 use crate::rpc::Rpc;
 use crate::site::{ClientSite, PagesSite};
-use crate::{cluster_version, storage, tasks};
+use crate::{cluster_version, corruption, storage, tasks};
 use crossbeam_channel::{Receiver, unbounded};
 use prost::Message;
 use retcd_api::membershippb::{Attributes, ClusterMemberAttrSetRequest};
+use retcd_wal::Identity;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -92,6 +93,10 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
         because = storage::log_io_reason(config, &parts.log).as_str(),
         "chose how the log writes"
     );
+    if config.corrupt_checks.initially {
+        let Identity { cluster, member } = parts.identity;
+        corruption::check_initially(&parts.store, cluster, member)?;
+    }
     let metrics = Arc::new(Metrics::new(&Facts {
         member_id: parts.identity.member,
         quota_bytes: config.quota_bytes,
@@ -116,6 +121,10 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
         member::start(parts, options, metrics.clone(), inboxes, mailbox, peers.clone(), failures)?;
     serve(config, listeners, &network, &running, &peers, &metrics)?;
     start_tasks(config, &network, &running.member);
+    if let Some(period) = config.corrupt_checks.period {
+        let watch = corruption::watch(running.member.clone(), period, network.closing());
+        network.handle(0).spawn(watch);
+    }
     let end = wait(&signals, &failed);
     if let Ok(failure) = &end {
         tracing::error!(error = %failure, "the member stops serving");

@@ -90,6 +90,8 @@ pub enum Input {
         /// Who it shall be.
         to: u64,
     },
+    /// This member can't lead any more: its disk doesn't keep up. Somebody else shall.
+    StepDown,
     /// A message to this peer couldn't be delivered.
     Unreachable {
         /// The peer's id.

@@ -161,6 +161,7 @@ impl Member {
             Input::ConfChanged { change, state } => self.conf_changed(change.as_deref(), &state)?,
             Input::Applied { index } => self.applied(index),
             Input::TransferLeader { to } => self.raw.transfer_leader(to),
+            Input::StepDown => self.step_down(),
             Input::Unreachable { peer } => self.raw.report_unreachable(peer),
         }
         self.campaign_if_alone()?;
@@ -365,6 +366,15 @@ impl Member {
         assert!(index <= handed_out, "applied {index}, but only {handed_out} was handed out");
         self.applied_reported = self.applied_reported.max(index);
         self.advance_applied();
+    }
+
+    /// Lets go of leadership, unless nobody else could have it. What this member says as a follower
+    /// or candidate waits for its disk, so it isn't elected again before that is well.
+    fn step_down(&mut self) {
+        let raft = &mut self.raw.raft;
+        if raft.state == StateRole::Leader && !raft.prs().is_singleton() {
+            raft.become_follower(raft.term, raft::INVALID_ID);
+        }
     }
 
     /// Tells raft what is applied, and trims the tail. Reports may overtake each other: until raft

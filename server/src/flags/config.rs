@@ -87,8 +87,19 @@ pub struct Config {
     pub http: HttpConfig,
     /// Whether histograms of gRPC calls are kept.
     pub metrics: MetricsDetail,
+    /// When the content is compared with other members'.
+    pub corrupt_checks: CorruptChecks,
     /// Where messages go.
     pub log: LogConfig,
+}
+
+/// When the content is compared with other members'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CorruptChecks {
+    /// Before taking part.
+    pub initially: bool,
+    /// How often while this member leads; `None` for never.
+    pub period: Option<Duration>,
 }
 
 impl Config {

@@ -34,7 +34,7 @@ const fn gate(name: &'static str, default: bool, stage: Stage, effect: Effect) -
 const GATES: [Gate; 7] = [
     gate("StopGRPCServiceOnDefrag", false, Stage::Alpha, Effect::Moot),
     gate("TxnModeWriteWithSharedBuffer", true, Stage::Beta, Effect::Moot),
-    gate("InitialCorruptCheck", false, Stage::Alpha, Effect::Later("checks against other members")),
+    gate("InitialCorruptCheck", false, Stage::Alpha, Effect::Works),
     gate("CompactHashCheck", false, Stage::Alpha, Effect::Later("checks against other members")),
     gate("LeaseCheckpoint", false, Stage::Alpha, Effect::Works),
     gate("LeaseCheckpointPersist", false, Stage::Alpha, Effect::Works),

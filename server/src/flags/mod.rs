@@ -34,8 +34,8 @@ pub use bootstrap::{
     ClusterState, Founding, InitialCluster, Resolve, system_resolver, unequal_urls,
 };
 pub use config::{
-    Allowed, AutoCompaction, BatchLimits, Config, EngineKind, HttpConfig, Keepalive, LogIo,
-    MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
+    Allowed, AutoCompaction, BatchLimits, Config, CorruptChecks, EngineKind, HttpConfig, Keepalive,
+    LogIo, MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
 pub use go::format_duration;
 pub use url::{Scheme, Url};

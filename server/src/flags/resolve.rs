@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::bootstrap::{ClusterState, InitialCluster};
 use super::config::{
-    Allowed, AutoCompaction, BatchLimits, Config, EngineKind, HttpConfig, Keepalive, LogIo,
-    MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
+    Allowed, AutoCompaction, BatchLimits, Config, CorruptChecks, EngineKind, HttpConfig, Keepalive,
+    LogIo, MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
 use super::gates::Gates;
 use super::settings::Settings;
@@ -105,6 +105,11 @@ pub(super) fn resolve(
         metrics: match settings.text("metrics").as_str() {
             "extensive" => MetricsDetail::Extensive,
             _ => MetricsDetail::Basic,
+        },
+        corrupt_checks: CorruptChecks {
+            initially: gates.is_on("InitialCorruptCheck"),
+            period: Some(duration(&settings, "corrupt-check-time").map_err(Refusal::Verify)?)
+                .filter(|period| !period.is_zero()),
         },
         log,
     })

@@ -298,14 +298,22 @@ impl Member {
 
     /// Asks for an alarm about this member, and answers whether that was needed.
     pub(super) fn raise_own(&self, kind: AlarmType) -> bool {
-        let is_raised =
-            |alarm: &AlarmMember| alarm.member_id == self.identity.member && alarm.alarm() == kind;
+        self.raise_about(self.identity.member, kind)
+    }
+
+    /// A member's content isn't what the others have.
+    pub(crate) fn raise_corrupt(&self, member_id: u64) {
+        self.raise_about(member_id, AlarmType::Corrupt);
+    }
+
+    fn raise_about(&self, member_id: u64, kind: AlarmType) -> bool {
+        let is_raised = |alarm: &AlarmMember| alarm.member_id == member_id && alarm.alarm() == kind;
         if self.store.alarms().iter().any(is_raised) {
             return false;
         }
         self.raise(AlarmRequest {
             action: AlarmAction::Activate.into(),
-            member_id: self.identity.member,
+            member_id,
             alarm: kind.into(),
         });
         true
@@ -351,6 +359,6 @@ impl Member {
     }
 }
 
-fn is_dropped(error: &Error) -> bool {
+pub(super) fn is_dropped(error: &Error) -> bool {
     matches!(error, Error::Other(Code::Unknown, text) if text == DROPPED)
 }

@@ -1,6 +1,6 @@
 //! Changes of the membership, as services ask for them.
 
-use super::handle::{Event, Member};
+use super::handle::{Event, Member, is_dropped};
 use super::pending::Pending;
 use prost::Message;
 use retcd_api::{Code, Error, Result};
@@ -18,7 +18,8 @@ pub(super) const CHANGE_PENDING: &str = "etcdserver: another membership change i
 const RETRY: Duration = Duration::from_millis(20);
 
 impl Member {
-    /// Proposes a change of the membership and waits until it is applied.
+    /// Proposes a change of the membership, as often as there is no leader to take it or another
+    /// change is under way, and waits until it is applied.
     ///
     /// # Errors
     ///
@@ -34,7 +35,7 @@ impl Member {
             let propose = Input::ProposeConfChange { token: pending.id, data };
             self.events.send(Event::Input(propose)).map_err(|_| Error::Stopped)?;
             match tokio::time::timeout_at(ends, pending.answer()).await {
-                Ok(Some(Err(error))) if is_pending(&error) => {}
+                Ok(Some(Err(error))) if is_pending(&error) || is_dropped(&error) => {}
                 Ok(Some(answer)) => return answer,
                 Ok(None) => return Err(Error::Stopped),
                 Err(_) => return Err(Error::Timeout),

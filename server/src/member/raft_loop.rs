@@ -40,6 +40,8 @@ pub(super) struct RaftLoop {
     pub(super) applied: u64,
     /// See [`super::status::Status`].
     pub(super) lone_leader_from: u64,
+    /// What the log was given and hasn't made durable yet.
+    pub(super) log_stall: LogStall,
     /// When a member that was removed stops: peers and clients are told before.
     pub(super) stops_at: Option<Instant>,
 }
@@ -65,9 +67,13 @@ impl RaftLoop {
             self.note_applied()?;
             let now = Instant::now();
             if now >= next_tick {
+                if now - next_tick > self.tick && self.leads_others() {
+                    self.member.metrics.heartbeat_is_late();
+                }
                 self.consensus.step(Input::Tick)?;
                 // Ticks that a stall swallowed don't come back: peers must not be hurried.
                 next_tick = (next_tick + self.tick).max(now);
+                self.step_down_if_stalled(now)?;
                 if self.stops_at.is_some_and(|stops_at| stops_at <= now) {
                     return Err(Failure::Removed);
                 }
@@ -76,7 +82,12 @@ impl RaftLoop {
             let more = more.iter().flat_map(|events| events.try_iter());
             for event in first.into_iter().chain(more).take(INPUTS_PER_ROUND) {
                 match event {
-                    Event::Input(input) => self.consensus.step(input)?,
+                    Event::Input(input) => {
+                        if let Input::Persisted { number } = input {
+                            self.log_stall.persisted(number);
+                        }
+                        self.consensus.step(input)?;
+                    }
                     Event::Peer(message, room) => {
                         self.consensus.step(Input::Message(message))?;
                         drop(room);
@@ -127,6 +138,7 @@ impl RaftLoop {
             let waits_for_nobody = self.log_overlaps || self.consensus.reads_alone();
             let is_now = waits_for_nobody && !self.groups_wait;
             let bring = if is_now { Bring::Now } else { Bring::Later };
+            self.log_stall.handed_over(group.number);
             self.log.bring(group, bring)?;
         }
         for read in output.reads {
@@ -153,6 +165,25 @@ impl RaftLoop {
         Ok(())
     }
 
+    fn leads_others(&self) -> bool {
+        self.member.is_leader() && !self.consensus.reads_alone()
+    }
+
+    /// A leader whose disk has done nothing for an election's time would hold up everyone: it lets
+    /// another one lead.
+    fn step_down_if_stalled(&mut self, now: Instant) -> Result<(), Failure> {
+        let stalled = self.log_stall.since.map(|since| now.saturating_duration_since(since));
+        let limit = self.member.election_timeout;
+        if self.leads_others()
+            && let Some(stalled) = stalled.filter(|&stalled| stalled > limit)
+        {
+            tracing::warn!(?stalled, "the log's disk stalls; giving up leadership");
+            self.member.metrics.stepped_down();
+            self.consensus.step(Input::StepDown)?;
+        }
+        Ok(())
+    }
+
     fn publish(&mut self, role: Option<RoleChange>) {
         let status = self.consensus.status();
         if self.consensus.reads_alone() {
@@ -166,6 +197,24 @@ impl RaftLoop {
         if let Some(change) = role {
             self.member.role_changed(change.role == Role::Leader, change.leader, change.term);
         }
+    }
+}
+
+/// For how long the log has made nothing durable although it was given something.
+#[derive(Default)]
+pub(super) struct LogStall {
+    last_number: u64,
+    since: Option<Instant>,
+}
+
+impl LogStall {
+    fn handed_over(&mut self, number: u64) {
+        self.last_number = number;
+        self.since.get_or_insert_with(Instant::now);
+    }
+
+    fn persisted(&mut self, number: u64) {
+        self.since = (number < self.last_number).then(Instant::now);
     }
 }
 

@@ -7,7 +7,7 @@ use super::handle::{Event, Limits, Member};
 use super::log::{self, Writer};
 use super::mailbox::{Events, Mailbox};
 use super::outgoing::Outgoing;
-use super::raft_loop::RaftLoop;
+use super::raft_loop::{LogStall, RaftLoop};
 use super::read_gate::ReadGate;
 use super::scrub::{ScrubLoop, ScrubPace};
 use super::segments::segments;
@@ -139,6 +139,7 @@ pub(crate) fn start(
         log_overlaps,
         applied,
         lone_leader_from: 0,
+        log_stall: LogStall::default(),
         stops_at: None,
     };
     Ok(RunningMember {

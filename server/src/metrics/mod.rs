@@ -55,6 +55,8 @@ pub(crate) struct Numbers {
     pub(crate) committed: i64,
     /// Applied index.
     pub(crate) applied: i64,
+    /// Whether this member only learns.
+    pub(crate) is_learner: bool,
     /// `3.5.0`, once it is decided.
     pub(crate) cluster_version: Option<String>,
     /// Current revision.
@@ -226,6 +228,21 @@ impl Metrics {
     /// Who leads changed. Only the raft thread calls this.
     pub(crate) fn role(&self, leads: bool, leader_known: bool) {
         self.raft.role(leads, leader_known);
+    }
+
+    /// A learner was promoted, or not, and why.
+    pub(crate) fn promoted(&self, failure: Option<&str>) {
+        self.raft.promoted(failure);
+    }
+
+    /// A leader's heartbeats go out late.
+    pub(crate) fn heartbeat_is_late(&self) {
+        self.raft.heartbeat_is_late();
+    }
+
+    /// This member gave up leadership because its disk stalled.
+    pub(crate) fn stepped_down(&self) {
+        self.raft.stepped_down();
     }
 
     /// A proposal is on its way until what comes back is dropped.

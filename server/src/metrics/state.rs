@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntGauge, IntGaugeVec};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::Numbers;
 use super::catalog::{Buckets, Catalog};
@@ -18,6 +18,9 @@ pub(super) struct Raft {
     applied: IntGauge,
     pending: IntGauge,
     failed: IntCounter,
+    step_downs: IntCounter,
+    learners: Learners,
+    late_heartbeats: IntCounter,
     slow_applies: IntCounter,
     slow_reads: IntCounter,
     failed_reads: IntCounter,
@@ -55,6 +58,16 @@ impl Raft {
             failed: catalog.counter(
                 "etcd_server_proposals_failed_total",
                 "The total number of failed proposals seen.",
+            ),
+            learners: Learners::new(catalog),
+            late_heartbeats: catalog.counter(
+                "etcd_server_heartbeat_send_failures_total",
+                "The total number of leader heartbeat send failures (likely overloaded from slow \
+                 disk).",
+            ),
+            step_downs: catalog.counter(
+                "retcd_raft_step_downs_total",
+                "How often this member gave up leadership because its log's disk stalled.",
             ),
             slow_applies: catalog.counter(
                 "etcd_server_slow_apply_total",
@@ -101,6 +114,21 @@ impl Raft {
         self.failed.inc();
     }
 
+    pub(super) fn promoted(&self, failure: Option<&str>) {
+        match failure {
+            None => self.learners.promotions.inc(),
+            Some(reason) => self.learners.failed_promotions.with_label_values(&[reason]).inc(),
+        }
+    }
+
+    pub(super) fn heartbeat_is_late(&self) {
+        self.late_heartbeats.inc();
+    }
+
+    pub(super) fn stepped_down(&self) {
+        self.step_downs.inc();
+    }
+
     pub(super) fn slow_apply(&self) {
         self.slow_applies.inc();
     }
@@ -114,6 +142,7 @@ impl Raft {
     }
 
     pub(super) fn set(&self, numbers: &Numbers) {
+        self.learners.is_one.set(i64::from(numbers.is_learner));
         self.committed.set(numbers.committed);
         self.applied.set(numbers.applied);
         if let Some(version) = &numbers.cluster_version {
@@ -125,34 +154,41 @@ impl Raft {
     }
 }
 
-/// A member of a cluster of one is never a learner, receives no snapshot and sends no heartbeats:
-/// these stay at 0 because nothing happens, not because nobody looks.
+/// What is counted of learners.
+struct Learners {
+    is_one: IntGauge,
+    promotions: IntCounter,
+    failed_promotions: IntCounterVec,
+}
+
+impl Learners {
+    fn new(catalog: &Catalog) -> Learners {
+        Learners {
+            is_one: catalog.gauge(
+                "etcd_server_is_learner",
+                "Whether or not this member is a learner. 1 if is, 0 otherwise.",
+            ),
+            promotions: catalog.counter(
+                "etcd_server_learner_promote_successes",
+                "The total number of successful learner promotions while this member is leader.",
+            ),
+            failed_promotions: catalog.counters(
+                "etcd_server_learner_promote_failures",
+                "The total number of failed learner promotions (likely learner not ready) while \
+                 this member is leader.",
+                &["Reason"],
+            ),
+        }
+    }
+}
+
+/// Snapshots aren't received yet: this stays at 0 because nothing happens, not because nobody
+/// looks.
 fn register_idle(catalog: &Catalog) {
-    for (name, help) in [
-        (
-            "etcd_server_is_learner",
-            "Whether or not this member is a learner. 1 if is, 0 otherwise.",
-        ),
-        (
-            "etcd_server_snapshot_apply_in_progress_total",
-            "1 if the server is applying the incoming snapshot. 0 if none.",
-        ),
-    ] {
-        catalog.gauge(name, help);
-    }
-    for (name, help) in [
-        (
-            "etcd_server_learner_promote_successes",
-            "The total number of successful learner promotions while this member is leader.",
-        ),
-        (
-            "etcd_server_heartbeat_send_failures_total",
-            "The total number of leader heartbeat send failures (likely overloaded from slow \
-             disk).",
-        ),
-    ] {
-        catalog.counter(name, help);
-    }
+    catalog.gauge(
+        "etcd_server_snapshot_apply_in_progress_total",
+        "1 if the server is applying the incoming snapshot. 0 if none.",
+    );
 }
 
 /// The replicated state's metrics.

@@ -1,8 +1,10 @@
 //! What members ask each other besides raft: promotions and leases, which only the leader knows
 //! about.
 
+use super::compatible::{CLUSTER_ID, Mismatch};
 use super::site::PeerSite;
-use crate::rpc::{promote, remaining, renew_here};
+use super::site::id_in;
+use crate::rpc::{blocking, promote, remaining, renew_here};
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
@@ -75,6 +77,42 @@ impl PeerSite {
                 protobuf(&LeaseInternalResponse { lease_time_to_live_response })
             }
             Err(error) => self.lease_error(&error),
+        }
+    }
+
+    /// `GET /members/hashkv`: the hash of all pairs up to a revision.
+    pub(super) async fn answer_hash(&self, request: Request<Incoming>) -> Response<Body> {
+        #[derive(serde::Deserialize)]
+        struct Asked {
+            revision: i64,
+        }
+        if *request.method() != Method::GET {
+            return self.wrong_method(Method::GET);
+        }
+        let of_other = id_in(request.headers(), CLUSTER_ID)
+            .is_some_and(|cluster| cluster != self.peers.local().cluster);
+        if of_other {
+            let text = Mismatch::Cluster.text();
+            return self.error(StatusCode::PRECONDITION_FAILED, text);
+        }
+        let content = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await;
+        let content = content.map(|content| content.to_bytes()).unwrap_or_default();
+        let Ok(Asked { revision }) = serde_json::from_slice(&content) else {
+            return self.error(StatusCode::BAD_REQUEST, "error unmarshalling request");
+        };
+        let store = self.member.store.clone();
+        let hash = match blocking(move || store.hash_kv(revision)).await {
+            Ok(hash) => self.member.checked(hash),
+            Err(error) => Err(error),
+        };
+        match hash {
+            Ok(hash) => self.json(&serde_json::json!({
+                "header": { "revision": hash.current_revision },
+                "hash": hash.hash,
+                "compact_revision": hash.compact_revision,
+                "hash_revision": hash.hash_revision,
+            })),
+            Err(error) => self.error(StatusCode::BAD_REQUEST, error.message()),
         }
     }
 

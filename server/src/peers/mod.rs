@@ -25,5 +25,7 @@ mod site;
 
 pub(crate) use forward::{LeaseAnswer, ask_leader, is_not_primary};
 pub(crate) use registry::{Local, Peers};
-pub(crate) use remote::{RemoteCluster, RemoteMember, cluster_of, post, version_of};
+pub(crate) use remote::{
+    RemoteCluster, RemoteHash, RemoteMember, cluster_of, hash_of, post, version_of,
+};
 pub(crate) use site::PeerSite;

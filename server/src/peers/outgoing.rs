@@ -2,11 +2,14 @@
 //! and heartbeats of the link where nothing comes.
 
 use super::line::Leave;
+use super::peer::{Peer, Stream};
+use super::registry::Shared;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame};
 use retcd_raft_glue::wire::{AppendEncoder, encode_message, encode_message_heartbeat};
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -18,38 +21,48 @@ const FRAME_BYTES: usize = 256 << 10;
 /// How often the link is heard of: a third of etcd's limit for reading.
 const HEARTBEAT: Duration = Duration::from_millis(1666);
 
-/// Which of a peer's two streams it is.
-pub(super) enum Encoding {
-    /// Appends.
+enum Encoding {
     Append(AppendEncoder),
-    /// Everything else, and appends if they have no stream.
     Message,
 }
 
 /// See the module's text.
 pub(super) struct OutgoingBody {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
     line: Leave,
     encoding: Encoding,
     heartbeat: Interval,
     /// Ends the stream when the server stops.
     closed: Pin<Box<dyn Future<Output = ()> + Send>>,
-    sent: prometheus::IntCounter,
 }
 
 impl OutgoingBody {
     pub(super) fn new(
+        shared: Arc<Shared>,
+        peer: Arc<Peer>,
+        stream: Stream,
         line: Leave,
-        encoding: Encoding,
         mut closing: watch::Receiver<bool>,
-        sent: prometheus::IntCounter,
     ) -> OutgoingBody {
+        let encoding = match stream {
+            Stream::Append => Encoding::Append(AppendEncoder::default()),
+            Stream::Message => Encoding::Message,
+        };
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let closed = Box::pin(async move {
             // An error means that it was closed and is gone.
             let _ = closing.wait_for(|&closing| closing).await;
         });
-        OutgoingBody { line, encoding, heartbeat, closed, sent }
+        OutgoingBody { shared, peer, line, encoding, heartbeat, closed }
+    }
+}
+
+/// What was on its way is lost: raft sends again when it hears of that.
+impl Drop for OutgoingBody {
+    fn drop(&mut self) {
+        self.shared.mailbox.unreachable(self.peer.id);
     }
 }
 
@@ -89,7 +102,7 @@ impl Body for OutgoingBody {
             let _ = this.heartbeat.poll_tick(context);
         }
         if !bytes.is_empty() {
-            this.sent.inc_by(bytes.len() as u64);
+            this.peer.metrics.sent.inc_by(bytes.len() as u64);
             return Poll::Ready(Some(Ok(Frame::data(bytes.freeze()))));
         }
         if has_ended { Poll::Ready(None) } else { Poll::Pending }

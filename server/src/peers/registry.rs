@@ -4,7 +4,7 @@ use super::compatible::{
     CLUSTER_ID, MIN_CLUSTER_VERSION, OLDEST, PEER_URLS, SERVER_FROM, SERVER_VERSION,
 };
 use super::incoming::listen;
-use super::line::Leave;
+use super::outgoing::OutgoingBody;
 use super::peer::{Peer, Stream};
 use super::pipeline::post_all;
 use super::probe::probe;
@@ -181,14 +181,10 @@ impl Peers {
     }
 
     /// A peer has dialled a stream: what is sent to it leaves there. `None` if it is no member.
-    pub(super) fn attach(
-        &self,
-        id: u64,
-        stream: Stream,
-    ) -> Option<(Leave, prometheus::IntCounter, watch::Receiver<bool>)> {
-        let table = self.table.read();
-        let peer = table.members.get(&id)?;
-        Some((peer.attach(stream), peer.metrics.sent.clone(), self.closing.clone()))
+    pub(super) fn attach(&self, id: u64, stream: Stream) -> Option<OutgoingBody> {
+        let peer = self.table.read().members.get(&id)?.clone();
+        let line = peer.attach(stream);
+        Some(OutgoingBody::new(self.shared.clone(), peer, stream, line, self.closing.clone()))
     }
 
     /// Bytes came from a peer.

@@ -61,6 +61,36 @@ pub(crate) async fn version_of(url: &Url, limit: Duration) -> io::Result<String>
     Ok(versions.etcdserver)
 }
 
+/// The hash of a member's pairs at some revision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct RemoteHash {
+    /// The hash.
+    pub(crate) hash: u32,
+    /// What was compacted when it was made.
+    pub(crate) compact_revision: i64,
+}
+
+/// Asks a member for the hash of its pairs up to `revision`; `None` if it can't tell: it isn't
+/// there yet, or has compacted further.
+pub(crate) async fn hash_of(
+    url: &Url,
+    cluster: u64,
+    revision: i64,
+    limit: Duration,
+) -> io::Result<Option<RemoteHash>> {
+    let content = serde_json::json!({ "revision": revision }).to_string();
+    let mut request = Request::new(Full::new(Bytes::from(content)));
+    *request.uri_mut() = http::Uri::from_static("/members/hashkv");
+    let id = HeaderValue::from_str(&format!("{cluster:x}")).map_err(io::Error::other)?;
+    request.headers_mut().insert(CLUSTER_ID, id);
+    let Call { head, content } = call(url, request, limit).await?;
+    match head.status {
+        StatusCode::OK => Ok(Some(serde_json::from_slice(&content).map_err(io::Error::other)?)),
+        StatusCode::BAD_REQUEST => Ok(None),
+        status => Err(io::Error::other(format!("it answers {status}"))),
+    }
+}
+
 /// Posts something to a member.
 pub(crate) async fn post(
     url: &Url,

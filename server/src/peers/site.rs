@@ -2,7 +2,6 @@
 //! members. Paths, status codes and texts are etcd's.
 
 use super::compatible::{self, CLUSTER_ID, PEER_URLS, RAFT_TO, SERVER_VERSION};
-use super::outgoing::{Encoding, OutgoingBody};
 use super::peer::Stream;
 use super::registry::Peers;
 use crate::http::Pages;
@@ -15,7 +14,7 @@ use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use prost::Message as _;
 use retcd_api::raftpb::Message;
-use retcd_raft_glue::wire::{AppendEncoder, FRAME_BYTES_MAX};
+use retcd_raft_glue::wire::FRAME_BYTES_MAX;
 use serde_json::json;
 use std::sync::Arc;
 use tonic::body::Body;
@@ -40,6 +39,7 @@ impl Answerer for PeerSite {
             "/raft" => self.take_post(request).await,
             "/raft/probing" => probed(),
             "/members" => self.members(&request),
+            "/members/hashkv" => self.answer_hash(request).await,
             "/leases" => self.answer_renewal(request).await,
             "/leases/internal" => self.answer_remaining(request).await,
             path => {
@@ -115,15 +115,10 @@ impl PeerSite {
         if to != Some(self.peers.local().member) {
             return error(StatusCode::PRECONDITION_FAILED, "to field mismatch");
         }
-        let Some((line, sent, closing)) = self.peers.attach(from, stream) else {
+        let Some(body) = self.peers.attach(from, stream) else {
             self.meet(from, request.headers());
             return error(StatusCode::NOT_FOUND, "error sender not found");
         };
-        let encoding = match stream {
-            Stream::Append => Encoding::Append(AppendEncoder::default()),
-            Stream::Message => Encoding::Message,
-        };
-        let body = OutgoingBody::new(line, encoding, closing, sent);
         let mut answer = Response::new(Body::new(body));
         self.mark(&mut answer);
         versioned(answer)
@@ -139,7 +134,11 @@ impl PeerSite {
 
     pub(super) fn members_page(&self) -> Answer {
         let members: Vec<_> = self.member.store.members().iter().map(member_json).collect();
-        let text = serde_json::Value::from(members).to_string() + "\n";
+        self.json(&members.into())
+    }
+
+    pub(super) fn json(&self, value: &serde_json::Value) -> Answer {
+        let text = value.to_string() + "\n";
         let mut answer = Response::new(Body::new(Full::new(Bytes::from(text))));
         let json = HeaderValue::from_static("application/json");
         answer.headers_mut().insert(header::CONTENT_TYPE, json);
@@ -218,6 +217,6 @@ fn member_json(member: &retcd_api::etcdserverpb::Member) -> serde_json::Value {
     value
 }
 
-fn id_in(headers: &HeaderMap, name: &str) -> Option<u64> {
+pub(super) fn id_in(headers: &HeaderMap, name: &str) -> Option<u64> {
     u64::from_str_radix(headers.get(name)?.to_str().ok()?, 16).ok()
 }

@@ -81,6 +81,12 @@ pub(super) async fn member_promote(
 
 /// Makes a learner a voter, on the leader.
 pub(crate) async fn promote(member: &Member, id: u64) -> Result<Vec<etcdserverpb::Member>> {
+    let promoted = try_promote(member, id).await;
+    member.metrics.promoted(promoted.as_ref().err().map(|error| error.message()));
+    promoted
+}
+
+async fn try_promote(member: &Member, id: u64) -> Result<Vec<etcdserverpb::Member>> {
     if member.limits.strict_reconfig {
         let (found, may_promote) = member.store.with_members(|members| {
             (members.get(id).map(|member| member.is_learner), members.may_promote())

@@ -40,6 +40,7 @@ pub(super) fn status(member: &Member) -> Result<Bytes> {
         raft_applied_index: member.status.applied(),
         errors,
         db_size_in_use: member.store.used_bytes() as i64,
+        is_learner: member.is_learner(),
         ..Default::default()
     };
     Ok(encode(&response))
@@ -87,7 +88,7 @@ pub(super) async fn hash_kv(member: &Member, message: Bytes) -> Result<Bytes> {
 }
 
 /// Runs long work on the pool of readers instead of a network thread.
-pub(super) async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
     match tokio::task::spawn_blocking(work).await {

@@ -27,6 +27,7 @@ mod watch;
 pub(crate) use cluster::promote;
 pub(crate) use keep_alive::renew_here;
 pub(crate) use lease::remaining;
+pub(crate) use maintenance::blocking;
 pub(crate) use method::{Kind, Method};
 pub(crate) use serve::Rpc;
 

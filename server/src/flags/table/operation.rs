@@ -57,7 +57,7 @@ pub(super) const FEATURES: &[Flag] = section! { Features:
     "Entries that take longer to apply are logged."
     "warning-unary-request-duration", Duration, "300ms", Later("the log of slow requests", &[]);
     "Calls that take longer are logged."
-    "corrupt-check-time", Duration, "0s", Later("checks against other members", &[]);
+    "corrupt-check-time", Duration, "0s", Works;
     "Time between checks of the members' hashes, 0 for none."
     "compact-hash-check-time", Duration, "1m0s", Later("checks against other members", &[]);
     "Time between comparisons of compaction hashes."
