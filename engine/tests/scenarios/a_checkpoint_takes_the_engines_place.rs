@@ -1,6 +1,6 @@
-//! An engine has fallen behind and receives a checkpoint of another one. It takes the engine's place
-//! while views of the old state are open, and wherever the machine stops there is the old state or
-//! the new one. Both engines, since only folders are moved.
+//! An engine has fallen behind and receives a checkpoint of another one. It takes the engine's
+//! place while views of the old state are open, and wherever the machine stops there is the old
+//! state or the new one. Both engines, since only folders are moved.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -143,8 +143,9 @@ impl Applier {
         Ok(())
     }
 
-    /// Goes on from another member's state, which lies in the engine `next` and becomes that of this
-    /// store's engine when `switch` is called. What isn't published is given up: `next` has it.
+    /// Goes on from another member's state, which lies in the engine `next` and becomes that of
+    /// this store's engine when `switch` is called. What isn't published is given up: `next` has
+    /// it.
     ///
     /// Readers see the old state or the new one. Watchers go on from where they are, in the past
     /// that the new state keeps; those whose next revision is compacted there are told so.
