@@ -39,6 +39,12 @@ impl Cluster {
         self.members.iter().find(|(_, known)| known.is_learner).map(|(id, _)| *id)
     }
 
+    /// How many have come after so many founders, and how many have gone.
+    pub(crate) fn joined_and_left(&self, founders: usize) -> (u64, u64) {
+        let known = self.members.len() + self.removed.len();
+        (known.saturating_sub(founders) as u64, self.removed.len() as u64)
+    }
+
     /// Carries a change out, if it is one that the rules allow.
     pub(crate) fn execute(&mut self, change: MemberChange) {
         if !self.allows(&change) {

@@ -43,9 +43,36 @@ pub(crate) struct Told {
     pub(crate) removed: bool,
 }
 
+/// What members did in the background, to be sure that runs are worth something.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WorkDone {
+    /// Flushes and commits of engines.
+    pub flushes: u64,
+    /// Merges that went on to their end.
+    pub merges: u64,
+    /// Segments of logs that were begun.
+    pub segments: u64,
+    /// Segments whose files were used again.
+    pub recycled: u64,
+}
+
+impl WorkDone {
+    /// Both together.
+    pub fn plus(&self, other: &WorkDone) -> WorkDone {
+        WorkDone {
+            flushes: self.flushes + other.flushes,
+            merges: self.merges + other.merges,
+            segments: self.segments + other.segments,
+            recycled: self.recycled + other.recycled,
+        }
+    }
+}
+
 /// A group that the log was given.
 struct UnderWay {
     number: u64,
+    /// Index of its last entry, if it has any.
+    last: Option<u64>,
     requests: Vec<u64>,
 }
 
@@ -63,11 +90,14 @@ pub(crate) struct Driver {
     /// The last entry that wasn't empty.
     last_request: Option<LogEntry>,
     was_leader: bool,
+    /// Index up to which the log is on the disk.
+    durable: u64,
 }
 
 impl Driver {
     pub(crate) fn new(parts: Parts, defect: Option<Defect>) -> Driver {
         Driver {
+            durable: parts.log.last_index(),
             parts,
             defect,
             groups: VecDeque::new(),
@@ -101,6 +131,22 @@ impl Driver {
     /// Index up to which the engine needs no log.
     pub(crate) fn flushed(&self) -> u64 {
         self.parts.engine.flushed().index
+    }
+
+    /// Index up to which the log is on the disk, whatever the member was told.
+    pub(crate) fn durable(&self) -> u64 {
+        self.durable
+    }
+
+    /// What this life did in the background.
+    pub(crate) fn work_done(&self) -> WorkDone {
+        let (engine, log) = (self.parts.engine.stats(), self.parts.log.stats());
+        WorkDone {
+            flushes: engine.flushes,
+            merges: engine.merges,
+            segments: log.rotations,
+            recycled: log.recycled,
+        }
     }
 
     pub(crate) fn has_committed(&self) -> bool {
@@ -192,7 +238,8 @@ impl Driver {
             self.step(Input::Persisted { number })?;
         }
         let requests = entries.iter().filter_map(request_id).collect();
-        self.under_way.push_back(UnderWay { number, requests });
+        let last = entries.last().map(|entry| entry.index);
+        self.under_way.push_back(UnderWay { number, last, requests });
         Ok(())
     }
 
@@ -213,6 +260,7 @@ impl Driver {
         let (Some(_), Some(group)) = (completed, self.under_way.pop_front()) else {
             panic!("no group is under way");
         };
+        self.durable = group.last.unwrap_or(self.durable);
         if self.defect == Some(Defect::AnswerBeforeCommit) && self.leads() {
             self.told.acknowledged.extend(group.requests);
         }

@@ -2,6 +2,7 @@
 //!
 //! * An index has one entry, the same on all members in all their lives; each is executed in turn,
 //!   and gives the answer of the model. So nothing that was acknowledged is lost.
+//! * What is executed is on the disks of a majority.
 //! * A request is executed at most once, and never if it was said to be dropped.
 //! * A term has one leader, a member votes for one candidate in a term, and when it starts again it
 //!   knows whom it voted for, and in which term it has spoken last.
@@ -158,13 +159,9 @@ impl Judge {
         before: u64,
         entry: &LogEntry,
         outcome: &Outcome,
-        now: Duration,
     ) {
         let index = entry.index;
         assert_eq!(index, before + 1, "{name} executed {index} after {before}");
-        if index > self.last_index() {
-            self.learn(entry, now);
-        }
         let known = &self.executed[index as usize - 1];
         assert_eq!(*entry, known.entry, "{name} executed another entry {index} than others");
         if let Some(expected) = &known.answer {
@@ -173,9 +170,13 @@ impl Judge {
         }
     }
 
-    /// An entry that nobody has executed before.
-    fn learn(&mut self, entry: &LogEntry, now: Duration) {
+    /// An entry is executed for the first time; so many logs hold it.
+    pub(crate) fn commits(&mut self, entry: &LogEntry, copies: usize, now: Duration) {
         assert_eq!(entry.index, self.last_index() + 1, "an entry was passed over");
+        // Whoever committed it may not have known of the last change of the membership.
+        let needed = self.cluster.voters().saturating_sub(1) / 2 + 1;
+        let what = describe(entry);
+        assert!(copies >= needed, "{what} is on {copies} disks, and {needed} are needed");
         let answer = match entry.kind == KIND_NORMAL && !entry.data.is_empty() {
             true => Some(self.execute(entry, now)),
             false => None,

@@ -27,6 +27,7 @@ mod trace;
 mod watches;
 
 pub use defect::Defect;
+pub use driver::WorkDone;
 pub use plan::Plan;
 pub use run::{Failure, run};
 pub use simulation::Report;

@@ -41,6 +41,8 @@ pub(crate) struct Node {
     pub(crate) apply_is_scheduled: bool,
     /// Index of the last executed entry.
     pub(crate) applied: u64,
+    /// Index up to which the log was on the disk when the last life ended.
+    durable: u64,
     /// Index up to which the engine is known to need no log.
     pub(crate) flushed: u64,
     /// Who it becomes in a cluster that exists; founders don't.
@@ -71,6 +73,7 @@ impl Node {
             slow_until: Duration::ZERO,
             apply_is_scheduled: false,
             applied: 0,
+            durable: 0,
             flushed: 0,
             engine,
             disk: CrashVfs::with_log_depth(log_depth),
@@ -103,12 +106,18 @@ impl Node {
         Ok(())
     }
 
+    /// Index up to which the log is on the disk.
+    pub(crate) fn durable(&self) -> u64 {
+        self.driver.as_ref().map_or(self.durable, Driver::durable)
+    }
+
     /// Ends the member. `seed` chooses what a crash leaves.
     pub(crate) fn end(&mut self, end: End, seed: u64) {
         if end == End::Crash {
             let lost = self.before_last_group.take();
             self.disk = lost.unwrap_or_else(|| self.disk.crash(seed));
         }
+        self.durable = self.durable();
         self.clear_plan();
         self.before_groups.clear();
         self.before_last_group = None;

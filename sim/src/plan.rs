@@ -143,6 +143,11 @@ impl Plan {
         self.members[place % self.members.len()]
     }
 
+    /// Members that found the cluster.
+    pub(crate) fn founders(&self) -> usize {
+        self.members.len()
+    }
+
     /// Whether logs are kept whole: members that come later need them.
     pub(crate) fn keeps_logs(&self) -> bool {
         self.faults.contains(&Fault::Membership)

@@ -23,6 +23,9 @@ fn seeds_run_without_a_failure() {
     assert!(sum.answered > 100 * seeds(), "{sum:?}");
     assert!(sum.starts > 4 * seeds() && sum.leaders > 2 * seeds(), "{sum:?}");
     assert!(sum.watched > 50 * seeds(), "{sum:?}");
+    let work = sum.work;
+    assert!(work.flushes.min(work.merges).min(work.recycled) > 10 * seeds(), "{sum:?}");
+    assert!(sum.joined_and_left.0 > 0 && sum.joined_and_left.1 > 0, "{sum:?}");
     assert!(sum.undecided * 10 < seeds(), "{sum:?}");
 }
 

@@ -16,7 +16,7 @@ const TIMEOUT: Duration = Duration::from_millis(1_000);
 
 /// One read in so many waits as long as its member lives: it must be answered in the end, whatever
 /// was lost on its way.
-const PATIENT_EVERY: u64 = 8;
+const PATIENT_EVERY: u64 = 4;
 
 /// How long a read that raft dropped waits before it is asked again.
 const READ_PAUSE: Duration = Duration::from_millis(20);

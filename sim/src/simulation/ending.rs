@@ -2,6 +2,7 @@
 
 use super::asking::Record;
 use super::{Event, LAST_REQUESTS, LOOK, Phase, QUIET_LIMIT, Report, Simulation};
+use crate::WorkDone;
 use crate::network::Place;
 use crate::request::{Answer, Keys, Pair, Request, key};
 use bytes::Bytes;
@@ -98,6 +99,11 @@ impl Simulation {
         }
     }
 
+    fn work_done(&self) -> WorkDone {
+        let drivers = self.nodes.iter().filter_map(|node| node.driver.as_ref());
+        drivers.fold(self.work, |sum, driver| sum.plus(&driver.work_done()))
+    }
+
     pub(super) fn report(&self) -> Report {
         let records = &self.clients.records;
         let answered = records.iter().filter(|record| record.returned.is_some()).count() as u64;
@@ -108,6 +114,8 @@ impl Simulation {
             entries: self.judge.last_index(),
             watched: self.watches.iter().map(|watch| watch.seen()).sum(),
             starts: self.nodes.iter().map(|node| node.life).sum(),
+            joined_and_left: self.judge.cluster.joined_and_left(self.plan.founders()),
+            work: self.work_done(),
             leaders: self.judge.terms_with_leader(),
             undecided: self.undecided,
         }

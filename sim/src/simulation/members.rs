@@ -65,6 +65,7 @@ impl Simulation {
         let node = &mut self.nodes[place];
         if let Some(driver) = &node.driver {
             node.flushed = node.flushed.max(driver.flushed());
+            self.work = self.work.plus(&driver.work_done());
         }
         node.end(end, seed);
         let life = node.life;
@@ -229,7 +230,11 @@ impl Simulation {
         for (entry, outcome) in told.executed {
             self.note(&format!("{name} executes {}", describe(&entry)));
             let before = std::mem::replace(&mut self.nodes[place].applied, entry.index);
-            self.judge.executes(&name, before, &entry, &outcome, now);
+            if entry.index > self.judge.last_index() {
+                let copies = self.nodes.iter().filter(|node| node.durable() >= entry.index);
+                self.judge.commits(&entry, copies.count(), now);
+            }
+            self.judge.executes(&name, before, &entry, &outcome);
             if entry.kind != KIND_NORMAL {
                 self.follow_membership();
             }

@@ -10,6 +10,7 @@ mod members;
 mod membership;
 mod trouble;
 
+use crate::WorkDone;
 use crate::judge::Judge;
 use crate::network::{Network, Place};
 use crate::node::{End, Node};
@@ -139,6 +140,10 @@ pub struct Report {
     pub starts: u64,
     /// Terms with a leader.
     pub leaders: u64,
+    /// Members that joined, and members that left.
+    pub joined_and_left: (u64, u64),
+    /// What members did in the background.
+    pub work: WorkDone,
     /// Keys whose histories were too entangled to be judged.
     pub undecided: u64,
 }
@@ -154,6 +159,11 @@ impl Report {
             watched: self.watched + other.watched,
             starts: self.starts + other.starts,
             leaders: self.leaders + other.leaders,
+            joined_and_left: (
+                self.joined_and_left.0 + other.joined_and_left.0,
+                self.joined_and_left.1 + other.joined_and_left.1,
+            ),
+            work: self.work.plus(&other.work),
             undecided: self.undecided + other.undecided,
         }
     }
@@ -174,6 +184,8 @@ pub(crate) struct Simulation {
     pub(super) quiet_limit: Duration,
     /// Keys whose histories were too entangled to be judged.
     pub(super) undecided: u64,
+    /// What lives that are over did in the background.
+    pub(super) work: WorkDone,
     trace: Rc<RefCell<Trace>>,
 }
 
@@ -198,6 +210,7 @@ impl Simulation {
             phase: Phase::Trouble,
             quiet_limit: Duration::MAX,
             undecided: 0,
+            work: WorkDone::default(),
             plan: plan.clone(),
             trace,
         };
