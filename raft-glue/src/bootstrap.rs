@@ -19,7 +19,7 @@ use crate::survey::Survey;
 use crate::{Error, Member, MemberConfig, Restored, Result};
 use prost::Message;
 use retcd_api::raftpb::ConfState;
-use retcd_engine::Engine;
+use retcd_engine::{Engine, Replaceable};
 use retcd_mvcc::{Applier, Store};
 use retcd_wal::{
     Flushed, Group, Identity, Log, LogState, Recovery, SnapshotMark, Verdict, group_bytes_max,
@@ -65,7 +65,7 @@ pub struct Parts {
     /// The replicated state, for the one who applies.
     pub applier: Applier,
     /// The engine, to be stepped.
-    pub engine: Arc<dyn Engine>,
+    pub engine: Arc<Replaceable>,
     /// What was found.
     pub opened: Opened,
     /// Keeps others out; to be held until everything else is closed.
@@ -91,7 +91,7 @@ pub enum Opened {
 }
 
 /// Opens the member in `data_dir`, or founds it there. `open_engine` opens or makes the engine in
-/// the folder that it is given.
+/// the folder that it is given: now, and whenever a received snapshot takes its place.
 ///
 /// # Errors
 ///
@@ -99,9 +99,10 @@ pub enum Opened {
 pub fn bootstrap(
     data_dir: DataDir,
     options: BootstrapOptions,
-    open_engine: impl FnOnce(&Path) -> retcd_engine::Result<Arc<dyn Engine>>,
+    open_engine: impl Fn(&Path) -> retcd_engine::Result<Arc<dyn Engine>> + Send + Sync + 'static,
 ) -> Result<Parts> {
-    let engine = open_engine(data_dir.engine())?;
+    let (vfs, opener) = (data_dir.vfs().clone(), Box::new(open_engine));
+    let engine = Arc::new(Replaceable::open(vfs, data_dir.engine(), opener)?);
     let (log, found) = match Log::read_identity(&**data_dir.vfs(), data_dir.log())? {
         None => create_log(&data_dir, &options, &*engine)?,
         Some(identity) => open_log(&data_dir, &options, &*engine, identity)?,
@@ -179,7 +180,7 @@ fn remove_log(data_dir: &DataDir) -> Result<()> {
 fn assemble(
     data_dir: DataDir,
     options: BootstrapOptions,
-    engine: Arc<dyn Engine>,
+    engine: Arc<Replaceable>,
     log: Log,
     found: Found,
 ) -> Result<Parts> {

@@ -9,6 +9,7 @@
 //! and takes empty data for some change, which is all that it wants to know. Everywhere else the
 //! bytes are an entry's data.
 
+use crate::conf_change::conf_state_to_raft;
 use bytes::Bytes;
 use raft::eraftpb;
 use retcd_api::raftpb;
@@ -84,7 +85,7 @@ pub(crate) fn message_to_etcd(mut message: eraftpb::Message) -> raftpb::Message 
         index: message.index,
         entries: message.take_entries().into_iter().map(entry_to_etcd).collect(),
         commit: message.commit,
-        snapshot: raftpb::Snapshot::default(),
+        snapshot: snapshot_to_etcd(message.snapshot.as_ref()),
         reject: message.reject,
         reject_hint: message.reject_hint,
         context: some_bytes(message.context),
@@ -112,6 +113,44 @@ pub(crate) fn message_from_etcd(message: raftpb::Message) -> Option<eraftpb::Mes
     })
 }
 
+/// A peer's message with a snapshot. `None` if it is of another kind.
+pub(crate) fn snapshot_from_etcd(message: raftpb::Message) -> Option<eraftpb::Message> {
+    if message.r#type() != raftpb::MessageType::MsgSnap {
+        return None;
+    }
+    let metadata = &message.snapshot.metadata;
+    let mut snapshot = eraftpb::Snapshot::default();
+    snapshot.mut_metadata().set_conf_state(conf_state_to_raft(&metadata.conf_state));
+    snapshot.mut_metadata().index = metadata.index;
+    snapshot.mut_metadata().term = metadata.term;
+    let mut converted = eraftpb::Message {
+        msg_type: eraftpb::MessageType::MsgSnapshot,
+        to: message.to,
+        from: message.from,
+        term: message.term,
+        ..eraftpb::Message::default()
+    };
+    converted.set_snapshot(snapshot);
+    Some(converted)
+}
+
+/// A snapshot's position; its content travels by itself.
+fn snapshot_to_etcd(snapshot: Option<&eraftpb::Snapshot>) -> raftpb::Snapshot {
+    let Some(snapshot) = snapshot else {
+        return raftpb::Snapshot::default();
+    };
+    let metadata = snapshot.get_metadata();
+    let conf_state = metadata.get_conf_state();
+    let conf_state = raftpb::ConfState {
+        voters: conf_state.voters.clone(),
+        learners: conf_state.learners.clone(),
+        ..raftpb::ConfState::default()
+    };
+    let metadata =
+        raftpb::SnapshotMetadata { conf_state, index: metadata.index, term: metadata.term };
+    raftpb::Snapshot { data: None, metadata }
+}
+
 fn entry_to_etcd(entry: eraftpb::Entry) -> raftpb::Entry {
     raftpb::Entry {
         r#type: i32::from(kind_number(entry.entry_type)),
@@ -131,8 +170,8 @@ fn entry_from_etcd(entry: raftpb::Entry) -> Option<eraftpb::Entry> {
     })
 }
 
-/// The kinds that travel between members. Snapshots aren't among them yet, and the local ones
-/// never.
+/// The kinds that travel between members by themselves. Snapshots aren't among them, because they
+/// count only when their content is there; local ones never travel.
 fn message_kind(kind: i32) -> Option<eraftpb::MessageType> {
     use eraftpb::MessageType::*;
     [

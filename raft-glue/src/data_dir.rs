@@ -5,6 +5,8 @@
 //! DATA/member/wal/       the log, unless it lies elsewhere
 //! DATA/member/snap/db/   the engine
 //! DATA/member/snap/outgoing/   scratch files of snapshots for clients
+//! DATA/member/snap/sending/    a checkpoint that is sent to another member
+//! DATA/member/snap/incoming/   a checkpoint that is received from one
 //! ```
 //!
 //! etcd has the same names, so that scripts that know them go on to work, but `snap/db` is a file
@@ -24,6 +26,8 @@ pub struct DataDir {
     log: PathBuf,
     engine: PathBuf,
     outgoing: PathBuf,
+    sending: PathBuf,
+    incoming: PathBuf,
     _locks: Vec<Box<dyn FileLock>>,
 }
 
@@ -46,7 +50,8 @@ impl DataDir {
         let member = dir.join("member");
         let snap = member.join("snap");
         let engine = snap.join("db");
-        let outgoing = snap.join("outgoing");
+        let [outgoing, sending, incoming] =
+            ["outgoing", "sending", "incoming"].map(|name| snap.join(name));
         let log = log_dir.map_or_else(|| member.join("wal"), Path::to_owned);
         DataDir::refuse_etcds(&*vfs, &log, &engine)?;
         create_durably(&*vfs, &member, 2)?;
@@ -56,7 +61,7 @@ impl DataDir {
         if log_dir.is_some() {
             locks.push(lock(&*vfs, &log.join("lock"))?);
         }
-        Ok(DataDir { vfs, log, engine, outgoing, _locks: locks })
+        Ok(DataDir { vfs, log, engine, outgoing, sending, incoming, _locks: locks })
     }
 
     /// Makes sure that etcd itself wrote neither the log nor the engine in these folders. Changes
@@ -111,6 +116,16 @@ impl DataDir {
     /// The folder of scratch files for snapshots that clients are sent. Whoever uses it makes it.
     pub fn outgoing(&self) -> &Path {
         &self.outgoing
+    }
+
+    /// Where checkpoints are made that other members are sent.
+    pub fn sending(&self) -> &Path {
+        &self.sending
+    }
+
+    /// Where checkpoints are received, beside the engine whose place they take.
+    pub fn incoming(&self) -> &Path {
+        &self.incoming
     }
 
     /// The file system.

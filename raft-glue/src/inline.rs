@@ -6,11 +6,11 @@
 //! does all of it until nothing is left. After an error nothing is done any more.
 
 use crate::{
-    AppendGroup, Dropped, Error, Input, KIND_NORMAL, Output, Parts, Read, Result, RoleChange,
-    apply_conf_change,
+    AppendGroup, Dropped, Error, Input, Install, KIND_NORMAL, Output, Parts, Read, Result,
+    RoleChange, SnapshotOrder, apply_conf_change, install,
 };
 use retcd_api::raftpb;
-use retcd_engine::Step;
+use retcd_engine::{Engine, Step};
 use retcd_mvcc::{CommittedEntry, Outcome, Store};
 use retcd_wal::{Group, LogEntry, Purge};
 use std::collections::VecDeque;
@@ -49,6 +49,12 @@ pub struct Told {
     pub role: Option<RoleChange>,
     /// Whether background work found the disk full. It goes on when there is room.
     pub out_of_space: bool,
+    /// Snapshots to be sent: see [`Output::snapshots`].
+    pub snapshots: Vec<SnapshotOrder>,
+    /// What is to be installed, with [`Inline::install`] once everything before is applied.
+    pub install: Option<Install>,
+    /// Whether a snapshot that was offered isn't needed.
+    pub snapshot_unneeded: bool,
     /// Confirmed reads that wait.
     waiting_reads: Vec<Read>,
 }
@@ -108,9 +114,9 @@ impl Inline {
             let Some(group) = inline.groups.pop_front() else {
                 return Ok(false);
             };
-            let AppendGroup { entries, hard_state, .. } = &group;
-            let hard_state = *hard_state;
-            inline.parts.log.submit(&Group { entries, hard_state, snapshot: None })?;
+            let AppendGroup { entries, hard_state, snapshot, .. } = &group;
+            let (hard_state, snapshot) = (*hard_state, *snapshot);
+            inline.parts.log.submit(&Group { entries, hard_state, snapshot })?;
             inline.under_way.push_back(group.number);
             Ok(true)
         })
@@ -148,6 +154,21 @@ impl Inline {
         })
     }
 
+    /// Applies what was committed before, and makes the checkpoint in [`DataDir::incoming`] the
+    /// state: that of [`Told::install`].
+    ///
+    /// [`DataDir::incoming`]: crate::DataDir::incoming
+    pub fn install(&mut self, told: &Install) -> Result<()> {
+        while self.apply(usize::MAX)? {}
+        self.guarded(|inline| {
+            let Parts { engine, applier, data_dir, .. } = &mut inline.parts;
+            install(told, engine, applier, data_dir.incoming())?;
+            inline.parts.consensus.step(Input::Installed { index: told.mark.index })?;
+            inline.release_reads();
+            Ok(())
+        })
+    }
+
     /// Does one piece of what is due in the background: flushes, merges, log segments.
     pub fn maintain(&mut self) -> Result<bool> {
         self.guarded(|inline| {
@@ -165,6 +186,16 @@ impl Inline {
             Ok(worked
                 || inline.parts.log.purge(purge)? == retcd_wal::Step::Worked
                 || inline.prepare_log()?)
+        })
+    }
+
+    /// Lets go of a log segment beyond the newest so many, whoever may lack it. Says whether there
+    /// was one.
+    pub fn purge_beyond(&mut self, segments_max: usize) -> Result<bool> {
+        self.guarded(|inline| {
+            let flushed = inline.parts.engine.flushed().index;
+            let purge = Purge { flushed, replicated: 0, segments_max };
+            Ok(inline.parts.log.purge(purge)? == retcd_wal::Step::Worked)
         })
     }
 
@@ -209,6 +240,9 @@ impl Inline {
         self.told.reads_dropped.extend(output.reads_dropped);
         self.told.dropped.extend(output.dropped);
         self.told.role = output.role.or(self.told.role);
+        self.told.snapshots.extend(output.snapshots);
+        self.told.snapshot_unneeded |= output.snapshot_unneeded;
+        self.told.install = output.install.or(self.told.install.take());
         self.release_reads();
     }
 

@@ -20,6 +20,7 @@ mod election;
 mod error;
 mod founding;
 mod inline;
+mod install;
 mod limits;
 mod member;
 mod survey;
@@ -35,14 +36,15 @@ pub use data_dir::DataDir;
 pub use error::{Error, Result};
 pub use founding::FoundingMember;
 pub use inline::{Inline, Told};
+pub use install::{install, snapshot_message};
 pub use limits::{
     COMMITTED_BYTES_PER_OUTPUT, CONF_CHANGE_BYTES_MAX, GROUP_BYTES_SPLIT,
     INFLIGHT_MESSAGES_FROM_DISK_MAX, INFLIGHT_MESSAGES_MAX, MESSAGE_BYTES_MAX, READS_UNDER_WAY_MAX,
     TAIL_BYTES_KEPT, TAIL_BYTES_MAX, UNAPPLIED_ENTRIES_MAX,
 };
 pub use member::{
-    AppendGroup, DropReason, Dropped, Input, Member, MemberConfig, Output, Read, Restored, Role,
-    RoleChange, Status,
+    AppendGroup, DropReason, Dropped, Input, Install, Member, MemberConfig, Output, Read, Restored,
+    Role, RoleChange, SnapshotOrder, SnapshotOutcome, Status,
 };
 
 /// [`retcd_wal::LogEntry::kind`] of a normal entry: an encoded `InternalRaftRequest`, or nothing.

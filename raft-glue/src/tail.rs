@@ -39,8 +39,11 @@ pub(crate) struct Tail {
     bytes: usize,
     /// Indexes of the membership changes that aren't applied, ascending.
     conf_changes: VecDeque<u64>,
+    /// The position that is applied.
+    applied: SnapshotMark,
+    /// The configuration there.
+    conf_state: ConfState,
     initial_hard_state: HardState,
-    initial_conf_state: ConfState,
     failure: RefCell<Option<Error>>,
     has_failed: Cell<bool>,
 }
@@ -51,7 +54,7 @@ pub(crate) struct Durable {
     /// Its last entry, or what is before the first one.
     pub(crate) last: SnapshotMark,
     /// What the engine has applied of it.
-    pub(crate) applied: u64,
+    pub(crate) applied: SnapshotMark,
     /// Indexes of the membership changes above that, ascending.
     pub(crate) conf_changes: Vec<u64>,
 }
@@ -65,14 +68,15 @@ impl Tail {
     ) -> Tail {
         let Durable { log, last, applied, conf_changes } = durable;
         Tail {
-            first: log.first_index().min(applied + 1),
+            first: log.first_index().min(applied.index + 1),
             log,
             before: last,
             entries: VecDeque::new(),
             bytes: 0,
             conf_changes: conf_changes.into(),
+            applied,
+            conf_state: conf_state_to_raft(conf_state),
             initial_hard_state: hard_state,
-            initial_conf_state: conf_state_to_raft(conf_state),
             failure: RefCell::default(),
             has_failed: Cell::new(false),
         }
@@ -139,9 +143,30 @@ impl Tail {
         Ok(())
     }
 
+    /// Forgets everything: the log restarts behind a snapshot with this configuration.
+    pub(crate) fn restart(&mut self, mark: SnapshotMark, conf_state: ConfState) {
+        self.first = mark.index + 1;
+        self.before = mark;
+        self.applied = mark;
+        self.conf_state = conf_state;
+        self.entries.clear();
+        self.bytes = 0;
+        self.conf_changes.clear();
+    }
+
+    /// The configuration has changed.
+    pub(crate) fn set_conf_state(&mut self, state: &raftpb::ConfState) {
+        self.conf_state = conf_state_to_raft(state);
+    }
+
     /// Notes that everything up to `applied` is, and drops the oldest entries up to there from
     /// memory until no more than `budget` bytes are left. What is applied is durable.
     pub(crate) fn trim(&mut self, applied: u64, budget: usize) {
+        if applied > self.applied.index
+            && let Ok(term) = self.term(applied)
+        {
+            self.applied = SnapshotMark { index: applied, term };
+        }
         while self.bytes > budget && self.before.index < applied {
             let Some(entry) = self.entries.pop_front() else {
                 break;
@@ -200,7 +225,7 @@ fn cost(entry: &Entry) -> usize {
 
 impl Storage for Tail {
     fn initial_state(&self) -> raft::Result<RaftState> {
-        Ok(RaftState::new(self.initial_hard_state.clone(), self.initial_conf_state.clone()))
+        Ok(RaftState::new(self.initial_hard_state.clone(), self.conf_state.clone()))
     }
 
     fn entries(
@@ -272,9 +297,17 @@ impl Storage for Tail {
         Ok(self.last())
     }
 
+    /// Only its position: whoever sends it makes a checkpoint, which has this or more.
     fn snapshot(&self, _request_index: u64, _to: u64) -> raft::Result<Snapshot> {
-        // A follower that needs more than the log waits until somebody makes a checkpoint for it.
-        Err(StorageError::SnapshotTemporarilyUnavailable.into())
+        if self.applied.index == 0 {
+            return Err(StorageError::SnapshotTemporarilyUnavailable.into());
+        }
+        let mut snapshot = Snapshot::default();
+        let metadata = snapshot.mut_metadata();
+        metadata.set_conf_state(self.conf_state.clone());
+        metadata.index = self.applied.index;
+        metadata.term = self.applied.term;
+        Ok(snapshot)
     }
 }
 
@@ -293,7 +326,7 @@ mod tests {
         let durable = Durable {
             log: log.log.reader(),
             last: log.last(),
-            applied,
+            applied: SnapshotMark { index: applied, term: 2 },
             conf_changes: conf_changes.to_vec(),
         };
         Tail::new(durable, HardState::default(), &raftpb::ConfState::default())

@@ -22,6 +22,7 @@ use crate::{cluster_version, corruption, storage, tasks};
 use crossbeam_channel::{Receiver, unbounded};
 use prost::Message;
 use retcd_api::membershippb::{Attributes, ClusterMemberAttrSetRequest};
+use retcd_engine::Engine;
 use retcd_wal::Identity;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::TcpListener;
@@ -209,6 +210,10 @@ fn member_options(config: &Config) -> MemberOptions {
         grouping: Grouping {
             bytes_max: config.storage.group_bytes as usize,
             delay: config.storage.group_delay,
+        },
+        engine: match config.storage.engine {
+            EngineKind::Lsm => "lsm",
+            EngineKind::Btree => "btree",
         },
         batching: Batching {
             limit: config.batch.operations_max as usize,

@@ -74,36 +74,36 @@ pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
         pre_vote: config.raft.pre_vote,
         seed: random().map_err(Error::Random)?,
     };
-    bootstrap(data_dir, options, |dir| open_engine(config, vfs, dir)).map_err(Error::Member)
+    bootstrap(data_dir, options, engine_opener(config, vfs)).map_err(Error::Member)
 }
 
-fn open_engine(
+/// What opens the engine in a folder: at the start, and when a received snapshot takes its place.
+fn engine_opener(
     config: &Config,
     vfs: Arc<dyn Vfs>,
-    dir: &Path,
-) -> retcd_engine::Result<Arc<dyn Engine>> {
+) -> impl Fn(&Path) -> retcd_engine::Result<Arc<dyn Engine>> + Send + Sync + use<> {
     let storage = &config.storage;
-    Ok(match storage.engine {
-        EngineKind::Lsm => {
-            let options = lsm::Options {
-                memtable_bytes: storage.memtable_bytes,
-                replay_entries_max: storage.replay_entries_max,
-                block_cache_bytes: storage.block_cache_bytes,
-                ..lsm::Options::default()
-            };
-            Arc::new(Lsm::open(vfs, dir, options)?)
-        }
-        EngineKind::Btree => {
-            let options = btree::Options {
-                batch_operations: config.batch.operations_max,
-                memtable_bytes: storage.memtable_bytes,
-                replay_entries_max: storage.replay_entries_max,
-                block_cache_bytes: storage.block_cache_bytes,
-                ..btree::Options::default()
-            };
-            Arc::new(Btree::open(vfs, dir, options)?)
-        }
-    })
+    let kind = storage.engine;
+    let of_lsm = lsm::Options {
+        memtable_bytes: storage.memtable_bytes,
+        replay_entries_max: storage.replay_entries_max,
+        block_cache_bytes: storage.block_cache_bytes,
+        ..lsm::Options::default()
+    };
+    let of_btree = btree::Options {
+        batch_operations: config.batch.operations_max,
+        memtable_bytes: storage.memtable_bytes,
+        replay_entries_max: storage.replay_entries_max,
+        block_cache_bytes: storage.block_cache_bytes,
+        ..btree::Options::default()
+    };
+    move |dir| {
+        let vfs = vfs.clone();
+        Ok(match kind {
+            EngineKind::Lsm => Arc::new(Lsm::open(vfs, dir, of_lsm.clone())?),
+            EngineKind::Btree => Arc::new(Btree::open(vfs, dir, of_btree)?),
+        })
+    }
 }
 
 /// How a member without data begins.

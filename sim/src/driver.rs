@@ -8,11 +8,11 @@ use bytes::Bytes;
 use prost::Message;
 use retcd_api::etcdserverpb::InternalRaftRequest;
 use retcd_api::raftpb;
-use retcd_engine::Step;
+use retcd_engine::{Engine, Step};
 use retcd_mvcc::{CommittedEntry, Outcome, Response, Store};
 use retcd_raft_glue::{
     AppendGroup, Dropped, Error, Input, KIND_NORMAL, Output, Parts, Read, Result, Role, RoleChange,
-    Status, apply_conf_change,
+    SnapshotOutcome, Status, apply_conf_change,
 };
 use retcd_testkit::random::Random;
 use retcd_wal::{Group, HardState, LogEntry, Purge};
@@ -197,6 +197,11 @@ impl Driver {
         self.told.dropped.extend(output.dropped);
         self.told.role = output.role.or(self.told.role);
         self.told.removed |= output.removed;
+        for order in output.snapshots {
+            // Whoever lacks something gets it from the log once that can be read again.
+            let outcome = SnapshotOutcome::Failed;
+            self.step(Input::SnapshotReport { to: order.to, outcome })?;
+        }
         if let Some(change) = output.role {
             self.note_role(change.role == Role::Leader);
         }
@@ -226,9 +231,9 @@ impl Driver {
     /// Gives the log its next group.
     pub(crate) fn begin_group(&mut self) -> Result<()> {
         let group = self.groups.pop_front().expect("there is one");
-        let AppendGroup { number, entries, hard_state } = &group;
+        let AppendGroup { number, entries, hard_state, snapshot } = &group;
         let hard_state = hard_state.map(|state| self.kept(state, entries));
-        self.parts.log.submit(&Group { entries, hard_state, snapshot: None })?;
+        self.parts.log.submit(&Group { entries, hard_state, snapshot: *snapshot })?;
         let number = *number;
         let unsynced = match self.leads() {
             true => Defect::LeaderCountsUnsynced,

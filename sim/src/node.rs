@@ -98,7 +98,8 @@ impl Node {
         let data_dir = DataDir::open(vfs.clone(), Path::new(DATA), None)?;
         let options =
             plan.bootstrap(place, self.joins, plan.seed ^ (self.life << 8) ^ place as u64);
-        let parts = bootstrap(data_dir, options, |dir| self.engine.open(&vfs, dir))?;
+        let engine = self.engine;
+        let parts = bootstrap(data_dir, options, move |dir| engine.open(&vfs, dir))?;
         self.id = parts.identity.member;
         self.cluster_id = parts.identity.cluster;
         self.applied = parts.store.applied_index();

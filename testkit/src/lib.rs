@@ -18,5 +18,5 @@ pub mod server;
 pub mod wire_cutter;
 
 pub use cluster::Cluster;
-pub use server::{Server, ServerOptions, StartError};
+pub use server::{Server, ServerOptions, StartError, free_addresses};
 pub use wire_cutter::WireCutter;

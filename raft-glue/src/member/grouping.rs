@@ -27,11 +27,12 @@ pub(super) fn split(
             number: number.saturating_sub(1),
             entries: std::mem::replace(&mut entries, rest),
             hard_state: (reached != known).then_some(reached),
+            snapshot: None,
         });
         known = reached;
     }
     let hard_state = (state != known).then_some(state);
-    groups.push(AppendGroup { number, entries, hard_state });
+    groups.push(AppendGroup { number, entries, hard_state, snapshot: None });
 }
 
 /// Whether an entry with a payload of this length fits into a group.

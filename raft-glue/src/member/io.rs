@@ -1,5 +1,6 @@
 //! What goes into a member and what comes out.
 
+use super::{Install, SnapshotOrder, SnapshotOutcome};
 use bytes::Bytes;
 use retcd_api::raftpb;
 use retcd_wal::{HardState, LogEntry, LogReader, SnapshotMark};
@@ -97,6 +98,21 @@ pub enum Input {
         /// The peer's id.
         peer: u64,
     },
+    /// A peer sent a snapshot: a `MsgSnap` with the position of a checkpoint that is here and
+    /// verified. Answered with [`Output::install`] or [`Output::snapshot_unneeded`].
+    Snapshot(Box<raftpb::Message>),
+    /// The snapshot of [`Output::install`] is the engine's state, durably.
+    Installed {
+        /// Its index.
+        index: u64,
+    },
+    /// A snapshot of [`Output::snapshots`] was sent, or won't be. Reported once for each.
+    SnapshotReport {
+        /// Who was to get it.
+        to: u64,
+        /// How it went.
+        outcome: SnapshotOutcome,
+    },
 }
 
 /// What a member wants done. May be done in any order, except that groups and committed entries
@@ -119,6 +135,13 @@ pub struct Output {
     pub role: Option<RoleChange>,
     /// Whether this member is no longer in the configuration.
     pub removed: bool,
+    /// Snapshots to be sent to members that the log has nothing for any more.
+    pub snapshots: Vec<SnapshotOrder>,
+    /// The snapshot that was offered is to become the state: after everything in `committed` of
+    /// this output and those before.
+    pub install: Option<Install>,
+    /// A snapshot that was offered isn't needed.
+    pub snapshot_unneeded: bool,
 }
 
 impl Output {
@@ -132,6 +155,9 @@ impl Output {
             && self.dropped.is_empty()
             && self.role.is_none()
             && !self.removed
+            && self.snapshots.is_empty()
+            && self.install.is_none()
+            && !self.snapshot_unneeded
     }
 }
 
@@ -145,6 +171,8 @@ pub struct AppendGroup {
     pub entries: Vec<LogEntry>,
     /// The hard state, if it differs from the last one that went out.
     pub hard_state: Option<HardState>,
+    /// Where the log restarts; comes before the entries. Such a group goes by itself.
+    pub snapshot: Option<SnapshotMark>,
 }
 
 /// A read that raft has confirmed.

@@ -14,7 +14,7 @@
 //! member doesn't count itself into a quorum before; committed entries come out in index order,
 //! each exactly once. A lone voter campaigns as soon as it can win.
 //!
-//! What it doesn't do: snapshots of a member that lags behind the log, and joint configurations.
+//! What it doesn't do: joint configurations.
 
 mod grouping;
 mod io;
@@ -23,6 +23,9 @@ mod lagging;
 mod output;
 mod peer;
 mod restore;
+mod snapshot;
+#[cfg(test)]
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +33,7 @@ pub use io::{
     AppendGroup, DropReason, Dropped, Input, MemberConfig, Output, Read, Restored, Role,
     RoleChange, Status,
 };
+pub use snapshot::{Install, SnapshotOrder, SnapshotOutcome};
 
 use crate::Result;
 use crate::conf_change::{checked_conf_change, same_conf_state, to_raft};
@@ -47,6 +51,7 @@ use raft::{RawNode, StateRole};
 use restore::restored_tail;
 use retcd_api::raftpb::{ConfChange, ConfChangeType, ConfState};
 use retcd_wal::HardState;
+use snapshot::Installing;
 use std::collections::VecDeque;
 
 /// One member's consensus.
@@ -61,6 +66,11 @@ pub struct Member {
     handed_out: u64,
     /// Indexes of membership changes that went out and whose execution wasn't reported.
     changes_out: VecDeque<u64>,
+    /// Membership changes that went out before a snapshot took their place; their execution means
+    /// nothing any more.
+    changes_superseded: usize,
+    /// A snapshot that raft has and the engine doesn't.
+    installing: Option<Installing>,
     /// The highest reported applied index. raft isn't told beyond a change that is out.
     applied_reported: u64,
     /// Proposals since the last output; they enter raft as one batch.
@@ -123,6 +133,8 @@ impl Member {
             logged,
             handed_out: applied,
             changes_out: VecDeque::new(),
+            changes_superseded: 0,
+            installing: None,
             applied_reported: applied,
             proposals: Vec::new(),
             proposal_tokens: Vec::new(),
@@ -163,6 +175,9 @@ impl Member {
             Input::TransferLeader { to } => self.raw.transfer_leader(to),
             Input::StepDown => self.step_down(),
             Input::Unreachable { peer } => self.raw.report_unreachable(peer),
+            Input::Snapshot(message) => self.offer(*message),
+            Input::Installed { index } => self.installed(index),
+            Input::SnapshotReport { to, outcome } => self.report_snapshot(to, outcome),
         }
         self.campaign_if_alone()?;
         self.ask_parked_reads();
@@ -336,9 +351,16 @@ impl Member {
             }
         }
         self.raw.on_persist_ready(covered);
+        self.tell_install();
+        self.advance_applied();
     }
 
     fn conf_changed(&mut self, change: Option<&ConfChange>, state: &ConfState) -> Result<()> {
+        if self.changes_superseded > 0 {
+            self.changes_superseded -= 1;
+            return Ok(());
+        }
+        self.raw.mut_store().set_conf_state(state);
         let mapped = to_raft(change);
         if mapped.node_id != raft::INVALID_ID {
             let reached = self.raw.apply_conf_change(&mapped)?;
@@ -379,10 +401,11 @@ impl Member {
 
     /// Tells raft what is applied, and trims the tail. Reports may overtake each other: until raft
     /// has carried out a membership change, its entry doesn't count as applied, or a second change
-    /// could be proposed on top of it.
+    /// could be proposed on top of it. A snapshot counts only when the log has it, too.
     fn advance_applied(&mut self) {
         let before_change = self.changes_out.front().map_or(u64::MAX, |index| index - 1);
-        let index = self.applied_reported.min(before_change);
+        let log = &self.raw.raft.raft_log;
+        let index = self.applied_reported.min(before_change).min(log.persisted).max(log.applied);
         self.raw.advance_apply_to(index);
         let has_peers = self.raw.raft.prs().iter().len() > 1;
         let budget = if has_peers { self.config.tail_bytes_kept } else { 0 };

@@ -1,11 +1,11 @@
 //! From raft's readies to outputs.
 
 use super::grouping::split;
-use super::{Member, Unpersisted, role_of};
+use super::{Member, SnapshotOrder, Unpersisted, role_of};
 use crate::convert::{entry_to_log, message_to_etcd};
 use crate::limits::GROUP_BYTES_SPLIT;
 use crate::{KIND_NORMAL, Output, Read, Result, RoleChange};
-use raft::eraftpb::{Entry, Message};
+use raft::eraftpb::{Entry, Message, MessageType};
 use raft::{ReadState, StateRole};
 use retcd_wal::HardState;
 
@@ -34,8 +34,10 @@ impl Member {
 
     fn take_ready(&mut self) -> Result<()> {
         let mut ready = self.raw.ready();
-        assert!(ready.snapshot().is_empty(), "snapshot messages aren't let in");
         let number = ready.number();
+        if !ready.snapshot().is_empty() {
+            self.begin_install(number, ready.snapshot());
+        }
         self.note_reads(ready.take_read_states());
         let committed = ready.take_committed_entries();
         if let Some(last) = committed.last() {
@@ -59,6 +61,7 @@ impl Member {
             self.send(messages);
             self.raw.on_persist_ready(number);
         }
+        self.tell_install();
         Ok(())
     }
 
@@ -73,13 +76,21 @@ impl Member {
         let state = HardState { term: state.term, vote: state.vote, commit: state.commit };
         let before = std::mem::replace(&mut self.logged, state);
         let limit = GROUP_BYTES_SPLIT.min(self.config.group_bytes_max);
-        split(number, for_log, before, state, limit, &mut self.output.groups);
+        let mut groups = Vec::new();
+        split(number, for_log, before, state, limit, &mut groups);
+        self.give_out(groups, number);
         Ok(())
     }
 
     pub(super) fn send(&mut self, messages: Vec<Message>) {
-        let messages = messages.into_iter().map(message_to_etcd);
-        self.output.messages.extend(messages);
+        for message in messages {
+            let is_snapshot = message.msg_type == MessageType::MsgSnapshot;
+            let message = message_to_etcd(message);
+            match is_snapshot {
+                true => self.output.snapshots.push(SnapshotOrder { to: message.to, message }),
+                false => self.output.messages.push(message),
+            }
+        }
     }
 
     pub(super) fn ask_parked_reads(&mut self) {

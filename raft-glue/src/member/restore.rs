@@ -1,18 +1,25 @@
 //! From what the log and the engine kept to raft's first state.
+//!
+//! A crash may have come between the engine's switch to a snapshot and the log's note of it. Then
+//! the hard state may be of an older term than the snapshot. No vote in a later term than the hard
+//! state's was ever sent, so none is forgotten when the term is raised.
 
 use super::Restored;
 use crate::tail::{Durable, Tail};
 use crate::{Error, Result};
 use raft::eraftpb;
+use retcd_wal::HardState;
 
 /// The tail that raft starts with: all entries are on the disk. Its commit index is the hard
 /// state's or the applied one, whichever is higher: the commit index reaches the log late, with the
 /// next group.
 pub(super) fn restored_tail(restored: Restored) -> Result<Tail> {
     let Restored { applied, last, conf_changes, log, .. } = restored;
+    let HardState { term, vote, .. } = restored.hard_state;
+    let is_older = term < applied.term;
     let hard_state = eraftpb::HardState {
-        term: restored.hard_state.term,
-        vote: restored.hard_state.vote,
+        term: if is_older { applied.term } else { term },
+        vote: if is_older { raft::INVALID_ID } else { vote },
         commit: restored.hard_state.commit.max(applied.index),
         ..eraftpb::HardState::default()
     };
@@ -20,13 +27,12 @@ pub(super) fn restored_tail(restored: Restored) -> Result<Tail> {
     if hard_state.commit > last.index {
         return inconsistent("the commit index is above the last entry", hard_state.commit);
     }
-    if last.index > applied.index && hard_state.term < last.term {
+    if last.index > applied.index && term < last.term {
         return inconsistent("the hard state is older than the last entry", last.index);
     }
     if last.index == applied.index && last.term != applied.term {
         return inconsistent("the log and the engine disagree about an entry", last.index);
     }
-    let applied = applied.index;
     let durable = Durable { log, last, applied, conf_changes };
     Ok(Tail::new(durable, hard_state, &restored.conf_state))
 }

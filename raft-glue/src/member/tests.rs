@@ -53,11 +53,11 @@ fn restored_and_log(
     (restored, log)
 }
 
-fn conf_changed(change: ConfChange, state: ConfState) -> Input {
+pub(super) fn conf_changed(change: ConfChange, state: ConfState) -> Input {
     Input::ConfChanged { change: Some(Box::new(change)), state: Box::new(state) }
 }
 
-fn voters(ids: &[u64]) -> ConfState {
+pub(super) fn voters(ids: &[u64]) -> ConfState {
     ConfState { voters: ids.to_vec(), ..ConfState::default() }
 }
 
@@ -84,11 +84,11 @@ pub(super) fn persist(member: &mut Member, number: u64) {
     member.step(Input::Persisted { number }).expect("no error");
 }
 
-fn apply(member: &mut Member, index: u64) {
+pub(super) fn apply(member: &mut Member, index: u64) {
     member.step(Input::Applied { index }).expect("no error");
 }
 
-fn propose(member: &mut Member, token: u64) {
+pub(super) fn propose(member: &mut Member, token: u64) {
     let data = token.to_be_bytes().to_vec().into();
     let input = Input::Propose { token, data };
     member.step(input).expect("no error");

@@ -2,6 +2,7 @@
 //! durable and applied, confirms reads, and is the same after a restart.
 
 use crate::support::{Kind, World, open, open_at, open_on_oracle, put};
+use retcd_engine::Engine as _;
 use retcd_mvcc::Response;
 use retcd_raft_glue::{Inline, Input, Opened, Role};
 use retcd_vfs::{MemVfs, RealVfs, Vfs};

@@ -19,6 +19,7 @@ use retcd_api::etcdserverpb::{
     CompactionRequest, DeleteRangeRequest, InternalRaftRequest, LeaseGrantRequest, PutRequest,
     RequestOp, TxnRequest,
 };
+use retcd_engine::Engine as _;
 use retcd_mvcc::membership::{self, MemberChange};
 use retcd_raft_glue::{Inline, Input, Opened};
 use retcd_vfs::{MemVfs, Vfs};

@@ -71,7 +71,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    fn open(self, vfs: &Arc<dyn Vfs>, dir: &Path) -> retcd_engine::Result<Arc<dyn Engine>> {
+    /// Opens the engine in `dir`.
+    pub(crate) fn open(
+        self,
+        vfs: &Arc<dyn Vfs>,
+        dir: &Path,
+    ) -> retcd_engine::Result<Arc<dyn Engine>> {
         Ok(match self {
             Kind::Lsm => Arc::new(Lsm::open(vfs.clone(), dir, lsm_options())?),
             Kind::Btree => Arc::new(Btree::open(vfs.clone(), dir, btree_options())?),
@@ -95,7 +100,8 @@ pub(crate) fn open_at(kind: Kind, vfs: &Arc<dyn Vfs>, dir: &Path) -> Result<Inli
     if !data_dir.may_be_new()? {
         options.initial_cluster.clear();
     }
-    let parts = bootstrap(data_dir, options, |dir| kind.open(vfs, dir))?;
+    let files = vfs.clone();
+    let parts = bootstrap(data_dir, options, move |dir| kind.open(&files, dir))?;
     Ok(Inline::new(parts))
 }
 

@@ -7,9 +7,10 @@ use crate::member::Failure;
 use crate::metrics::{Ops, Request};
 use crate::peers::Peers;
 use crossbeam_channel::Sender;
+use retcd_engine::Replaceable;
 use retcd_mvcc::{Applier, CommittedEntry, Response};
-use retcd_raft_glue::{ConfChanged, Input, KIND_NORMAL};
-use retcd_wal::LogEntry;
+use retcd_raft_glue::{ConfChanged, Input, Install, KIND_NORMAL};
+use retcd_wal::{LogEntry, SnapshotMark};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -21,6 +22,14 @@ pub(super) struct Committed {
     pub(super) entries: Vec<LogEntry>,
     /// The raft thread's term: a new leader's first entry carries it.
     pub(super) term: u64,
+}
+
+/// Work for the apply thread.
+pub(super) enum Work {
+    /// Entries to execute.
+    Entries(Committed),
+    /// A received snapshot that is to become the state.
+    Install(Install),
 }
 
 /// When a batch of applied entries is published.
@@ -38,6 +47,7 @@ pub(super) struct Apply {
     pub(super) raft: Sender<Event>,
     pub(super) member: Arc<Member>,
     pub(super) peers: Arc<Peers>,
+    pub(super) engine: Arc<Replaceable>,
     pub(super) batching: Batching,
     pub(super) slow: Duration,
     /// Entries up to here were in the log at the start: whoever asked for them is gone, and an id
@@ -48,17 +58,28 @@ pub(super) struct Apply {
 }
 
 impl Worker for Apply {
-    type Work = Committed;
+    type Work = Work;
 
     /// A batch ends when the queue is empty, at the limit, or at the interval: it never waits to be
     /// filled.
-    fn work(&mut self, first: Committed, queue: &Queue<Committed>) -> Result<(), Failure> {
+    fn work(&mut self, first: Work, queue: &Queue<Work>) -> Result<(), Failure> {
         let mut answers = Vec::new();
         let mut started = Instant::now();
         let mut applied = 0;
         let mut last = 0;
         let mut next = Some(first);
-        while let Some(committed) = next {
+        while let Some(work) = next {
+            let committed = match work {
+                Work::Entries(committed) => committed,
+                Work::Install(install) => {
+                    if applied > 0 {
+                        self.publish(last, &mut answers)?;
+                    }
+                    self.install(&install)?;
+                    (last, applied) = (install.mark.index, 0);
+                    Committed { entries: Vec::new(), term: install.mark.term }
+                }
+            };
             for entry in committed.entries {
                 last = entry.index;
                 applied += 1;
@@ -149,6 +170,22 @@ impl Apply {
         self.peers.set_members(&self.member.store.members());
         // The raft thread may be gone at shutdown; then nobody needs to know.
         let _ = self.raft.send(Event::Input(Input::ConfChanged { change, state }));
+        Ok(())
+    }
+
+    /// Makes a received snapshot the state. Whoever waits for the answer to an entry that it covers
+    /// isn't answered.
+    fn install(&mut self, install: &Install) -> Result<(), Failure> {
+        let began = Instant::now();
+        let SnapshotMark { index, term } = install.mark;
+        let receiver = &self.member.snapshots.receiver;
+        retcd_raft_glue::install(install, &self.engine, &mut self.applier, receiver.dir())?;
+        receiver.installed();
+        self.peers.set_members(&self.member.store.members());
+        let took = began.elapsed();
+        tracing::info!("snapshot-index" = index, term, ?took, "applied snapshot");
+        // The raft thread may be gone at shutdown; then nobody needs to know.
+        let _ = self.raft.send(Event::Input(Input::Installed { index }));
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Log groups in the making: what comes while others are on their way to the disk goes together.
 
 use retcd_raft_glue::AppendGroup;
-use retcd_wal::{Group, HardState, LogEntry, SEGMENT_BYTES_DEFAULT, group_bytes_max};
+use retcd_wal::{Group, HardState, LogEntry, SEGMENT_BYTES_DEFAULT, SnapshotMark, group_bytes_max};
 use std::time::{Duration, Instant};
 
 /// What a segment holds, in bytes: pieces that are more together don't go together, whatever
@@ -23,6 +23,8 @@ pub(super) struct Gathered {
     pub(super) number: u64,
     pub(super) entries: Vec<LogEntry>,
     pub(super) hard_state: Option<HardState>,
+    /// Where the log restarts, before the entries.
+    pub(super) snapshot: Option<SnapshotMark>,
     bytes: usize,
     /// At least what it takes in a segment, in bytes.
     stored_bytes: u64,
@@ -30,10 +32,10 @@ pub(super) struct Gathered {
 
 impl From<AppendGroup> for Gathered {
     fn from(group: AppendGroup) -> Gathered {
-        let AppendGroup { number, entries, hard_state, .. } = group;
-        let bytes = payload_bytes(&entries);
-        let stored_bytes = stored_bytes(&entries, hard_state);
-        Gathered { number, entries, hard_state, bytes, stored_bytes }
+        let bytes = payload_bytes(&group.entries);
+        let stored_bytes = stored_bytes(&group);
+        let AppendGroup { number, entries, hard_state, snapshot } = group;
+        Gathered { number, entries, hard_state, snapshot, bytes, stored_bytes }
     }
 }
 
@@ -41,7 +43,7 @@ impl Gathered {
     fn add(&mut self, group: AppendGroup) {
         self.number = group.number;
         self.bytes += payload_bytes(&group.entries);
-        self.stored_bytes += stored_bytes(&group.entries, group.hard_state);
+        self.stored_bytes += stored_bytes(&group);
         if self.entries.is_empty() {
             self.entries = group.entries;
         } else {
@@ -52,20 +54,21 @@ impl Gathered {
         }
     }
 
-    /// Whether `group` can go with it: it continues the entries, instead of replacing some, and
-    /// both together fit into a segment.
+    /// Whether `group` can go with it: it continues the entries, instead of replacing some or all,
+    /// and both together fit into a segment.
     fn goes_with(&self, group: &AppendGroup) -> bool {
         let continues = match (self.entries.last(), group.entries.first()) {
             (Some(last), Some(first)) => first.index == last.index + 1,
             _ => true,
         };
-        let more = stored_bytes(&group.entries, group.hard_state);
-        continues && self.stored_bytes + more <= STORED_BYTES_MAX
+        let more = stored_bytes(group);
+        continues && group.snapshot.is_none() && self.stored_bytes + more <= STORED_BYTES_MAX
     }
 }
 
-fn stored_bytes(entries: &[LogEntry], hard_state: Option<HardState>) -> u64 {
-    retcd_wal::group_bytes(&Group { entries, hard_state, snapshot: None })
+fn stored_bytes(group: &AppendGroup) -> u64 {
+    let AppendGroup { entries, hard_state, snapshot, .. } = group;
+    retcd_wal::group_bytes(&Group { entries, hard_state: *hard_state, snapshot: *snapshot })
 }
 
 fn payload_bytes(entries: &[LogEntry]) -> usize {
@@ -143,7 +146,8 @@ mod tests {
 
     fn piece(number: u64, indexes: std::ops::Range<u64>) -> AppendGroup {
         let entry = |index| LogEntry { index, term: 1, kind: 0, data: vec![0; 10].into() };
-        AppendGroup { number, entries: indexes.map(entry).collect(), hard_state: None }
+        let entries = indexes.map(entry).collect();
+        AppendGroup { number, entries, hard_state: None, snapshot: None }
     }
 
     fn gathering(bytes_max: usize, delay: Duration) -> Gathering {
@@ -169,7 +173,7 @@ mod tests {
         let large = |number| {
             let data = vec![0; 40 << 20].into();
             let entries = vec![LogEntry { index: number, term: 1, kind: 0, data }];
-            AppendGroup { number, entries, hard_state: None }
+            AppendGroup { number, entries, hard_state: None, snapshot: None }
         };
         let mut gathering = gathering(60 << 20, Duration::ZERO);
         gathering.add(large(1));
@@ -190,5 +194,18 @@ mod tests {
         assert_eq!(gathering.take_if_due().expect("it can't grow").number, 1);
         assert!(gathering.waits_until().is_some() && gathering.take_if_due().is_none());
         assert_eq!(gathering.take().expect("there is a second").number, 2);
+    }
+
+    #[test]
+    fn a_piece_that_restarts_the_log_begins_a_group() {
+        let mut gathering = gathering(500, Duration::ZERO);
+        gathering.add(piece(1, 1..3));
+        let mark = SnapshotMark { index: 20, term: 1 };
+        gathering.add(AppendGroup { snapshot: Some(mark), ..piece(2, 21..21) });
+        assert!(!gathering.takes_more());
+        assert_eq!(gathering.take().expect("there is one").snapshot, None);
+        gathering.add(piece(3, 21..23));
+        let second = gathering.take().expect("there is a second");
+        assert_eq!((second.snapshot, second.number, second.entries.len()), (Some(mark), 3, 2));
     }
 }

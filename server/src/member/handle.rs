@@ -6,6 +6,7 @@ use super::mailbox::Room;
 use super::outgoing::Outgoing;
 use super::pending::{Answer, Inboxes, Pending};
 use super::read_gate::ReadGate;
+use super::snapshots::Snapshots;
 use super::status::Status;
 use super::{Failure, admission};
 use crate::metrics::Metrics;
@@ -77,6 +78,8 @@ pub(crate) struct Member {
     pub(crate) metrics: Arc<Metrics>,
     /// Where snapshots for clients are made.
     pub(crate) outgoing: Outgoing,
+    /// Snapshots to other members, and from them.
+    pub(crate) snapshots: Snapshots,
     /// Reads that wait for raft.
     pub(super) reads: ReadGate,
     pub(super) background: Background,

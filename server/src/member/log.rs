@@ -20,6 +20,9 @@ use std::time::{Duration, Instant};
 /// does at each segment's begin. A segment of small groups holds sixteen times as many.
 const GROUPS_PER_LOOK: usize = 1024;
 
+/// Segments, beyond those that are kept anyhow, that a snapshot under way keeps: 1 GiB.
+const PINNED_SEGMENTS_MAX: usize = (1 << 30) / retcd_wal::SEGMENT_BYTES_DEFAULT as usize;
+
 /// How long the log's thread waits for work before it looks after its segments.
 pub(super) const IDLE: Duration = Duration::from_millis(20);
 
@@ -55,8 +58,8 @@ impl Worker for Writer {
         if !self.log.overlaps() {
             return true;
         }
-        let AppendGroup { entries, hard_state, .. } = work;
-        let group = Group { entries, hard_state: *hard_state, snapshot: None };
+        let AppendGroup { entries, hard_state, snapshot, .. } = work;
+        let group = Group { entries, hard_state: *hard_state, snapshot: *snapshot };
         self.has_room()
             && self.gathering.is_empty()
             && self.groups_since_look < GROUPS_PER_LOOK
@@ -129,8 +132,8 @@ impl Writer {
     }
 
     fn begin(&mut self, gathered: Gathered) -> Result<(), Failure> {
-        let Gathered { number, entries, hard_state, .. } = gathered;
-        let group = Group { entries: &entries, hard_state, snapshot: None };
+        let Gathered { number, entries, hard_state, snapshot, .. } = gathered;
+        let group = Group { entries: &entries, hard_state, snapshot };
         let wait = if self.log.begins_segment(&group) { Wait::Until } else { Wait::Never };
         self.take_segment(wait)?;
         let begun = Instant::now();
@@ -166,14 +169,31 @@ impl Writer {
     fn look_after_segments(&mut self) -> Result<(), Failure> {
         self.groups_since_look = 0;
         self.take_segment(Wait::Never)?;
-        let flushed = self.member.engine.flushed().index;
-        let replicated = self.member.status.replicated();
-        let limits = Purge { flushed, replicated, segments_max: self.segments_max };
+        let limits = Purge {
+            flushed: self.member.engine.flushed().index,
+            replicated: self.member.status.replicated(),
+            segments_max: self.segments_max_now(),
+        };
         // One per look: letting go of a file syncs its folder, and groups may be waiting.
         self.log.purge(limits)?;
         self.segments.give_out(&mut self.log)?;
         self.member.metrics.log_stats(self.log.stats(), self.segments.stalls());
         Ok(())
+    }
+
+    /// As many segments as may be kept at this moment for members that lag. Whoever is being sent a
+    /// snapshot needs what comes behind it; beyond a limit the snapshot is given up instead.
+    fn segments_max_now(&self) -> usize {
+        let sender = &self.member.snapshots.sender;
+        if self.segments_max == 0 || !sender.is_busy() {
+            return self.segments_max;
+        }
+        if self.log.stats().segments > (self.segments_max + PINNED_SEGMENTS_MAX) as u64 {
+            tracing::warn!("giving up a snapshot: the log has grown too much meanwhile");
+            sender.abort();
+            return self.segments_max;
+        }
+        0
     }
 
     /// Takes a finished segment back. A full disk is no failure yet: preparation is tried again,

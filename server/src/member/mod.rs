@@ -21,6 +21,7 @@ mod raft_loop;
 mod read_gate;
 mod scrub;
 mod segments;
+mod snapshots;
 mod stage;
 mod start;
 mod status;

@@ -1,6 +1,6 @@
 //! The raft thread: steps the consensus and hands its outputs on.
 
-use super::apply::{Apply, Committed};
+use super::apply::{Apply, Committed, Work};
 use super::handle::{DROPPED, Event, Member};
 use super::log::Writer;
 use super::membership::CHANGE_PENDING;
@@ -130,7 +130,16 @@ impl RaftLoop {
                 true => Bring::Now,
                 false => Bring::Later,
             };
-            self.apply.bring(committed, bring)?;
+            self.apply.bring(Work::Entries(committed), bring)?;
+        }
+        if let Some(install) = output.install {
+            self.apply.bring(Work::Install(install), Bring::Later)?;
+        }
+        if output.snapshot_unneeded {
+            self.member.discard_snapshot();
+        }
+        for order in output.snapshots {
+            self.member.snapshots.sender.start(&self.member, &self.peers, order);
         }
         for group in output.groups {
             // Peers must not wait for this member's disk; a lone voter has none.

@@ -11,6 +11,7 @@ use super::raft_loop::{LogStall, RaftLoop};
 use super::read_gate::ReadGate;
 use super::scrub::{ScrubLoop, ScrubPace};
 use super::segments::segments;
+use super::snapshots::Snapshots;
 use super::stage::Stage;
 use super::status::Status;
 use super::{Failure, Inboxes};
@@ -38,6 +39,8 @@ pub(crate) struct MemberOptions {
     pub(crate) limits: Limits,
     /// How log groups are made.
     pub(crate) grouping: Grouping,
+    /// The storage engine's name: snapshots are of one.
+    pub(crate) engine: &'static str,
     /// When applied entries are published.
     pub(crate) batching: Batching,
     /// For an engine whose commits have a longest distance: that.
@@ -78,15 +81,15 @@ pub(crate) fn start(
     options: MemberOptions,
     metrics: Arc<Metrics>,
     inboxes: Inboxes,
-    (mailbox, Events(event_queue)): (Mailbox, Events),
+    (Mailbox { events, .. }, Events(event_queue)): (Mailbox, Events),
     peers: Arc<Peers>,
     failures: Sender<Failure>,
 ) -> io::Result<RunningMember> {
-    let events = mailbox.events;
     let (background, maintenance) = background(parts.engine.clone(), options.commit_interval);
     let member = Arc::new(Member {
         store: parts.store,
-        engine: parts.engine,
+        engine: parts.engine.clone(),
+        snapshots: Snapshots::open(&parts.data_dir, options.engine, &metrics)?,
         identity: parts.identity,
         status: Arc::<Status>::default(),
         limits: options.limits,
@@ -101,17 +104,16 @@ pub(crate) fn start(
         election_timeout: options.election_timeout,
         failures,
     });
-    let applied = parts.consensus.status().applied;
+    let retcd_raft_glue::Status { applied, last, .. } = parts.consensus.status();
     member.status.set_applied(applied);
     peers.set_members(&member.store.members());
-    let groups_wait = !options.grouping.delay.is_zero();
     let (log_depth, log_overlaps) = (parts.log.depth(), parts.log.overlaps());
     let (segments, segment_loop) = segments();
     let log = Arc::new(Stage::new(Writer {
         log: parts.log,
         raft: events.clone(),
         member: member.clone(),
-        gathering: Gathering::new(options.grouping),
+        gathering: Gathering::new(options.grouping.clone()),
         under_way: VecDeque::with_capacity(log_depth),
         segments_max: options.segments_max,
         segments,
@@ -122,9 +124,10 @@ pub(crate) fn start(
         raft: events,
         member: member.clone(),
         peers: peers.clone(),
+        engine: parts.engine,
         batching: options.batching,
         slow: options.slow_apply,
-        unanswered: parts.consensus.status().last,
+        unanswered: last,
         publications: 0,
     }));
     let raft = RaftLoop {
@@ -135,7 +138,7 @@ pub(crate) fn start(
         member: member.clone(),
         peers,
         tick: options.tick,
-        groups_wait,
+        groups_wait: !options.grouping.delay.is_zero(),
         log_overlaps,
         applied,
         lone_leader_from: 0,
@@ -217,6 +220,7 @@ impl RunningMember {
             join(thread);
         }
         join(self.raft);
+        self.member.snapshots.sender.stop();
         join(self.log);
         join(self.segments);
         join(self.apply);

@@ -24,7 +24,7 @@ mod storage;
 
 use calls::Calls;
 use catalog::Catalog;
-pub(crate) use network::{Network, PeerMetrics};
+pub(crate) use network::{Network, PeerMetrics, SnapshotMetrics};
 pub(crate) use ops::{Ops, Request};
 use process::Process;
 use state::{Leases, Raft, State};

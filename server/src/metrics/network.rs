@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use prometheus::{HistogramVec, IntCounter, IntCounterVec, IntGaugeVec};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::catalog::{Buckets, Catalog};
 
@@ -16,6 +16,24 @@ pub(crate) struct Network {
     send_failures: IntCounterVec,
     receive_failures: IntCounterVec,
     round_trip: HistogramVec,
+    snapshots_sent: Snapshots,
+    snapshots_received: Snapshots,
+}
+
+/// Of snapshots in one direction, by the other end.
+struct Snapshots {
+    succeeded: IntCounterVec,
+    failed: IntCounterVec,
+    under_way: IntGaugeVec,
+    duration: HistogramVec,
+}
+
+/// Of a snapshot under way: how it ends is said once.
+pub(crate) struct SnapshotMetrics {
+    succeeded: IntCounter,
+    failed: IntCounter,
+    under_way: IntGauge,
+    duration: Histogram,
 }
 
 /// One peer's.
@@ -28,9 +46,9 @@ pub(crate) struct PeerMetrics {
     pub(crate) send_failures: IntCounter,
     /// Streams from it that broke.
     pub(crate) receive_failures: IntCounter,
-    active: prometheus::IntGauge,
+    active: IntGauge,
     disconnected: IntCounter,
-    round_trip: prometheus::Histogram,
+    round_trip: Histogram,
 }
 
 impl Network {
@@ -74,7 +92,19 @@ impl Network {
                 Buckets::Doubling { start: 0.0001, count: 16 },
                 &["To"],
             ),
+            snapshots_sent: Snapshots::new(catalog, "send", "To"),
+            snapshots_received: Snapshots::new(catalog, "receive", "From"),
         }
+    }
+
+    /// A snapshot goes to the member with this id.
+    pub(crate) fn sending(&self, id: u64) -> SnapshotMetrics {
+        self.snapshots_sent.begin(id)
+    }
+
+    /// A snapshot comes from the member with this id.
+    pub(crate) fn receiving(&self, id: u64) -> SnapshotMetrics {
+        self.snapshots_received.begin(id)
     }
 
     /// The metrics of the peer with this id.
@@ -90,6 +120,63 @@ impl Network {
             disconnected: self.disconnected.with_label_values(&both),
             round_trip: self.round_trip.with_label_values(&one),
         }
+    }
+}
+
+impl Snapshots {
+    fn new(catalog: &Catalog, verb: &str, end: &str) -> Snapshots {
+        let name = |what: &str| format!("etcd_network_snapshot_{verb}_{what}");
+        Snapshots {
+            succeeded: catalog.counters(
+                &name("success"),
+                &format!("Total number of successful snapshot {verb}s"),
+                &[end],
+            ),
+            failed: catalog.counters(
+                &name("failures"),
+                &format!("Total number of snapshot {verb} failures"),
+                &[end],
+            ),
+            under_way: catalog.gauges(
+                &name("inflights_total"),
+                &format!("Total number of inflight snapshot {verb}s"),
+                &[end],
+            ),
+            duration: catalog.histograms(
+                &name("total_duration_seconds"),
+                &format!("Total latency distributions of v3 snapshot {verb}s"),
+                Buckets::Doubling { start: 0.1, count: 10 },
+                &[end],
+            ),
+        }
+    }
+
+    fn begin(&self, id: u64) -> SnapshotMetrics {
+        let id = format!("{id:x}");
+        let end = [&*id];
+        let metrics = SnapshotMetrics {
+            succeeded: self.succeeded.with_label_values(&end),
+            failed: self.failed.with_label_values(&end),
+            under_way: self.under_way.with_label_values(&end),
+            duration: self.duration.with_label_values(&end),
+        };
+        metrics.under_way.inc();
+        metrics
+    }
+}
+
+impl SnapshotMetrics {
+    /// It is there.
+    pub(crate) fn succeeded(&self, took: Duration) {
+        self.under_way.dec();
+        self.succeeded.inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// It won't be.
+    pub(crate) fn failed(&self) {
+        self.under_way.dec();
+        self.failed.inc();
     }
 }
 

@@ -22,6 +22,7 @@ mod probe;
 mod registry;
 mod remote;
 mod site;
+mod snapshot;
 
 pub(crate) use forward::{LeaseAnswer, ask_leader, is_not_primary};
 pub(crate) use registry::{Local, Peers};
@@ -29,3 +30,4 @@ pub(crate) use remote::{
     RemoteCluster, RemoteHash, RemoteMember, cluster_of, hash_of, post, version_of,
 };
 pub(crate) use site::PeerSite;
+pub(crate) use snapshot::{Receiver, Sender};

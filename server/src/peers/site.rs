@@ -30,13 +30,14 @@ pub(crate) struct PeerSite {
     pub(crate) pages: Pages,
 }
 
-type Answer = Response<Body>;
+pub(super) type Answer = Response<Body>;
 
 impl Answerer for PeerSite {
     async fn answer(&self, request: Request<Incoming>) -> Answer {
         let path = request.uri().path().to_owned();
         match path.as_str() {
             "/raft" => self.take_post(request).await,
+            "/raft/snapshot" => self.take_snapshot(request).await,
             "/raft/probing" => probed(),
             "/members" => self.members(&request),
             "/members/hashkv" => self.answer_hash(request).await,
@@ -155,7 +156,7 @@ impl PeerSite {
         }
     }
 
-    fn refuse(&self, request: &Request<Incoming>, method: Method) -> Option<Answer> {
+    pub(super) fn refuse(&self, request: &Request<Incoming>, method: Method) -> Option<Answer> {
         if *request.method() != method {
             return Some(self.wrong_method(method));
         }
@@ -179,7 +180,7 @@ impl PeerSite {
     }
 
     /// Says of which cluster the answer is.
-    fn mark(&self, answer: &mut Answer) {
+    pub(super) fn mark(&self, answer: &mut Answer) {
         let id = format!("{:x}", self.peers.local().cluster);
         if let Ok(id) = HeaderValue::from_str(&id) {
             answer.headers_mut().insert(CLUSTER_ID, id);

@@ -6,6 +6,7 @@ mod common;
 
 mod a_data_directory_has_one_owner_and_outlives_it;
 mod a_member_stays_with_its_engine;
+mod a_member_that_lags_is_sent_a_snapshot;
 mod keys_are_put_read_and_deleted;
 mod kill;
 mod leases_bind_keys_to_their_life;

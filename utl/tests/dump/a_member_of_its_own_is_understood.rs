@@ -25,8 +25,9 @@ fn member(vfs: &Arc<dyn Vfs>) -> Inline {
     };
     let data_dir = DataDir::open(vfs.clone(), Path::new("data"), None).expect("in memory");
     let small = Options { memtable_bytes: 2 << 10, replay_entries_max: 16, ..Options::default() };
-    let parts = bootstrap(data_dir, options, |dir| {
-        Ok(Arc::new(Lsm::open(vfs.clone(), dir, small)?) as Arc<dyn Engine>)
+    let files = vfs.clone();
+    let parts = bootstrap(data_dir, options, move |dir| {
+        Ok(Arc::new(Lsm::open(files.clone(), dir, small.clone())?) as Arc<dyn Engine>)
     });
     Inline::new(parts.expect("in memory"))
 }
