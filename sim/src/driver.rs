@@ -71,6 +71,7 @@ impl WorkDone {
 /// A group that the log was given.
 struct UnderWay {
     number: u64,
+    begun: Duration,
     /// Index of its last entry, if it has any.
     last: Option<u64>,
     requests: Vec<u64>,
@@ -167,6 +168,16 @@ impl Driver {
         self.parts.consensus.step(input)
     }
 
+    /// One unit of time passed. A leader whose disk has done nothing for so long lets another lead.
+    pub(crate) fn tick(&mut self, now: Duration, patience: Duration) -> Result<()> {
+        self.step(Input::Tick)?;
+        let is_stalled = |group: &UnderWay| now.saturating_sub(group.begun) > patience;
+        if self.leads() && self.under_way.front().is_some_and(is_stalled) {
+            self.step(Input::StepDown)?;
+        }
+        Ok(())
+    }
+
     /// Asks whether a read is linearizable.
     pub(crate) fn ask_read(&mut self, context: u64) -> Result<()> {
         let status = self.status();
@@ -229,7 +240,7 @@ impl Driver {
     }
 
     /// Gives the log its next group.
-    pub(crate) fn begin_group(&mut self) -> Result<()> {
+    pub(crate) fn begin_group(&mut self, now: Duration) -> Result<()> {
         let group = self.groups.pop_front().expect("there is one");
         let AppendGroup { number, entries, hard_state, snapshot } = &group;
         let hard_state = hard_state.map(|state| self.kept(state, entries));
@@ -244,7 +255,7 @@ impl Driver {
         }
         let requests = entries.iter().filter_map(request_id).collect();
         let last = entries.last().map(|entry| entry.index);
-        self.under_way.push_back(UnderWay { number, last, requests });
+        self.under_way.push_back(UnderWay { number, begun: now, last, requests });
         Ok(())
     }
 

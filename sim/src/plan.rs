@@ -23,6 +23,9 @@ pub(crate) const TOKEN: &str = "simulation";
 /// Ticks without a leader after which there is an election.
 const ELECTION_TICKS: usize = 10;
 
+/// How long a leader's disk may do nothing: an election's time.
+pub(crate) const STALL_MAX: Duration = Duration::from_millis(100);
+
 /// What can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {

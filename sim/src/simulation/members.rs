@@ -6,6 +6,7 @@ use crate::driver::{Driver, Told};
 use crate::judge::describe;
 use crate::network::Place;
 use crate::node::End;
+use crate::plan::STALL_MAX;
 use crate::request::Answer;
 use bytes::Bytes;
 use prost::Message;
@@ -96,6 +97,7 @@ impl Simulation {
 
     /// Does what follows at once: outputs are taken, groups go to the log.
     fn settle(&mut self, place: Place) {
+        let now = self.schedule.now();
         loop {
             let node = &mut self.nodes[place];
             let Some(driver) = &mut node.driver else { return };
@@ -109,7 +111,7 @@ impl Simulation {
                 node.remember_disk(self.random.number());
             }
             let Some(driver) = &mut node.driver else { return };
-            if let Err(error) = driver.begin_group() {
+            if let Err(error) = driver.begin_group(now) {
                 return self.fails(place, &error.to_string());
             }
             let life = node.life;
@@ -140,7 +142,8 @@ impl Simulation {
         let node = &self.nodes[place];
         let (life, tick) = (node.life, node.tick);
         self.schedule.after(tick, Event::Tick { place, life });
-        self.drive(place, |driver| driver.step(Input::Tick));
+        let now = self.schedule.now();
+        self.drive(place, |driver| driver.tick(now, STALL_MAX));
         if self.random.one_in(20) {
             self.end_leases(place);
         }
