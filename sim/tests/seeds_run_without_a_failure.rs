@@ -3,7 +3,7 @@
 
 use retcd_sim::{Plan, Report, run};
 
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 20;
 
 fn seeds() -> u64 {
     std::env::var("RETCD_SIM_SEEDS").map_or(SEEDS, |number| number.parse().expect("a number"))
