@@ -11,12 +11,13 @@ use retcd_api::raftpb;
 use retcd_engine::{Engine, Step};
 use retcd_mvcc::{CommittedEntry, Outcome, Response, Store};
 use retcd_raft_glue::{
-    AppendGroup, Dropped, Error, Input, KIND_NORMAL, Output, Parts, Read, Result, Role, RoleChange,
-    SnapshotOutcome, Status, apply_conf_change,
+    AppendGroup, Dropped, Error, Input, Install, KIND_NORMAL, Output, Parts, Read, Result, Role,
+    RoleChange, SnapshotOrder, Status, apply_conf_change, install, snapshot_message,
 };
 use retcd_testkit::random::Random;
 use retcd_wal::{Group, HardState, LogEntry, Purge};
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,6 +42,10 @@ pub(crate) struct Told {
     pub(crate) acknowledged: Vec<u64>,
     /// Whether it doesn't belong to the cluster any more.
     pub(crate) removed: bool,
+    /// Snapshots to be sent.
+    pub(crate) snapshots: Vec<SnapshotOrder>,
+    /// The index of a snapshot that has become the state.
+    pub(crate) installed: Option<u64>,
 }
 
 /// What members did in the background, to be sure that runs are worth something.
@@ -85,6 +90,8 @@ pub(crate) struct Driver {
     under_way: VecDeque<UnderWay>,
     committed: VecDeque<LogEntry>,
     reads: Vec<Read>,
+    /// A snapshot that is to become the state when everything before is executed.
+    install: Option<Install>,
     told: Told,
     /// Whether nothing has come to be executed yet.
     is_fresh: bool,
@@ -105,6 +112,7 @@ impl Driver {
             under_way: VecDeque::new(),
             committed: VecDeque::new(),
             reads: Vec::new(),
+            install: None,
             told: Told::default(),
             is_fresh: true,
             last_request: None,
@@ -151,7 +159,12 @@ impl Driver {
     }
 
     pub(crate) fn has_committed(&self) -> bool {
-        !self.committed.is_empty()
+        !self.committed.is_empty() || self.is_installing()
+    }
+
+    /// Whether a snapshot is on its way to be the state.
+    pub(crate) fn is_installing(&self) -> bool {
+        self.install.is_some()
     }
 
     /// Whether nothing is left to be written or executed.
@@ -208,11 +221,8 @@ impl Driver {
         self.told.dropped.extend(output.dropped);
         self.told.role = output.role.or(self.told.role);
         self.told.removed |= output.removed;
-        for order in output.snapshots {
-            // Whoever lacks something gets it from the log once that can be read again.
-            let outcome = SnapshotOutcome::Failed;
-            self.step(Input::SnapshotReport { to: order.to, outcome })?;
-        }
+        self.told.snapshots.extend(output.snapshots);
+        self.install = output.install.or(self.install.take());
         if let Some(change) = output.role {
             self.note_role(change.role == Role::Leader);
         }
@@ -290,6 +300,7 @@ impl Driver {
         now: Duration,
         random: &mut Random,
     ) -> Result<()> {
+        self.install_if_due()?;
         let count = entries_max.min(self.committed.len());
         let batch: Vec<_> = self.committed.drain(..count).collect();
         let Some(index) = batch.last().map(|entry| entry.index) else {
@@ -361,15 +372,45 @@ impl Driver {
         Ok(outcome)
     }
 
+    fn install_if_due(&mut self) -> Result<()> {
+        if !self.committed.is_empty() {
+            return Ok(());
+        }
+        let Some(told) = self.install.take() else { return Ok(()) };
+        let Parts { engine, applier, data_dir, .. } = &mut self.parts;
+        install(&told, engine, applier, data_dir.incoming())?;
+        self.told.installed = Some(told.mark.index);
+        self.step(Input::Installed { index: told.mark.index })?;
+        self.release_reads();
+        Ok(())
+    }
+
+    /// Makes a checkpoint in folder `to`, and the message that offers it.
+    pub(crate) fn checkpoint(
+        &mut self,
+        ordered: raftpb::Message,
+        to: &Path,
+    ) -> Result<raftpb::Message> {
+        let engine = &self.parts.engine;
+        engine.request_flush()?;
+        while engine.step()? == Step::Worked {}
+        let mut checkpoint = engine.checkpoint(to)?;
+        loop {
+            if let Some(applied) = checkpoint.step()? {
+                return snapshot_message(ordered, &applied);
+            }
+        }
+    }
+
     /// Does one piece of what is due in the background: flushes, merges, log segments. `replicated`
     /// is up to where no member needs the log.
-    pub(crate) fn maintain(&mut self, replicated: u64) -> Result<()> {
+    pub(crate) fn maintain(&mut self, replicated: u64, segments_max: usize) -> Result<()> {
         let flushed = self.flushed();
         let replicated = replicated.min(self.known_to_match());
         if self.parts.engine.step()? == Step::Worked {
             return Ok(());
         }
-        let purge = Purge { flushed, replicated, segments_max: 0 };
+        let purge = Purge { flushed, replicated, segments_max };
         if self.parts.log.purge(purge)? == retcd_wal::Step::Worked {
             return Ok(());
         }

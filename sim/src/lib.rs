@@ -9,7 +9,7 @@
 //! * `model` says what the answers should be; `judge` holds members and clients against it.
 //! * [`Defect`] has bugs that can be put in, to prove that they are found.
 //!
-//! Not here yet: snapshots for members that lag. Logs are kept as long as any member may need them.
+//! Not here: how snapshots travel, threads, and what services check before they propose.
 
 mod cluster;
 mod defect;

@@ -7,11 +7,15 @@ use retcd_raft_glue::{DataDir, Error, bootstrap};
 use retcd_vfs::{CrashVfs, Fault, Vfs};
 use retcd_wal::Identity;
 use std::collections::VecDeque;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 const DATA: &str = "data";
+
+/// Where checkpoints lie that are received.
+const INCOMING: &str = "data/member/snap/incoming";
 
 /// How a member ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +166,42 @@ impl Node {
         if is_told_at_once && self.planned_end() == Some(End::Kill) {
             self.clear_plan();
         }
+    }
+
+    /// Takes the checkpoint in `source` of another machine's disk over as one that was received.
+    pub(crate) fn receive(&mut self, from: &CrashVfs, source: &Path) -> io::Result<()> {
+        let target = Path::new(INCOMING);
+        if self.disk.exists(target)? {
+            for name in self.disk.list(target)? {
+                self.disk.remove_file(&target.join(name))?;
+            }
+        }
+        self.disk.create_dir_all(target)?;
+        for name in from.list(source)? {
+            let file = from.open_read(&source.join(&name))?;
+            let mut bytes = vec![0; file.len()? as usize];
+            file.read_exact_at(0, &mut bytes)?;
+            let mut copy = self.disk.create_append(&target.join(&name))?;
+            copy.append(&bytes)?;
+            copy.sync()?;
+        }
+        self.disk.sync_dir(target)
+    }
+
+    /// Removes a folder and its files.
+    pub(crate) fn remove(&self, folder: &Path) -> io::Result<()> {
+        if self.disk.exists(folder)? {
+            for name in self.disk.list(folder)? {
+                self.disk.remove_file(&folder.join(name))?;
+            }
+            self.disk.remove_dir(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Its disk.
+    pub(crate) fn disk(&self) -> CrashVfs {
+        self.disk.clone()
     }
 
     /// A group is about to be written: remembers the disk.

@@ -99,6 +99,8 @@ pub struct Plan {
     pub(crate) watches: usize,
     /// Whether candidates ask first if they could win.
     pub(crate) pre_vote: bool,
+    /// Whether logs are cut although others may lack what goes: these get snapshots.
+    pub(crate) purges: bool,
     pub(crate) keys: u64,
     /// How long a client thinks at most before it asks again.
     pub(crate) pause: Duration,
@@ -118,11 +120,16 @@ impl Plan {
             let engine = if random.one_in(4) { EngineKind::Btree } else { EngineKind::Lsm };
             (engine, if random.one_in(4) { 1 } else { 4 })
         });
-        let members = members.collect();
+        let mut members: Vec<_> = members.collect();
         let mut faults: Vec<_> = Fault::ALL.into_iter().filter(|_| random.one_in(2)).collect();
-        if faults.contains(&Fault::Membership) {
-            // A leader that can't read an old segment goes on without it, and a new member would
-            // wait for a snapshot.
+        let purges = random.one_in(2);
+        if purges {
+            // One engine can't take the other's files.
+            let engine = members[0].0;
+            members.iter_mut().for_each(|member| member.0 = engine);
+        }
+        if faults.contains(&Fault::Membership) && !purges {
+            // A leader that can't read an old segment goes on without it.
             faults.retain(|fault| *fault != Fault::DiskError);
         }
         Plan {
@@ -135,6 +142,7 @@ impl Plan {
             keys: 2 + random.below(4),
             pause: Duration::from_millis(20 + random.below(80)),
             faults,
+            purges,
             trouble: Duration::from_millis(1_200 + random.below(2_400)),
             rest: Duration::from_millis(40 + random.below(400)),
         }
@@ -156,9 +164,14 @@ impl Plan {
         self.members.len()
     }
 
+    /// Segments of a log that are kept for others; 0 for as many as are needed.
+    pub(crate) fn segments_max(&self) -> usize {
+        if self.purges { 2 } else { 0 }
+    }
+
     /// Whether logs are kept whole: members that come later need them.
     pub(crate) fn keeps_logs(&self) -> bool {
-        self.faults.contains(&Fault::Membership)
+        !self.purges && self.faults.contains(&Fault::Membership)
     }
 
     /// What the member at this place is opened with.

@@ -116,6 +116,7 @@ impl Simulation {
             starts: self.nodes.iter().map(|node| node.life).sum(),
             joined_and_left: self.judge.cluster.joined_and_left(self.plan.founders()),
             work: self.work_done(),
+            snapshots: self.snapshots,
             leaders: self.judge.terms_with_leader(),
             undecided: self.undecided,
         }

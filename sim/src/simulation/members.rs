@@ -201,7 +201,8 @@ impl Simulation {
         let life = node.life;
         let flushed = self.nodes.iter().map(|node| node.flushed).min().unwrap_or(0);
         let replicated = if self.plan.keeps_logs() { 0 } else { flushed };
-        self.drive(place, |driver| driver.maintain(replicated));
+        let segments_max = self.plan.segments_max();
+        self.drive(place, |driver| driver.maintain(replicated, segments_max));
         let pause = self.micros(10_000);
         self.schedule.after(pause, Event::Maintain { place, life });
     }
@@ -225,6 +226,14 @@ impl Simulation {
             self.acknowledge(id, place);
         }
         self.send(place, told.messages);
+        for order in told.snapshots {
+            let (life, delay) = (self.nodes[place].life, self.micros(50_000));
+            let order = Box::new(order);
+            self.schedule.after(delay, Event::Snapshot { place, life, order });
+        }
+        if let Some(index) = told.installed {
+            self.is_installed(place, index);
+        }
         if told.removed {
             self.is_removed(place);
         }

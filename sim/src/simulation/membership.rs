@@ -1,7 +1,7 @@
 //! Members that come, are promoted, and go.
 //!
 //! A new member is started when its addition is executed, and begins with an empty log, which the
-//! leader fills: logs are kept whole in such runs. A member that was removed goes on for a moment
+//! leader fills, by a snapshot if its own was cut. A member that was removed goes on for a moment
 //! after it has learned of it; those that don't learn of it are stopped in the end.
 
 use super::{Event, Simulation};

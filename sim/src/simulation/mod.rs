@@ -8,6 +8,7 @@ mod asking;
 mod ending;
 mod members;
 mod membership;
+mod snapshots;
 mod trouble;
 
 use crate::WorkDone;
@@ -21,6 +22,7 @@ use crate::trace::Trace;
 use crate::watches::Watch;
 use asking::Clients;
 use retcd_api::raftpb;
+use retcd_raft_glue::SnapshotOrder;
 use retcd_testkit::random::Random;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -87,6 +89,12 @@ pub(super) enum Event {
     /// A fault that lasts is over.
     Relief(Relief),
     Calm,
+    /// A snapshot is made, and arrives.
+    Snapshot {
+        place: Place,
+        life: u64,
+        order: Box<SnapshotOrder>,
+    },
     /// Somebody resets a machine.
     Reset {
         place: Place,
@@ -140,6 +148,8 @@ pub struct Report {
     pub starts: u64,
     /// Terms with a leader.
     pub leaders: u64,
+    /// Snapshots that became the state.
+    pub snapshots: u64,
     /// Members that joined, and members that left.
     pub joined_and_left: (u64, u64),
     /// What members did in the background.
@@ -159,6 +169,7 @@ impl Report {
             watched: self.watched + other.watched,
             starts: self.starts + other.starts,
             leaders: self.leaders + other.leaders,
+            snapshots: self.snapshots + other.snapshots,
             joined_and_left: (
                 self.joined_and_left.0 + other.joined_and_left.0,
                 self.joined_and_left.1 + other.joined_and_left.1,
@@ -184,6 +195,8 @@ pub(crate) struct Simulation {
     pub(super) quiet_limit: Duration,
     /// Keys whose histories were too entangled to be judged.
     pub(super) undecided: u64,
+    /// Snapshots that became the state.
+    pub(super) snapshots: u64,
     /// What lives that are over did in the background.
     pub(super) work: WorkDone,
     trace: Rc<RefCell<Trace>>,
@@ -210,6 +223,7 @@ impl Simulation {
             phase: Phase::Trouble,
             quiet_limit: Duration::MAX,
             undecided: 0,
+            snapshots: 0,
             work: WorkDone::default(),
             plan: plan.clone(),
             trace,
@@ -254,6 +268,7 @@ impl Simulation {
             Event::Apply { place, .. } => self.apply(place),
             Event::Maintain { place, .. } => self.maintain(place),
             Event::Leave { place, .. } => self.leave(place),
+            Event::Snapshot { place, order, .. } => self.send_snapshot(place, *order),
             Event::Reset { place, .. } => self.end(place, End::Crash),
             Event::Client { client } => self.ask_something(client),
             Event::AskAgain { id } => self.ask_again(id),
@@ -277,6 +292,7 @@ impl Simulation {
             | Event::Apply { place, life }
             | Event::Leave { place, life }
             | Event::Reset { place, life }
+            | Event::Snapshot { place, life, .. }
             | Event::Maintain { place, life } => (place, Some(life)),
             Event::Deliver { place, .. } => (place, None),
             _ => return Some(event),
