@@ -119,6 +119,8 @@ impl RaftLoop {
     }
 
     fn hand_on_output(&mut self, output: Output) -> Result<(), Failure> {
+        // First of all: followers write while this member does.
+        self.peers.send(output.messages);
         if !output.committed.is_empty() {
             let term = self.consensus.status().term;
             let committed = Committed { entries: output.committed, term };
@@ -167,7 +169,6 @@ impl RaftLoop {
             .map(|dropped| (dropped.token, Err(refusal(dropped.reason))))
             .collect();
         self.member.answer(&mut refused);
-        self.peers.send(output.messages);
         if output.removed && self.stops_at.is_none() {
             self.stops_at = Some(Instant::now() + REMOVED_GRACE);
         }
