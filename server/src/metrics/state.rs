@@ -182,8 +182,8 @@ impl Learners {
     }
 }
 
-/// Snapshots aren't received yet: this stays at 0 because nothing happens, not because nobody
-/// looks.
+/// Taking a received snapshot as the state is a rename of folders: it is over before anybody could
+/// see a 1 here, so this stays at 0.
 fn register_idle(catalog: &Catalog) {
     catalog.gauge(
         "etcd_server_snapshot_apply_in_progress_total",
