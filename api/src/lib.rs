@@ -40,6 +40,9 @@ pub use generated::{
     authpb, etcdserverpb, health, leasepb, membershippb, mvccpb, raftpb, v3electionpb, v3lockpb,
 };
 
+pub mod base64;
 pub mod error;
+#[cfg(feature = "json")]
+mod json;
 
 pub use error::{Code, Error, Result};

@@ -12,12 +12,11 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("api", &[]),
     ("wal", &["vfs"]),
     ("engine", &["vfs"]),
-    // Its registry of the third version is a client of etcd's API.
-    ("discovery", &["api"]),
     ("mvcc", &["engine", "api"]),
     // Bootstrap opens the engine and the log on the file system that it is given.
     ("raft-glue", &["wal", "mvcc", "api", "engine", "vfs"]),
-    ("server", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs", "discovery"]),
+    ("server", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
+    ("ctl", &["api"]),
     ("utl", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
     ("testkit", &[]),
     // The simulator drives members as the server does, and lays hands on what lies between their

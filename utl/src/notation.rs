@@ -1,4 +1,4 @@
-//! Byte strings as people and programs read them: quoted text, and base64.
+//! Byte strings as people and programs read them: quoted text, and sizes.
 
 use std::fmt;
 
@@ -61,21 +61,6 @@ pub(crate) fn unquote(text: &str) -> Option<Vec<u8>> {
         });
     }
     Some(bytes)
-}
-
-/// Standard base64 with padding, as in etcd's JSON.
-pub(crate) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(chunk.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * place)) as usize & 63];
-            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }
 
 /// A number of bytes, in the largest unit that leaves at least one of it.
@@ -141,16 +126,6 @@ mod tests {
         for wrong in ["\\", "\\q", "\\x1", "\\xzz"] {
             assert_eq!(unquote(wrong), None, "{wrong}");
         }
-    }
-
-    #[test]
-    fn base64_is_the_standard_one() {
-        for (bytes, text) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-        {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-        assert_eq!(base64(&[0xff, 0xfe, 0xfb]), "//77");
     }
 
     #[test]

@@ -4,8 +4,9 @@
 //! out. Unlike there, 64-bit numbers are numbers. What must not get into a terminal or a ticket,
 //! passwords and tokens, isn't kept.
 
-use crate::notation::{Quoted, base64};
+use crate::notation::Quoted;
 use bytes::Bytes;
+use retcd_api::base64;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use std::fmt;
 
@@ -233,7 +234,7 @@ impl Serialize for Value {
             Value::Name(name) => serializer.serialize_str(name),
             Value::Text(text) => serializer.serialize_str(text),
             Value::Key(bytes) | Value::Blob { start: bytes, .. } => {
-                serializer.serialize_str(&base64(bytes))
+                serializer.serialize_str(&base64::encode(bytes))
             }
             Value::Message(message) => message.serialize(serializer),
             Value::Messages(list) => list.serialize(serializer),

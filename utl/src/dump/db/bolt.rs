@@ -10,9 +10,10 @@
 use super::Error;
 use super::args::BoltView;
 use super::output::Output;
-use crate::notation::{Cut, Quoted, base64};
+use crate::notation::{Cut, Quoted};
 use bytes::Bytes;
 use prost::Message;
+use retcd_api::base64;
 use retcd_api::leasepb::Lease;
 use retcd_api::mvccpb::KeyValue;
 use retcd_engine::bolt::{Bucket, Database, Entry, Usage};
@@ -248,9 +249,9 @@ fn pair_json(bucket: &str, key: &Bytes, value: &Bytes, decoded: Option<Decoded>)
             put("main", main.into());
             put("sub", sub.into());
             put("deleted", is_deleted.into());
-            put("key", base64(&pair.key).into());
+            put("key", base64::encode(&pair.key).into());
             if !is_deleted {
-                put("value", base64(&pair.value).into());
+                put("value", base64::encode(&pair.value).into());
                 put("create_revision", pair.create_revision.into());
                 put("version", pair.version.into());
                 put("lease", pair.lease.into());
@@ -262,8 +263,8 @@ fn pair_json(bucket: &str, key: &Bytes, value: &Bytes, decoded: Option<Decoded>)
             put("remaining_ttl", lease.remaining_ttl.into());
         }
         None => {
-            put("key", base64(key).into());
-            put("value", base64(value).into());
+            put("key", base64::encode(key).into());
+            put("value", base64::encode(value).into());
         }
     }
     Value::Object(line)

@@ -3,8 +3,9 @@
 use super::Error;
 use super::args::Format;
 use super::fault::Fault;
-use crate::notation::{Size, base64};
+use crate::notation::Size;
 use bytes::Bytes;
+use retcd_api::base64;
 use retcd_engine::Keyspace;
 use serde::{Serialize, Serializer};
 use std::io::{self, Write};
@@ -89,7 +90,7 @@ impl Faults {
 
 /// Bytes in JSON: base64.
 pub(super) fn bytes<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&base64(bytes))
+    serializer.serialize_str(&base64::encode(bytes))
 }
 
 /// As [`bytes`], if there are some.
@@ -97,7 +98,7 @@ pub(super) fn maybe_bytes<S: Serializer>(
     bytes: &Option<Bytes>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    bytes.as_ref().map(|bytes| base64(bytes)).serialize(serializer)
+    bytes.as_ref().map(|bytes| base64::encode(bytes)).serialize(serializer)
 }
 
 /// A keyspace's name.

@@ -1,0 +1,53 @@
+//! The commands, a file for each.
+//!
+//! A command is a struct of its flags and arguments with a `run` that gets the [`App`]. To add one:
+//! write its file, name it below in `Command` and in `Command::run`, and give it a place among the
+//! groups of the help (`cli/help.rs`).
+
+mod compaction;
+mod completion;
+mod del;
+mod exec;
+mod get;
+mod keys;
+mod lease;
+mod put;
+mod txn;
+mod version;
+mod watch;
+
+use clap::Subcommand;
+
+use crate::app::App;
+use crate::failure::Outcome;
+
+/// One of the commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Get(get::Get),
+    Put(put::Put),
+    Del(del::Del),
+    Txn(txn::Txn),
+    Watch(watch::Watch),
+    Compaction(compaction::Compaction),
+    Lease(lease::Lease),
+    Completion(completion::Completion),
+    Version(version::Version),
+}
+
+impl Command {
+    /// Runs it to its end.
+    pub(crate) async fn run(self, app: &mut App) -> Outcome {
+        match self {
+            Self::Get(command) => command.run(app).await,
+            Self::Put(command) => command.run(app).await,
+            Self::Del(command) => command.run(app).await,
+            Self::Txn(command) => command.run(app).await,
+            Self::Watch(command) => command.run(app).await,
+            Self::Compaction(command) => command.run(app).await,
+            Self::Lease(command) => command.run(app).await,
+            Self::Completion(command) => command.run(),
+            Self::Version(command) => command.run(),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `version`: which etcdctl this stands for.
+
+use std::io::Write;
+
+use clap::Args;
+
+use crate::failure::Outcome;
+
+/// The release of etcd whose command line this is.
+const ETCD: &str = "3.5.33";
+
+/// The version of the API.
+const API: &str = "3.5";
+
+/// Print the version
+#[derive(Args, Debug)]
+#[command(override_usage = "etcdctl version")]
+pub(crate) struct Version {
+    #[arg(hide = true)]
+    args: Vec<std::ffi::OsString>,
+}
+
+impl Version {
+    pub(super) fn run(&self) -> Outcome {
+        Ok(writeln!(std::io::stdout(), "etcdctl version: {ETCD}\nAPI version: {API}")?)
+    }
+}
