@@ -105,20 +105,32 @@ class Session:
         self.masker = Masker(server)
         self.steps = []
 
-    def _spawn(self, arguments):
+    def command(self, arguments):
+        """The program and its arguments."""
+        return [self.client.path, f"--endpoints={self.server.client}", *arguments]
+
+    def environment(self):
+        """The variables that programs are started with."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ETCD")}
         environment["ETCDCTL_API"] = "3"
-        command = [self.client.path, f"--endpoints={self.server.client}", *arguments]
+        return environment
+
+    def spawn(self, command, variables=()):
+        """Starts a program with further variables."""
         return subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            command, env=self.environment() | dict(variables), stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )
 
     def ctl(self, command, stdin="", mask=(), secret=False, label=None, quiet=False):
         """Runs a command line to its end and records it; the raw stdout is returned. `secret`
         leaves it out of the record, `quiet` what it says on standard error: a log."""
         arguments = shlex.split(command) if isinstance(command, str) else command
-        process = self._spawn(arguments)
+        return self.finish(self.spawn(self.command(arguments)), label or command, stdin, mask,
+                           secret, quiet)
+
+    def finish(self, process, label, stdin="", mask=(), secret=False, quiet=False):
+        """Waits for a program that was started, as `ctl` does."""
         try:
             stdout, stderr = process.communicate(stdin.encode(), COMMAND_SECONDS_MAX)
         except subprocess.TimeoutExpired:
@@ -127,7 +139,7 @@ class Session:
             stderr += b"interop: killed after waiting too long\n"
         if not secret:
             said = b"" if quiet else stderr
-            self.record(label or command, stdout, said, process.returncode, mask)
+            self.record(label, stdout, said, process.returncode, mask)
         self.last_code = process.returncode
         return stdout.decode(errors="replace")
 
@@ -139,7 +151,7 @@ class Session:
     def start(self, command, label=None):
         """Starts a command that keeps running."""
         arguments = shlex.split(command) if isinstance(command, str) else command
-        return Background(self, label or command, self._spawn(arguments))
+        return Background(self, label or command, self.spawn(self.command(arguments)))
 
     def start_watch(self, command):
         """Starts a watch and waits until the server has it."""
