@@ -6,10 +6,7 @@ same for all servers, so they get names and a wrong one is told. Revisions, hash
 of keys and raft terms stay.
 """
 
-import hashlib
 import re
-
-from server import ADVERTISED_PEER_URL
 
 # A varint of an id in `-w protobuf` output: nine or ten bytes, all but the last with the top bit.
 BINARY_ID = re.compile(rb"[\x80-\xff]{8,9}[\x01-\x7f]")
@@ -33,25 +30,17 @@ SNAPSHOT_SAVED = [(r"saved at \S+", "saved at <file>")]
 SNAPSHOT_STATUS = [(r'"(hash|totalSize)":\d+', r'"\1":<n>')]
 
 
-def _derived_id(data):
-    return int.from_bytes(hashlib.sha1(data).digest()[:8], "big")
-
-
-MEMBER_ID = _derived_id(ADVERTISED_PEER_URL.encode() + b"etcd-cluster")
-CLUSTER_ID = _derived_id(MEMBER_ID.to_bytes(8, "big"))
-
-
 class Masker:
     """Masks the output of one run against one server."""
 
     def __init__(self, server):
         self.endpoints = {}
         self.add_server(server)
-        self.names = {MEMBER_ID: "<member>", CLUSTER_ID: "<cluster>"}
+        self.names = server.ids()
 
     def add_server(self, server):
         """Masks the ports of one more server."""
-        self.endpoints |= {server.client: "<client>", server.peer: "<peer>"}
+        self.endpoints |= server.addresses()
 
     def _token(self, number):
         return self.names.setdefault(number, f"<id{len(self.names) - 1}>")

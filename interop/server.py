@@ -1,5 +1,6 @@
 """A server process on a fresh data directory with ports of its own."""
 
+import hashlib
 import shutil
 import signal
 import socket
@@ -17,11 +18,33 @@ START_SECONDS_MAX = 60
 PORT_ATTEMPTS_MAX = 5
 
 
+def derived_id(data):
+    """The id of a member or a cluster, which follows from what it is told at its start."""
+    return int.from_bytes(hashlib.sha1(data).digest()[:8], "big")
+
+
+MEMBER_ID = derived_id(ADVERTISED_PEER_URL.encode() + b"etcd-cluster")
+CLUSTER_ID = derived_id(MEMBER_ID.to_bytes(8, "big"))
+
+
+def free_ports(count):
+    """Ports that nobody uses at this moment."""
+    sockets = [socket.socket() for _ in range(count)]
+    for sock in sockets:
+        sock.bind(("127.0.0.1", 0))
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
+    return ports
+
+
 class Server:
     """Starts on construction; `stop` ends it and removes its data. With `data`, that directory is
     taken over instead of beginning with an empty one."""
 
     scheme = "http"
+    # For clients and for members; 0 stands for any.
+    ports = (0, 0)
 
     def __init__(self, binary, extra_args=(), data=None):
         self.binary = str(binary)
@@ -39,8 +62,8 @@ class Server:
 
     def _start(self, extra_args):
         with socket.socket() as client, socket.socket() as peer:
-            for sock in (client, peer):
-                sock.bind(("127.0.0.1", 0))
+            for sock, port in zip((client, peer), self.ports):
+                sock.bind(("127.0.0.1", port))
             self.client = f"127.0.0.1:{client.getsockname()[1]}"
             self.peer = f"127.0.0.1:{peer.getsockname()[1]}"
         client_url = f"{self.scheme}://{self.client}"
@@ -50,8 +73,7 @@ class Server:
             f"--listen-client-urls={client_url}",
             f"--advertise-client-urls={client_url}",
             f"--listen-peer-urls=http://{self.peer}",
-            f"--initial-advertise-peer-urls={ADVERTISED_PEER_URL}",
-            f"--initial-cluster=default={ADVERTISED_PEER_URL}",
+            *self.member_args(),
             *extra_args,
         ]
         self.log = []
@@ -63,6 +85,19 @@ class Server:
         self.reader.start()
         self.ready.wait(START_SECONDS_MAX)
         return self.ready.is_set() and self.process.poll() is None
+
+    def member_args(self):
+        """Who it is."""
+        return [f"--initial-advertise-peer-urls={ADVERTISED_PEER_URL}",
+                f"--initial-cluster=default={ADVERTISED_PEER_URL}"]
+
+    def addresses(self):
+        """How addresses are masked."""
+        return {self.client: "<client>", self.peer: "<peer>"}
+
+    def ids(self):
+        """How ids are masked."""
+        return {MEMBER_ID: "<member>", CLUSTER_ID: "<cluster>"}
 
     def _read_log(self):
         for line in self.process.stderr:

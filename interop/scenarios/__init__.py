@@ -1,8 +1,9 @@
 """The scripts. Each function is one scenario: it gets a session on a fresh server of its own."""
 
-from scenarios import concurrency, kv, lease, limits, maintenance, txn, watch
+from scenarios import cluster, concurrency, kv, lease, limits, maintenance, txn, watch
+from server import Server
 
-MODULES = [kv, txn, watch, lease, concurrency, maintenance, limits]
+MODULES = [kv, txn, watch, lease, concurrency, maintenance, limits, cluster]
 
 
 def all_scenarios(modules=None):
@@ -18,3 +19,8 @@ def all_scenarios(modules=None):
 def server_args(function):
     """Further arguments that the scenario's server is started with."""
     return getattr(function, "server_args", ())
+
+
+def server_kind(function):
+    """What the scenario runs on: a server of its own, or what it says."""
+    return getattr(function, "server_kind", Server)

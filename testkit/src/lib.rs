@@ -6,9 +6,11 @@
 //! killed when the value is dropped. It works the same for our program and for etcd's, so that a
 //! test can be checked against the original. [`scrape`] asks its HTTP endpoints and [`procfs`] asks
 //! the kernel what the process has used. [`random`] has the random numbers of tests and loads, and
-//! [`linearizability`] judges what clients saw.
+//! [`linearizability`] judges what clients saw. [`dns`] is a name server for those who look for a
+//! cluster.
 
 pub mod cluster;
+pub mod dns;
 pub mod linearizability;
 pub mod log;
 pub mod procfs;
@@ -18,5 +20,6 @@ pub mod server;
 pub mod wire_cutter;
 
 pub use cluster::Cluster;
+pub use dns::{DnsServer, Srv};
 pub use server::{Server, ServerOptions, StartError, free_addresses};
 pub use wire_cutter::WireCutter;

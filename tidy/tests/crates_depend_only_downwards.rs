@@ -7,15 +7,17 @@ use std::fs;
 use retcd_tidy::{assert_no_offences, manifest_section, workspace_members, workspace_root};
 
 /// Folder, and the folders that it may use. `*` stands for all.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("vfs", &[]),
     ("api", &[]),
     ("wal", &["vfs"]),
     ("engine", &["vfs"]),
+    // Its registry of the third version is a client of etcd's API.
+    ("discovery", &["api"]),
     ("mvcc", &["engine", "api"]),
     // Bootstrap opens the engine and the log on the file system that it is given.
     ("raft-glue", &["wal", "mvcc", "api", "engine", "vfs"]),
-    ("server", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
+    ("server", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs", "discovery"]),
     ("ctl", &["api"]),
     ("utl", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
     ("testkit", &[]),
