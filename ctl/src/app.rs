@@ -47,6 +47,16 @@ pub(crate) fn run(cli: Cli) -> Outcome {
 }
 
 impl App {
+    /// The global flags. Those of the environment are there once [`App::settings`] was called.
+    pub(crate) fn global(&self) -> &Global {
+        &self.global
+    }
+
+    /// Whether a global flag is on the command line.
+    pub(crate) fn is_given(&self, flag: &str) -> bool {
+        self.given.iter().any(|given| given.name == flag)
+    }
+
     /// The variables of the environment.
     pub(crate) fn environment(&mut self) -> &mut Environment {
         &mut self.environment
@@ -63,8 +73,7 @@ impl App {
         if self.global.debug {
             self.show_flags();
         }
-        let is_given = |flag: &str| self.given.iter().any(|given| given.name == flag);
-        let settings = Settings::new(&self.global, is_given)?;
+        let settings = Settings::new(&self.global, |flag| self.is_given(flag))?;
         let printer = Printer::new(&self.global.write_out, self.global.hex)?;
         Ok((settings, printer))
     }

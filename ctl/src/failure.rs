@@ -76,6 +76,11 @@ impl Failure {
         self.code
     }
 
+    /// What went wrong, for a text that goes on with it.
+    pub(crate) fn into_message(self) -> String {
+        self.text.trim_start_matches("Error: ").trim_end().to_owned()
+    }
+
     /// What is printed.
     #[cfg(test)]
     pub(crate) fn text(&self) -> &str {

@@ -16,7 +16,9 @@ mod client;
 mod command;
 mod failure;
 mod go;
+mod interrupt;
 mod output;
+mod progress;
 mod terminal;
 
 use std::ffi::OsString;

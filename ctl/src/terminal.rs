@@ -10,6 +10,7 @@ use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::failure::Outcome;
+use crate::interrupt;
 
 /// Prints `prompt` on standard output and reads a line from standard input. On a terminal it isn't
 /// shown. The end of the input is an empty line.
@@ -43,7 +44,9 @@ impl Hidden {
         thread::spawn(move || {
             for signal in signals.forever() {
                 for_signals.end();
-                let _ = emulate_default_handler(signal);
+                if !interrupt::is_awaited() {
+                    let _ = emulate_default_handler(signal);
+                }
             }
         });
         termios::tcsetattr(io::stdin(), OptionalActions::Now, &silent).ok()?;

@@ -29,11 +29,11 @@ pub(super) struct Dialer {
     keepalive_timeout: Duration,
     tls: Option<Arc<rustls::ClientConfig>>,
     is_unverified: bool,
-    server_name: Option<String>,
+    pub(super) server_name: Option<String>,
 }
 
 /// A connection in the clear or not, over whatever socket.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 impl Dialer {
@@ -75,7 +75,10 @@ impl Dialer {
         }
     }
 
-    fn tls_of(&self, endpoint: &Endpoint) -> Result<Option<Arc<rustls::ClientConfig>>, String> {
+    pub(super) fn tls_of(
+        &self,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Arc<rustls::ClientConfig>>, String> {
         match endpoint.security {
             Security::None => Ok(None),
             Security::AsFlagsSay => Ok(self.tls.clone()),
@@ -90,7 +93,8 @@ impl Dialer {
     }
 }
 
-async fn dial(
+/// A socket to an endpoint, with TLS on it if there is a configuration.
+pub(super) async fn dial(
     endpoint: Endpoint,
     tls: Option<Arc<rustls::ClientConfig>>,
     server_name: Option<String>,

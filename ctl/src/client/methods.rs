@@ -13,6 +13,14 @@ pub(crate) trait Unary: Message + Clone + 'static {
     const IS_REPEATABLE: bool;
 }
 
+/// A request that has many responses.
+pub(crate) trait Downstream: Message + 'static {
+    /// One of them.
+    type Response: Message + Default + 'static;
+    /// The path of its method.
+    const PATH: &'static str;
+}
+
 /// One of many requests on a stream.
 pub(crate) trait BothWays: Message + 'static {
     /// One of the responses.
@@ -89,6 +97,11 @@ unary! {
             AuthRoleGrantPermissionResponse, false;
         "RoleRevokePermission", AuthRoleRevokePermissionRequest,
             AuthRoleRevokePermissionResponse, false;
+}
+
+impl Downstream for pb::SnapshotRequest {
+    type Response = pb::SnapshotResponse;
+    const PATH: &'static str = "/etcdserverpb.Maintenance/Snapshot";
 }
 
 impl BothWays for pb::WatchRequest {

@@ -11,9 +11,11 @@ mod discovery;
 mod dns;
 mod endpoint;
 mod methods;
+mod one;
 mod pool;
 mod settings;
 mod tls;
+mod web;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -34,7 +36,7 @@ use crate::go::log;
 
 pub(crate) use call_error::CallError;
 pub(crate) use deadline::Deadline;
-use methods::{BothWays, Unary};
+use methods::{BothWays, Downstream, Unary};
 pub(crate) use settings::Settings;
 
 /// How long to wait before a request is repeated.
@@ -68,6 +70,11 @@ impl Client {
             .await
             .map_err(|error| Failure::new(code::BAD_CONNECTION, error))?;
         Ok(client)
+    }
+
+    /// The settings that it was made of.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
     }
 
     /// Sends a request and waits for its response.
@@ -106,6 +113,25 @@ impl Client {
             .limit(async {
                 grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
                 grpc.unary(request, path(R::PATH), ProstCodec::<R, R::Response>::default()).await
+            })
+            .await?;
+        let response = answer.map_err(|status| self.judge(number, status, deadline))?;
+        Ok(response.into_inner())
+    }
+
+    /// Sends one request and returns a stream of responses.
+    pub(crate) async fn download<R: Downstream>(
+        &self,
+        request: R,
+        deadline: Deadline,
+    ) -> Result<Streaming<R::Response>, CallError> {
+        let request = self.with_token(Request::new(request));
+        let (number, mut grpc) = self.reach(deadline).await?;
+        let answer = deadline
+            .limit(async {
+                grpc.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
+                let codec = ProstCodec::<R, R::Response>::default();
+                grpc.server_streaming(request, path(R::PATH), codec).await
             })
             .await?;
         let response = answer.map_err(|status| self.judge(number, status, deadline))?;

@@ -89,6 +89,17 @@ impl Settings {
             response_bytes_max: limit(global.max_recv_bytes, RESPONSE_BYTES),
         })
     }
+
+    /// The same for other endpoints.
+    pub(crate) fn with_endpoints<'a>(&self, endpoints: impl IntoIterator<Item = &'a str>) -> Self {
+        let endpoints = endpoints.into_iter().map(Endpoint::parse).collect();
+        Self { endpoints, ..self.clone() }
+    }
+
+    /// The same for somebody who doesn't log in.
+    pub(crate) fn without_user(&self) -> Self {
+        Self { credentials: None, token: None, ..self.clone() }
+    }
 }
 
 /// The members of lists that are separated by commas.

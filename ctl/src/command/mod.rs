@@ -4,14 +4,22 @@
 //! write its file, name it below in `Command` and in `Command::run`, and give it a place among the
 //! groups of the help (`cli/help.rs`).
 
+mod alarm;
 mod compaction;
 mod completion;
+mod defrag;
 mod del;
+mod downgrade;
+mod endpoint;
 mod exec;
+mod follow;
 mod get;
 mod keys;
 mod lease;
+mod member;
+mod move_leader;
 mod put;
+mod targets;
 mod txn;
 mod version;
 mod watch;
@@ -31,6 +39,12 @@ pub(crate) enum Command {
     Watch(watch::Watch),
     Compaction(compaction::Compaction),
     Lease(lease::Lease),
+    Endpoint(endpoint::Endpoint),
+    Member(member::Member),
+    MoveLeader(move_leader::MoveLeader),
+    Alarm(alarm::Alarm),
+    Defrag(defrag::Defrag),
+    Downgrade(downgrade::Downgrade),
     Completion(completion::Completion),
     Version(version::Version),
 }
@@ -46,6 +60,12 @@ impl Command {
             Self::Watch(command) => command.run(app).await,
             Self::Compaction(command) => command.run(app).await,
             Self::Lease(command) => command.run(app).await,
+            Self::Endpoint(command) => command.run(app).await,
+            Self::Member(command) => command.run(app).await,
+            Self::MoveLeader(command) => command.run(app).await,
+            Self::Alarm(command) => command.run(app).await,
+            Self::Defrag(command) => command.run(app).await,
+            Self::Downgrade(command) => command.run(app).await,
             Self::Completion(command) => command.run(),
             Self::Version(command) => command.run(),
         }

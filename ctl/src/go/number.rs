@@ -22,6 +22,11 @@ pub(crate) fn parse_int(text: &str, base: u32) -> Result<i64, String> {
     i64::try_from(value).map_err(|_| fail(RANGE))
 }
 
+/// An unsigned number: digits only.
+pub(crate) fn parse_uint(text: &str, base: u32) -> Result<u64, String> {
+    magnitude(text, base).map_err(|problem| error("ParseUint", text, problem))
+}
+
 fn magnitude(digits: &str, base: u32) -> Result<u64, &'static str> {
     let (digits, base) = if base == 0 { literal(digits)? } else { (digits.to_owned(), base) };
     if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(base)) {

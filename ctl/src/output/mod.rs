@@ -4,10 +4,16 @@
 //! serialize to, in their order and under their names, and `protobuf` is its bytes. Formats that
 //! etcd doesn't have for a response aren't there either.
 
+mod alarm;
+mod auth;
+mod endpoint;
 mod header;
 mod kv;
 mod lease;
+mod member;
 mod page;
+mod size;
+mod table;
 mod told;
 mod watch;
 
@@ -15,9 +21,13 @@ use serde::Serialize;
 
 use crate::failure::{Failure, Outcome};
 
-use header::HasHeader;
+pub(crate) use auth::Named;
+pub(crate) use endpoint::{Hash, Hashes, Health, Healths, Status, Statuses};
+pub(crate) use header::HasHeader;
 pub(crate) use lease::{Granted, KeptAlive, Leases, TimeToLive};
+pub(crate) use member::Members;
 pub(crate) use page::Page;
+pub(crate) use size::human;
 pub(crate) use told::Told;
 pub(crate) use watch::Watched;
 

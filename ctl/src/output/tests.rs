@@ -1,5 +1,8 @@
 //! Each format of each response, as `reference` samples of etcd 3.5.1 have it.
 
+mod access;
+mod cluster;
+
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 

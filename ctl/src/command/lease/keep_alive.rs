@@ -13,7 +13,7 @@ use tonic::Code;
 
 use super::lease_id;
 use crate::app::{App, Session};
-use crate::client::{CallError, Deadline};
+use crate::client::{CallError, Client, Deadline};
 use crate::failure::{Failure, Outcome, code};
 use crate::output::{Format, KeptAlive};
 
@@ -37,7 +37,7 @@ impl KeepAlive {
         let mut session = app.session().await?;
         let mut lives_until = Deadline::NEVER;
         loop {
-            let response = lives_until.limit(renew(&session, id)).await;
+            let response = lives_until.limit(renew(&session.client, id)).await;
             let response = match response.and_then(|renewed| renewed) {
                 Ok(response) if response.ttl > 0 => response,
                 Ok(_) if self.once => {
@@ -71,9 +71,12 @@ fn told_expired(session: &mut Session, id: i64) -> Outcome {
 }
 
 /// Asks for the whole time again, on a stream of its own; repeats it while nobody can answer.
-async fn renew(session: &Session, id: i64) -> Result<LeaseKeepAliveResponse, CallError> {
+pub(in crate::command) async fn renew(
+    client: &Client,
+    id: i64,
+) -> Result<LeaseKeepAliveResponse, CallError> {
     loop {
-        let status = match ask(session, id).await {
+        let status = match ask(client, id).await {
             Err(CallError::Status(status)) => status,
             other => return other,
         };
@@ -84,9 +87,9 @@ async fn renew(session: &Session, id: i64) -> Result<LeaseKeepAliveResponse, Cal
     }
 }
 
-async fn ask(session: &Session, id: i64) -> Result<LeaseKeepAliveResponse, CallError> {
+async fn ask(client: &Client, id: i64) -> Result<LeaseKeepAliveResponse, CallError> {
     let request = tokio_stream::once(LeaseKeepAliveRequest { id });
-    let mut responses = session.client.open(request, Deadline::NEVER).await?;
+    let mut responses = client.open(request, Deadline::NEVER).await?;
     let response = responses.message().await.map_err(CallError::Status)?;
     response.ok_or_else(|| CallError::Status(tonic::Status::unavailable("the stream ended")))
 }

@@ -8,6 +8,8 @@ mod time_to_live;
 
 use std::ffi::OsString;
 
+pub(super) use keep_alive::renew;
+
 use clap::{Args, Subcommand};
 
 use crate::app::App;

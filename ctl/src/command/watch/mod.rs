@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::failure::{Failure, Outcome, code};
 use arguments::KeyVariables;
 use session::WatchSession;
+pub(super) use stream::{Stream, is_worth_retrying};
 
 const EXAMPLES: &str = "\
 The program behind -- finds the change in ETCD_WATCH_REVISION, ETCD_WATCH_EVENT_TYPE,

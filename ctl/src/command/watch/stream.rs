@@ -12,14 +12,14 @@ use tonic::{Code, Status, Streaming};
 use crate::client::{CallError, Client, Deadline};
 
 /// Requests go in at one end, responses come out at the other.
-pub(super) struct Stream {
+pub(in crate::command) struct Stream {
     requests: UnboundedSender<WatchRequest>,
     responses: Streaming<WatchResponse>,
 }
 
 impl Stream {
     /// Opens a stream with a first watch: a member says nothing before it has one.
-    pub(super) async fn open(
+    pub(in crate::command) async fn open(
         client: &Client,
         first: WatchCreateRequest,
     ) -> Result<Self, CallError> {
@@ -31,17 +31,17 @@ impl Stream {
     }
 
     /// Asks for one more watch.
-    pub(super) fn create(&self, watch: WatchCreateRequest) {
+    pub(in crate::command) fn create(&self, watch: WatchCreateRequest) {
         send(&self.requests, RequestUnion::CreateRequest(watch));
     }
 
     /// Asks up to which revision everything was sent.
-    pub(super) fn ask_progress(&self) {
+    pub(in crate::command) fn ask_progress(&self) {
         send(&self.requests, RequestUnion::ProgressRequest(WatchProgressRequest {}));
     }
 
     /// Waits for a response. Whoever stops waiting loses none.
-    pub(super) async fn next(&mut self) -> Result<WatchResponse, CallError> {
+    pub(in crate::command) async fn next(&mut self) -> Result<WatchResponse, CallError> {
         let response = self.responses.message().await.map_err(CallError::Status)?;
         response.ok_or_else(|| CallError::Status(Status::unavailable("the stream ended")))
     }
@@ -53,7 +53,7 @@ fn send(requests: &UnboundedSender<WatchRequest>, request: RequestUnion) {
 }
 
 /// Whether another stream may succeed where this one broke.
-pub(super) fn is_worth_retrying(error: &CallError) -> bool {
+pub(in crate::command) fn is_worth_retrying(error: &CallError) -> bool {
     let CallError::Status(status) = error else { return false };
     [Code::Unavailable, Code::Internal].contains(&status.code()) && !error.is(&Error::NoLeader)
 }
