@@ -5,6 +5,7 @@
 //! groups of the help (`cli/help.rs`).
 
 mod alarm;
+mod auth;
 mod compaction;
 mod completion;
 mod defrag;
@@ -19,8 +20,10 @@ mod lease;
 mod member;
 mod move_leader;
 mod put;
+mod role;
 mod targets;
 mod txn;
+mod user;
 mod version;
 mod watch;
 
@@ -45,6 +48,9 @@ pub(crate) enum Command {
     Alarm(alarm::Alarm),
     Defrag(defrag::Defrag),
     Downgrade(downgrade::Downgrade),
+    Auth(auth::Auth),
+    User(user::User),
+    Role(role::Role),
     Completion(completion::Completion),
     Version(version::Version),
 }
@@ -66,6 +72,9 @@ impl Command {
             Self::Alarm(command) => command.run(app).await,
             Self::Defrag(command) => command.run(app).await,
             Self::Downgrade(command) => command.run(app).await,
+            Self::Auth(command) => command.run(app).await,
+            Self::User(command) => command.run(app).await,
+            Self::Role(command) => command.run(app).await,
             Self::Completion(command) => command.run(),
             Self::Version(command) => command.run(),
         }
