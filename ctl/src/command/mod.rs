@@ -11,15 +11,18 @@ mod completion;
 mod defrag;
 mod del;
 mod downgrade;
+mod elect;
 mod endpoint;
 mod exec;
 mod follow;
 mod get;
 mod keys;
 mod lease;
+mod lock;
 mod member;
 mod move_leader;
 mod put;
+mod queue;
 mod role;
 mod targets;
 mod txn;
@@ -42,6 +45,8 @@ pub(crate) enum Command {
     Watch(watch::Watch),
     Compaction(compaction::Compaction),
     Lease(lease::Lease),
+    Lock(lock::Lock),
+    Elect(elect::Elect),
     Endpoint(endpoint::Endpoint),
     Member(member::Member),
     MoveLeader(move_leader::MoveLeader),
@@ -66,6 +71,8 @@ impl Command {
             Self::Watch(command) => command.run(app).await,
             Self::Compaction(command) => command.run(app).await,
             Self::Lease(command) => command.run(app).await,
+            Self::Lock(command) => command.run(app).await,
+            Self::Elect(command) => command.run(app).await,
             Self::Endpoint(command) => command.run(app).await,
             Self::Member(command) => command.run(app).await,
             Self::MoveLeader(command) => command.run(app).await,
