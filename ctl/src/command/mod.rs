@@ -19,11 +19,13 @@ mod get;
 mod keys;
 mod lease;
 mod lock;
+mod make_mirror;
 mod member;
 mod move_leader;
 mod put;
 mod queue;
 mod role;
+mod snapshot;
 mod targets;
 mod txn;
 mod user;
@@ -45,6 +47,7 @@ pub(crate) enum Command {
     Watch(watch::Watch),
     Compaction(compaction::Compaction),
     Lease(lease::Lease),
+    MakeMirror(make_mirror::MakeMirror),
     Lock(lock::Lock),
     Elect(elect::Elect),
     Endpoint(endpoint::Endpoint),
@@ -52,6 +55,7 @@ pub(crate) enum Command {
     MoveLeader(move_leader::MoveLeader),
     Alarm(alarm::Alarm),
     Defrag(defrag::Defrag),
+    Snapshot(snapshot::Snapshot),
     Downgrade(downgrade::Downgrade),
     Auth(auth::Auth),
     User(user::User),
@@ -71,6 +75,7 @@ impl Command {
             Self::Watch(command) => command.run(app).await,
             Self::Compaction(command) => command.run(app).await,
             Self::Lease(command) => command.run(app).await,
+            Self::MakeMirror(command) => command.run(app).await,
             Self::Lock(command) => command.run(app).await,
             Self::Elect(command) => command.run(app).await,
             Self::Endpoint(command) => command.run(app).await,
@@ -78,6 +83,7 @@ impl Command {
             Self::MoveLeader(command) => command.run(app).await,
             Self::Alarm(command) => command.run(app).await,
             Self::Defrag(command) => command.run(app).await,
+            Self::Snapshot(command) => command.run(app).await,
             Self::Downgrade(command) => command.run(app).await,
             Self::Auth(command) => command.run(app).await,
             Self::User(command) => command.run(app).await,
