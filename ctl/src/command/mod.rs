@@ -6,6 +6,7 @@
 
 mod alarm;
 mod auth;
+mod check;
 mod compaction;
 mod completion;
 mod defrag;
@@ -60,6 +61,7 @@ pub(crate) enum Command {
     Auth(auth::Auth),
     User(user::User),
     Role(role::Role),
+    Check(check::Check),
     Completion(completion::Completion),
     Version(version::Version),
 }
@@ -88,6 +90,7 @@ impl Command {
             Self::Auth(command) => command.run(app).await,
             Self::User(command) => command.run(app).await,
             Self::Role(command) => command.run(app).await,
+            Self::Check(command) => command.run(app).await,
             Self::Completion(command) => command.run(),
             Self::Version(command) => command.run(),
         }
