@@ -23,10 +23,6 @@ from session import Session
 
 TERMINAL_SECONDS_MAX = 15
 
-# Commands that ours doesn't have yet: the original's runs them in both sessions.
-NOT_YET = {"alarm", "auth", "check", "defrag", "downgrade", "elect", "endpoint", "lock",
-           "make-mirror", "member", "move-leader", "role", "snapshot", "user"}
-
 # Flags that came after the original: commands with them aren't run.
 YOUNGER = ("--range", "--min-", "--max-")
 
@@ -39,13 +35,6 @@ IS_RETRY = re.compile(r'^\{"level":"warn".*(retrying of unary invoker failed'
 class CtlSession(Session):
     """A session whose steps are compared with those of another client."""
 
-    def command(self, arguments):
-        command = super().command(arguments)
-        words = [word for word in arguments if not word[:1] in ("-", b"-")]
-        if words and words[0] in NOT_YET:
-            command[0] = os.path.join(os.path.dirname(self.original), "etcdctl")
-        return command
-
     def ctl(self, command, *args, **kwargs):
         if any(flag in str(command) for flag in YOUNGER):
             return ""
@@ -57,7 +46,7 @@ class CtlSession(Session):
         process = self.spawn([self.client.path, *arguments], variables)
         return self.finish(process, name.replace(self.server.client, "<client>"), stdin, mask)
 
-    def terminal(self, arguments, dialogue, label):
+    def terminal(self, arguments, dialogue, label, mask=()):
         """Runs the client at a terminal. `dialogue` has pairs of what to wait for and what to type
         then; the terminal's whole text is recorded as standard output."""
         controller, terminal = pty.openpty()
@@ -76,7 +65,8 @@ class CtlSession(Session):
         os.close(controller)
         if process.poll() is None:
             process.kill()
-        self.record(label, without_retries(text.replace(b"\r\n", b"\n")), b"", process.wait())
+        text = without_retries(text.replace(b"\r\n", b"\n"))
+        self.record(label, text, b"", process.wait(), mask)
 
     def record(self, label, stdout, stderr, code, mask=(), lines_max=None):
         lines = [log_line(line) for line in without_retries(stderr).splitlines(True)]

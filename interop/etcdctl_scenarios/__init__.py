@@ -2,9 +2,11 @@
 server only, one with `server_kind` on a server of that class."""
 
 import scenarios
-from etcdctl_scenarios import connection, flags, input_lines, output, secured, terminal
+from etcdctl_scenarios import (
+    access, administration, connection, flags, input_lines, output, secured, terminal,
+)
 
-MODULES = [flags, connection, output, input_lines, terminal, secured]
+MODULES = [flags, connection, output, input_lines, terminal, secured, administration, access]
 
 
 def all_scenarios():
