@@ -3,6 +3,7 @@
 mod cluster_version;
 mod compactor;
 mod corruption;
+mod discovery;
 pub mod flags;
 mod http;
 mod joining;

@@ -56,10 +56,13 @@ struct Listeners {
 pub(crate) fn run(config: &Config, signals: Signals) -> End {
     match try_run(config, signals) {
         Ok(end) => end,
-        Err(failure) => {
-            crate::log_fatal!(error = %failure, "discovery failed");
-            End::Failed
-        }
+        Err(failure) => match failure.downcast_ref() {
+            Some(storage::Error::Discovery(failure)) => failure.tell(config),
+            _ => {
+                crate::log_fatal!(error = %failure, "discovery failed");
+                End::Failed
+            }
+        },
     }
 }
 
@@ -78,7 +81,7 @@ fn raise_open_files_limit() {
 fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error::Error>> {
     raise_open_files_limit();
     let listeners = listen(config)?;
-    let parts = storage::open(config)?;
+    let parts = storage::open(config, &signals)?;
     let log_io = storage::log_io(parts.log.mode());
     tracing::info!(
         "data-dir" = %config.data_dir.display(),

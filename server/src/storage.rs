@@ -1,7 +1,8 @@
 //! From the flags to an opened data directory on real files.
 
 use crate::flags::{ClusterState, Config, EngineKind, LogIo, Url, system_resolver};
-use crate::joining;
+use crate::lifecycle::Signals;
+use crate::{discovery, joining};
 use retcd_engine::btree::{self, Btree};
 use retcd_engine::lsm::{self, Lsm};
 use retcd_engine::{Engine, Error as EngineError};
@@ -24,6 +25,8 @@ pub(crate) enum Error {
     Member(MemberError),
     /// There is no random number to be had.
     Random(std::io::Error),
+    /// The founders didn't find each other.
+    Discovery(discovery::Failure),
 }
 
 impl std::fmt::Display for Error {
@@ -35,20 +38,25 @@ impl std::fmt::Display for Error {
             }
             Error::Member(error) => error.fmt(f),
             Error::Random(error) => write!(f, "the system gives no random numbers: {error}"),
+            Error::Discovery(failure) => failure.fmt(f),
         }
     }
 }
 
 impl std::error::Error for Error {}
 
-/// Opens the member, or founds it if there is none yet.
-pub(crate) fn open(config: &Config) -> Result<Parts, Error> {
+/// Opens the member, or founds it if there is none yet. Whoever looks for others to found with can
+/// wait for long, so a signal ends that.
+pub(crate) fn open(config: &Config, signals: &Signals) -> Result<Parts, Error> {
     let vfs: Arc<dyn Vfs> = Arc::new(RealVfs);
     let log_dir = config.wal_dir.as_deref();
     let data_dir = DataDir::open(vfs.clone(), &config.data_dir, log_dir).map_err(Error::Member)?;
     let beginning = match data_dir.may_be_new().map_err(Error::Member)? {
-        true => beginning(config)?,
-        false => Beginning::default(),
+        true => beginning(config, signals)?,
+        false => {
+            discovery::tell_ignored(config);
+            Beginning::default()
+        }
     };
     let Beginning { name, initial_cluster, joins } = beginning;
     let options = BootstrapOptions {
@@ -114,9 +122,9 @@ struct Beginning {
     joins: Option<Identity>,
 }
 
-fn beginning(config: &Config) -> Result<Beginning, Error> {
-    let founding = config
-        .initial_cluster
+fn beginning(config: &Config, signals: &Signals) -> Result<Beginning, Error> {
+    let founding = discovery::initial_cluster(config, signals)
+        .map_err(Error::Discovery)?
         .found(&config.name, &config.urls.advertise_peer, &system_resolver)
         .map_err(Error::Founding)?;
     if config.initial_cluster.state == ClusterState::Existing {

@@ -26,6 +26,8 @@ pub struct ServerOptions {
     pub data_dir: PathBuf,
     /// Further arguments.
     pub arguments: Vec<String>,
+    /// Further variables of its environment.
+    pub variables: Vec<(String, String)>,
     /// How long it may take until it serves.
     pub patience: Duration,
 }
@@ -37,6 +39,7 @@ impl ServerOptions {
             binary: binary.into(),
             data_dir: data_dir.to_path_buf(),
             arguments: Vec::new(),
+            variables: Vec::new(),
             patience: Duration::from_secs(60),
         }
     }
@@ -44,6 +47,12 @@ impl ServerOptions {
     /// The same with one more argument.
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
         self.arguments.push(argument.into());
+        self
+    }
+
+    /// The same with one more variable in its environment.
+    pub fn variable(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.variables.push((name.into(), value.into()));
         self
     }
 
@@ -135,6 +144,7 @@ impl Server {
             .args(["--listen-peer-urls", &peer_url, "--initial-advertise-peer-urls", &peer_url])
             .args(["--initial-cluster", &format!("default={peer_url}")])
             .args(&options.arguments)
+            .envs(options.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -74,6 +74,15 @@ impl InitialCluster {
     }
 }
 
+/// The names in a text like `--initial-cluster`.
+///
+/// # Errors
+///
+/// etcd's text, of a URL that isn't one.
+pub fn member_names(text: &str) -> Result<BTreeSet<String>, String> {
+    Ok(parse_members(text)?.into_keys().collect())
+}
+
 /// Reads `name=url,name=url,…`: a name may come more than once, empty parts are skipped.
 fn parse_members(text: &str) -> Result<BTreeMap<String, Vec<Url>>, String> {
     let mut members: BTreeMap<String, Vec<Url>> = BTreeMap::new();

@@ -2,10 +2,10 @@
 
 use super::config::Urls;
 use super::gates::Gates;
-use super::go;
 use super::resolve::Source;
 use super::settings::Settings;
 use super::url::{self, Scheme, Url};
+use super::{discovery, go};
 
 /// Longest election timeout, in milliseconds.
 const ELECTION_MS_MAX: u64 = 50_000;
@@ -24,7 +24,7 @@ pub(super) fn check_as_etcd(
     }
     check_hosts("initial-advertise-peer-urls", &urls.advertise_peer)?;
     check_hosts("advertise-client-urls", &urls.advertise_client)?;
-    check_bootstrap(settings)?;
+    discovery::check_as_etcd(settings, source)?;
     check_ticks(settings.uint("heartbeat-interval"), settings.uint("election-timeout"))?;
     let listen_only =
         settings.is_set("listen-client-urls") && !settings.is_set("advertise-client-urls");
@@ -98,22 +98,6 @@ fn check_hosts(name: &str, urls: &[Url]) -> Result<(), String> {
         };
         let urls = go::quote(&url::join(urls));
         return Err(format!("--{name} {urls} must be \"host:port\" ({what})"));
-    }
-    Ok(())
-}
-
-fn check_bootstrap(settings: &Settings) -> Result<(), String> {
-    let is_given = |name: &str| !settings.text(name).is_empty();
-    let (discovery, dns) = (is_given("discovery"), is_given("discovery-srv"));
-    // The default cluster steps back when there is a discovery.
-    let cluster = match settings.is_set("initial-cluster") {
-        true => is_given("initial-cluster"),
-        false => !discovery && !dns,
-    };
-    if [discovery, dns, cluster].into_iter().filter(|set| *set).count() > 1 {
-        return Err("multiple discovery or bootstrap flags are set. \
-                    Choose one of \"initial-cluster\", \"discovery\" or \"discovery-srv\""
-            .to_owned());
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::bootstrap::InitialCluster;
+use super::discovery::Discovery;
 use super::url::Url;
 use crate::logging::LogConfig;
 
@@ -62,6 +63,8 @@ pub struct Config {
     pub urls: Urls,
     /// Who founds the cluster. Only looked at when there is no data yet.
     pub initial_cluster: InitialCluster,
+    /// Where else the founders are looked for. Only looked at when there is no data yet.
+    pub discovery: Option<Discovery>,
     /// Raft's times.
     pub raft: RaftConfig,
     /// Bounds of what clients may ask for.

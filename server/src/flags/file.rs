@@ -134,9 +134,9 @@ fn convert(flag: &Flag, path: &str, value: &Yaml) -> Result<Option<Value>, Error
     }
 }
 
-/// `log-outputs` is a list in the file; the other sets are one string with commas.
+/// Some sets are lists in the file; the others are one string with commas.
 fn takes_a_list(flag: &Flag) -> bool {
-    flag.name.starts_with("log-output")
+    flag.name.starts_with("log-output") || flag.name == "discovery-endpoints"
 }
 
 fn is_textual(kind: Kind) -> bool {

@@ -19,6 +19,7 @@ mod args;
 mod bootstrap;
 mod checks;
 mod config;
+mod discovery;
 mod environment;
 mod file;
 mod gates;
@@ -31,12 +32,13 @@ mod url;
 mod value;
 
 pub use bootstrap::{
-    ClusterState, Founding, InitialCluster, Resolve, system_resolver, unequal_urls,
+    ClusterState, Founding, InitialCluster, Resolve, member_names, system_resolver, unequal_urls,
 };
 pub use config::{
     Allowed, AutoCompaction, BatchLimits, Config, CorruptChecks, EngineKind, HttpConfig, Keepalive,
     LogIo, MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
+pub use discovery::Discovery;
 pub use go::format_duration;
 pub use url::{Scheme, Url};
 

@@ -11,6 +11,7 @@ use super::config::{
     Allowed, AutoCompaction, BatchLimits, Config, CorruptChecks, EngineKind, HttpConfig, Keepalive,
     LogIo, MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
+use super::discovery::{self, Discovery};
 use super::gates::Gates;
 use super::settings::Settings;
 use super::table::{self, Role};
@@ -64,7 +65,11 @@ pub(super) fn resolve(
     tell_moot(&settings, records);
 
     let name = settings.text("name");
-    let initial_cluster = initial_cluster(&settings, &name, &mut urls, default_host, records);
+    let discovery = discovery::of(&settings).map_err(Refusal::Verify)?;
+    let mut initial_cluster = initial_cluster(&settings, &name, &mut urls, default_host, records);
+    if let Some(token) = discovery.as_ref().and_then(Discovery::token) {
+        initial_cluster.token = token.to_owned();
+    }
     let data_dir = match settings.text("data-dir") {
         dir if dir.is_empty() => {
             let dir = format!("{name}.etcd");
@@ -82,6 +87,7 @@ pub(super) fn resolve(
         wal_dir: Some(settings.text("wal-dir")).filter(|dir| !dir.is_empty()).map(PathBuf::from),
         urls,
         initial_cluster,
+        discovery,
         raft: raft(&settings).map_err(Refusal::Verify)?,
         requests: requests(&settings, records).map_err(Refusal::Verify)?,
         keepalive: keepalive(&settings).map_err(Refusal::Verify)?,
@@ -213,7 +219,9 @@ fn initial_cluster(
     let cluster = table::find("initial-cluster").expect("the flag is in the table");
     let default_name = table::find("name").expect("the flag is in the table").default;
     let mut members = settings.text("initial-cluster");
-    if name != default_name && members == cluster.default {
+    if !settings.is_set("initial-cluster") && discovery::is_given(settings) {
+        members.clear();
+    } else if name != default_name && members == cluster.default {
         // An empty name founds under the default one, and is then not found: as in etcd.
         let founder = if name.is_empty() { default_name } else { name };
         let pairs: Vec<String> =
@@ -397,7 +405,8 @@ fn allowed(texts: Vec<String>) -> Allowed {
     }
 }
 
-fn duration(settings: &Settings, name: &str) -> Result<Duration, String> {
+/// A duration that isn't negative.
+pub(super) fn duration(settings: &Settings, name: &str) -> Result<Duration, String> {
     let nanos = settings.nanos(name);
     u64::try_from(nanos).map(Duration::from_nanos).map_err(|_| {
         let text = go::format_duration(nanos);

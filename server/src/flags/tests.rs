@@ -236,7 +236,8 @@ fn what_is_not_there_yet_is_taken_at_its_default_only() {
         ("--cert-file=a.pem", "--cert-file=\"a.pem\": TLS is not available in this version yet"),
         ("--auto-tls", "--auto-tls=\"true\""),
         ("--force-new-cluster", "forcing a new cluster"),
-        ("--discovery-srv=x", later),
+        ("--discovery-cert=x", "TLS to the discovery service is not available in this version"),
+        ("--discovery-insecure-transport=false", later),
         ("--experimental-compact-hash-check-enabled", "feature gate CompactHashCheck=true"),
         ("--enable-log-rotation", later),
         ("--log-outputs=systemd/journal", later),
@@ -246,10 +247,7 @@ fn what_is_not_there_yet_is_taken_at_its_default_only() {
         ("--proxy=on", "the v2 proxy is not available here"),
         ("--snapshot-catchup-entries=1", later),
     ] {
-        let error = match flag {
-            "--discovery-srv=x" => refused(&["--initial-cluster=", flag]),
-            _ => refused(&[flag]),
-        };
+        let error = refused(&[flag]);
         assert!(error.contains(what), "{flag}: {error}");
     }
     for flag in [
@@ -264,6 +262,28 @@ fn what_is_not_there_yet_is_taken_at_its_default_only() {
     ] {
         config(&[flag]);
     }
+}
+
+#[test]
+fn discovery_takes_the_place_of_the_initial_cluster() {
+    let of = |words: &[&str]| {
+        let config = config(words);
+        (config.initial_cluster.members, config.initial_cluster.token, config.discovery.is_some())
+    };
+    let (url, none) = ("http://127.0.0.1:1/v2/keys/t", String::new());
+    let found = of(&["--name=a", &format!("--discovery={url}")]);
+    assert_eq!(found, (none.clone(), url.to_owned(), true));
+    let words = ["--name=a", "--discovery-endpoints=127.0.0.1:1", "--discovery-token=t"];
+    assert_eq!(of(&words), (none.clone(), "t".to_owned(), true));
+    let words = ["--discovery-srv=example.test", "--initial-cluster-token=t"];
+    assert_eq!(of(&words), (none, "t".to_owned(), true));
+
+    let file = "discovery-config:\n  token: t\n  client:\n    endpoints: [b:1, a:1]\n    \
+                request-timeout: 7000000000\n";
+    let loaded = load_in(&["--config-file=etcd.yml"], &[], file);
+    let Some(Discovery::V3(settings)) = started(loaded).discovery else { panic!("not found") };
+    assert_eq!((settings.token.as_str(), settings.request_timeout.as_secs()), ("t", 7));
+    assert_eq!(settings.endpoints, ["b:1", "a:1"]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn what_is_not_there_yet_is_said() {
     }
     for (argument, part) in [
         ("--cert-file=a.pem", "TLS is not available in this version yet"),
-        ("--discovery-token=x", "not available in this version yet"),
+        ("--discovery-cert=x", "not available in this version yet"),
     ] {
         let ports =
             ["--listen-client-urls=http://127.0.0.1:0", "--listen-peer-urls=http://127.0.0.1:0"];

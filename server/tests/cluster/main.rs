@@ -6,5 +6,7 @@ mod common;
 mod a_cluster_grows_and_shrinks;
 mod a_killed_leader_is_followed_by_another;
 mod any_member_answers_for_all;
+mod members_find_each_other;
+mod registry;
 mod the_larger_part_goes_on;
 mod what_clients_saw_is_linearizable;

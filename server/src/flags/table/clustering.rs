@@ -2,7 +2,10 @@
 
 use super::Role::{Gone, Later, Works};
 use super::{Flag, Key, section};
-use crate::flags::value::Kind::{Bool, Choice, Choices, Duration, Int, List, Text, Uint, Urls};
+use crate::flags::value::Kind::{Bool, Choice, Choices, Duration, Int, Set, Text, Uint, Urls};
+
+/// What discovery has no function for.
+const DISCOVERY_TLS: &str = "TLS to the discovery service";
 
 pub(super) const CLUSTERING: &[Flag] = section! { Clustering:
     "initial-advertise-peer-urls", Urls, "http://localhost:2380", Works;
@@ -15,17 +18,16 @@ pub(super) const CLUSTERING: &[Flag] = section! { Clustering:
     "Token that goes into the ids of cluster and members."
     "advertise-client-urls", Urls, "http://localhost:2379", Works;
     "This member's client URLs, told to the cluster; needed with --listen-client-urls."
-    "discovery", Text, "", Gone("the v2 discovery service", &[]);
-    "URL of a v2 discovery service."
-    "discovery-fallback", Choice(&["proxy", "exit"]), "proxy",
-    Gone("the v2 discovery service", &["exit"]);
-    "What a failed discovery leads to."
-    "discovery-proxy", Text, "", Gone("the v2 discovery service", &[]);
-    "HTTP proxy for v2 discovery."
-    "discovery-srv", Text, "", Later("bootstrap by DNS", &[]);
-    "DNS domain whose SRV records name the members."
-    "discovery-srv-name", Text, "", Later("bootstrap by DNS", &[]);
-    "Suffix of the SRV service's name."
+    "discovery", Text, "", Works;
+    "URL of the cluster's directory in a v2 discovery service, where its founders meet."
+    "discovery-fallback", Choice(&["exit", "proxy"]), "exit", Works;
+    "What a full cluster leads to: 'exit'. There is no 'proxy'."
+    "discovery-proxy", Text, "", Works;
+    "HTTP proxy on the way to the v2 discovery service."
+    "discovery-srv", Text, "", Works;
+    "DNS domain whose SRV records name the members: _etcd-server-ssl._tcp and _etcd-server._tcp."
+    "discovery-srv-name", Text, "", Works;
+    "What follows the service's name in the SRV records, after a dash."
     "strict-reconfig-check", Bool, "true", Works;
     "Refuses changes of the membership that endanger the quorum."
     "pre-vote", Bool, "true", Works;
@@ -44,43 +46,43 @@ pub(super) const CLUSTERING: &[Flag] = section! { Clustering:
 };
 
 pub(super) const DISCOVERY: &[Flag] = section! { Discovery:
-    "discovery-endpoints", List, "", Later("v3 discovery", &[]),
+    "discovery-endpoints", Set, "", Works,
     @ Key::Path("discovery-config.client.endpoints");
-    "gRPC endpoints of the discovery service."
-    "discovery-token", Text, "", Later("v3 discovery", &[]),
+    "host:port,… of a cluster with a registry, where this cluster's founders meet."
+    "discovery-token", Text, "", Works,
     @ Key::Path("discovery-config.token");
     "Token of the cluster that is being made."
-    "discovery-dial-timeout", Duration, "2s", Later("v3 discovery", &[]),
+    "discovery-dial-timeout", Duration, "2s", Works,
     @ Key::Path("discovery-config.client.dial-timeout");
     "Timeout for connecting."
-    "discovery-request-timeout", Duration, "5s", Later("v3 discovery", &[]),
+    "discovery-request-timeout", Duration, "5s", Works,
     @ Key::Path("discovery-config.client.request-timeout");
     "Timeout of a request."
-    "discovery-keepalive-time", Duration, "2s", Later("v3 discovery", &[]),
+    "discovery-keepalive-time", Duration, "2s", Works,
     @ Key::Path("discovery-config.client.keepalive-time");
-    "Time between pings."
-    "discovery-keepalive-timeout", Duration, "6s", Later("v3 discovery", &[]),
+    "Time between pings; less than 10 s means 10 s."
+    "discovery-keepalive-timeout", Duration, "6s", Works,
     @ Key::Path("discovery-config.client.keepalive-timeout");
     "Time that a ping may stay unanswered."
-    "discovery-insecure-transport", Bool, "true", Later("v3 discovery", &[]),
+    "discovery-insecure-transport", Bool, "true", Later(DISCOVERY_TLS, &[]),
     @ Key::Path("discovery-config.client.secure.insecure-transport");
     "Connects without TLS."
-    "discovery-insecure-skip-tls-verify", Bool, "false", Later("v3 discovery", &[]),
+    "discovery-insecure-skip-tls-verify", Bool, "false", Later(DISCOVERY_TLS, &[]),
     @ Key::Path("discovery-config.client.secure.insecure-skip-tls-verify");
     "Doesn't check the service's certificate."
-    "discovery-cert", Text, "", Later("v3 discovery", &[]),
+    "discovery-cert", Text, "", Later(DISCOVERY_TLS, &[]),
     @ Key::Path("discovery-config.client.secure.cert");
     "Client certificate."
-    "discovery-key", Text, "", Later("v3 discovery", &[]),
+    "discovery-key", Text, "", Later(DISCOVERY_TLS, &[]),
     @ Key::Path("discovery-config.client.secure.key");
     "Its key."
-    "discovery-cacert", Text, "", Later("v3 discovery", &[]),
+    "discovery-cacert", Text, "", Later(DISCOVERY_TLS, &[]),
     @ Key::Path("discovery-config.client.secure.cacert");
     "Authority that signed the service's certificate."
-    "discovery-user", Text, "", Later("v3 discovery", &[]),
+    "discovery-user", Text, "", Works,
     @ Key::Path("discovery-config.client.auth.username");
     "User, or user:password."
-    "discovery-password", Text, "", Later("v3 discovery", &[]),
+    "discovery-password", Text, "", Works,
     @ Key::Path("discovery-config.client.auth.password");
     "Password, when --discovery-user has none."
 };
