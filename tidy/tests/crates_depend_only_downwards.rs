@@ -18,7 +18,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     // Bootstrap opens the engine and the log on the file system that it is given.
     ("raft-glue", &["wal", "mvcc", "api", "engine", "vfs"]),
     ("server", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs", "discovery"]),
-    ("ctl", &["api"]),
+    ("ctl", &["api", "discovery"]),
     ("utl", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
     ("testkit", &[]),
     // The simulator drives members as the server does, and lays hands on what lies between their

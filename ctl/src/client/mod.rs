@@ -8,7 +8,6 @@ mod call_error;
 mod deadline;
 mod dial;
 mod discovery;
-mod dns;
 mod endpoint;
 mod methods;
 mod one;
