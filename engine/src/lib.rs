@@ -27,6 +27,8 @@ mod replaceable;
 mod retention;
 pub mod sort;
 pub mod table;
+#[cfg(test)]
+mod testing;
 
 pub use btree::Btree;
 pub use error::{Error, Result};
