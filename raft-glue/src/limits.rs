@@ -29,6 +29,12 @@ pub const GROUP_BYTES_SPLIT: u64 = 8 << 20;
 /// Reads that raft may be asked to confirm at a time. One asked for many clients is the rule.
 pub const READS_UNDER_WAY_MAX: usize = 4_096;
 
+/// Rounds of heartbeats for reads that a leader has under way.
+pub(crate) const READ_ROUNDS_MAX: usize = 2;
+
+/// Bytes of what a follower knows its question by. etcd's have eight.
+pub(crate) const READ_CONTEXT_BYTES_MAX: usize = 64;
+
 /// Ticks after which a read that wasn't answered is asked again (half a second, as in etcd, with
 /// ticks of 100 ms).
 pub(crate) const READ_ASKED_AGAIN_TICKS: usize = 5;

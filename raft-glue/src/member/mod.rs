@@ -22,6 +22,9 @@ mod io;
 mod lagging;
 mod output;
 mod peer;
+#[cfg(test)]
+mod questions;
+mod reads;
 mod restore;
 mod snapshot;
 #[cfg(test)]
@@ -40,14 +43,14 @@ use crate::conf_change::{checked_conf_change, same_conf_state, to_raft};
 use crate::convert::{conf_change_proposal, proposal};
 use crate::election::timeout_ticks;
 use crate::limits::{
-    COMMITTED_BYTES_PER_OUTPUT, INFLIGHT_MESSAGES_MAX, MESSAGE_BYTES_MAX, READ_ASKED_AGAIN_TICKS,
-    READS_UNDER_WAY_MAX, UNAPPLIED_ENTRIES_MAX,
+    COMMITTED_BYTES_PER_OUTPUT, INFLIGHT_MESSAGES_MAX, MESSAGE_BYTES_MAX, UNAPPLIED_ENTRIES_MAX,
 };
 use crate::tail::Tail;
 use bytes::Bytes;
 use grouping::fits;
 use raft::eraftpb::{Entry, Message, MessageType};
 use raft::{RawNode, StateRole};
+use reads::Reads;
 use restore::restored_tail;
 use retcd_api::raftpb::{ConfChange, ConfChangeType, ConfState};
 use retcd_wal::HardState;
@@ -77,19 +80,9 @@ pub struct Member {
     proposals: Vec<Entry>,
     proposal_tokens: Vec<u64>,
     proposal_bytes: usize,
-    /// Reads that wait until this leader has committed an entry of its term.
-    reads_parked: Vec<u64>,
-    /// Reads that raft knows of.
-    reads_asked: Vec<AskedRead>,
+    reads: Reads,
     known_role: RoleChange,
     output: Output,
-}
-
-/// A read that a leader was asked for.
-struct AskedRead {
-    context: u64,
-    /// Since it was last asked.
-    ticks: usize,
 }
 
 /// What has to wait for a group, and what waits for that.
@@ -139,8 +132,7 @@ impl Member {
             proposals: Vec::new(),
             proposal_tokens: Vec::new(),
             proposal_bytes: 0,
-            reads_parked: Vec::new(),
-            reads_asked: Vec::new(),
+            reads: Reads::default(),
             known_role,
             output: Output::default(),
         };
@@ -180,7 +172,6 @@ impl Member {
             Input::SnapshotReport { to, outcome } => self.report_snapshot(to, outcome),
         }
         self.campaign_if_alone()?;
-        self.ask_parked_reads();
         self.settle_election_timeout();
         self.raw.store().check()
     }
@@ -304,19 +295,6 @@ impl Member {
         }
     }
 
-    fn read_index(&mut self, context: u64) {
-        let raft = &self.raw.raft;
-        let under_way = self.reads_asked.len() + self.reads_parked.len();
-        if raft.leader_id == raft::INVALID_ID || under_way >= READS_UNDER_WAY_MAX {
-            self.output.reads_dropped.push(context);
-        } else if raft.state == StateRole::Leader && !raft.commit_to_current_term() {
-            self.reads_parked.push(context);
-        } else {
-            self.reads_asked.push(AskedRead { context, ticks: 0 });
-            self.raw.read_index(context.to_be_bytes().to_vec());
-        }
-    }
-
     fn tick(&mut self) {
         // A lone voter has nobody to wait for. raft's own timer must not start its campaign,
         // because raft wins it on the spot and then insists that everything is persisted.
@@ -324,19 +302,6 @@ impl Member {
             self.raw.tick();
         }
         self.ask_reads_again();
-    }
-
-    /// The question or its answer may have been lost, and a leader that hasn't committed anything
-    /// yet doesn't answer others. Any answer's index was taken after the first question, and a
-    /// leader that knows the question already takes it for the same.
-    fn ask_reads_again(&mut self) {
-        for read in &mut self.reads_asked {
-            read.ticks += 1;
-            if read.ticks == READ_ASKED_AGAIN_TICKS {
-                read.ticks = 0;
-                self.raw.read_index(read.context.to_be_bytes().to_vec());
-            }
-        }
     }
 
     fn persisted(&mut self, number: u64) {

@@ -4,15 +4,17 @@ use super::grouping::split;
 use super::{Member, SnapshotOrder, Unpersisted, role_of};
 use crate::convert::{entry_to_log, message_to_etcd};
 use crate::limits::GROUP_BYTES_SPLIT;
-use crate::{KIND_NORMAL, Output, Read, Result, RoleChange};
+use crate::{KIND_NORMAL, Output, Result, RoleChange};
 use raft::eraftpb::{Entry, Message, MessageType};
-use raft::{ReadState, StateRole};
 use retcd_wal::HardState;
 
 impl Member {
     /// Whether [`Member::take_output`] would return something.
     pub fn has_output(&self) -> bool {
-        !self.proposals.is_empty() || !self.output.is_empty() || self.raw.has_ready()
+        !self.proposals.is_empty()
+            || !self.output.is_empty()
+            || self.may_begin_read_round()
+            || self.raw.has_ready()
     }
 
     /// Everything that follows from the inputs so far, except that committed entries come in
@@ -24,6 +26,7 @@ impl Member {
     pub fn take_output(&mut self) -> Result<Output> {
         self.raw.store().check()?;
         self.propose_gathered();
+        self.begin_read_round();
         if self.raw.has_ready() {
             self.take_ready()?;
         }
@@ -93,30 +96,6 @@ impl Member {
         }
     }
 
-    pub(super) fn ask_parked_reads(&mut self) {
-        let raft = &self.raw.raft;
-        if raft.state == StateRole::Leader && !raft.commit_to_current_term() {
-            return;
-        }
-        for context in std::mem::take(&mut self.reads_parked) {
-            self.read_index(context);
-        }
-    }
-
-    fn note_reads(&mut self, states: Vec<ReadState>) {
-        for state in states {
-            let Ok(context) = state.request_ctx.try_into().map(u64::from_be_bytes) else {
-                continue;
-            };
-            if let Some(position) = self.reads_asked.iter().position(|read| read.context == context)
-            {
-                self.reads_asked.swap_remove(position);
-                let index = state.index;
-                self.output.reads.push(Read { context, index });
-            }
-        }
-    }
-
     /// Tells a new role. Reads that went to the leader of before are lost.
     fn note_role(&mut self) {
         let raft = &self.raw.raft;
@@ -124,8 +103,7 @@ impl Member {
         if self.known_role != now {
             self.known_role = now;
             self.output.role = Some(now);
-            let lost = self.reads_asked.drain(..).map(|read| read.context);
-            self.output.reads_dropped.extend(lost);
+            self.give_up_reads();
         }
     }
 }

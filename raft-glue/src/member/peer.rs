@@ -6,6 +6,7 @@ use crate::conf_change::checked_conf_change;
 use crate::convert::{conf_change_proposal, message_from_etcd};
 use crate::limits::{INFLIGHT_MESSAGES_FROM_DISK_MAX, INFLIGHT_MESSAGES_MAX};
 use crate::{Error, Result};
+use raft::StateRole;
 use raft::eraftpb::{Entry, EntryType, Message, MessageType};
 use retcd_api::raftpb;
 
@@ -24,6 +25,11 @@ impl Member {
             && message.commit > last
         {
             return Err(Error::LogLost { commit: message.commit, last });
+        }
+        if message.msg_type == MessageType::MsgReadIndex && self.raw.raft.state == StateRole::Leader
+        {
+            self.questioned(message);
+            return Ok(());
         }
         self.pace(&message);
         // Proposals can be dropped and senders unknown: both are the network's everyday life.

@@ -365,12 +365,12 @@ fn the_commit_index_is_at_least_the_applied_one() {
 }
 
 /// A follower among three that hears from a leader.
-fn follower() -> Member {
+pub(super) fn follower() -> Member {
     let found = restored((1, 0, 3), &[1, 2, 3], (3, 1), &[]);
     member(1, found).expect("a consistent state")
 }
 
-fn from_leader(kind: raftpb::MessageType) -> raftpb::Message {
+pub(super) fn from_leader(kind: raftpb::MessageType) -> raftpb::Message {
     raftpb::Message {
         r#type: kind.into(),
         to: 1,
@@ -395,36 +395,6 @@ fn without_a_leader_reads_and_proposals_come_back() {
     let output = take(&mut member);
     assert_eq!(output.reads_dropped, [7]);
     assert_eq!(output.dropped, [Dropped { token: 8, reason: DropReason::NoLeader }]);
-}
-
-#[test]
-fn a_read_whose_question_or_answer_is_lost_is_asked_again() {
-    use raftpb::MessageType::*;
-    let mut member = follower();
-    hear(&mut member, from_leader(MsgHeartbeat));
-    let group = only_group(&take(&mut member)).expect("the new term");
-    persist(&mut member, group.number);
-    take(&mut member);
-    member.step(Input::ReadIndex { context: 7 }).expect("ok");
-    let [first] = &take(&mut member).messages[..] else { panic!("one question") };
-    assert_eq!((first.r#type(), first.to), (MsgReadIndex, 2));
-    for _ in 0..READ_ASKED_AGAIN_TICKS {
-        assert!(!member.has_output(), "not so soon");
-        member.step(Input::Tick).expect("ok");
-    }
-    let [again] = &take(&mut member).messages[..] else { panic!("one question") };
-    assert_eq!(again, first);
-    // Both are answered, and one is enough.
-    let answer =
-        raftpb::Message { entries: first.entries.clone(), ..from_leader(MsgReadIndexResp) };
-    hear(&mut member, answer.clone());
-    assert_eq!(take(&mut member).reads, [Read { context: 7, index: 3 }]);
-    hear(&mut member, answer);
-    assert!(take(&mut member).reads.is_empty());
-    for _ in 0..READ_ASKED_AGAIN_TICKS {
-        member.step(Input::Tick).expect("ok");
-    }
-    assert!(!member.has_output());
 }
 
 #[test]
@@ -481,19 +451,19 @@ fn messages_that_raft_would_choke_on_are_ignored() {
     assert!(matches!(error, Error::LogLost { commit: 9, last: 3 }));
 }
 /// Three members whose messages are delivered at once and whose groups are durable at once.
-struct Three {
-    members: Vec<Member>,
+pub(super) struct Three {
+    pub(super) members: Vec<Member>,
     committed: Vec<Vec<LogEntry>>,
 }
 
 impl Three {
-    fn new() -> Three {
+    pub(super) fn new() -> Three {
         let found = restored((1, 0, 3), &[1, 2, 3], (3, 1), &[]);
         let start = |id| member(id, found.clone()).expect("a consistent state");
         Three { members: (1..=3).map(start).collect(), committed: vec![Vec::new(); 3] }
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         while self.members.iter().any(Member::has_output) {
             for at in 0..3 {
                 let output = take(&mut self.members[at]);
@@ -512,7 +482,7 @@ impl Three {
         }
     }
 
-    fn tick_until_led(&mut self) -> usize {
+    pub(super) fn tick_until_led(&mut self) -> usize {
         for _ in 0..100 {
             for member in &mut self.members {
                 member.step(Input::Tick).expect("ok");
