@@ -298,7 +298,7 @@ impl Member {
     fn tick(&mut self) {
         // A lone voter has nobody to wait for. raft's own timer must not start its campaign,
         // because raft wins it on the spot and then insists that everything is persisted.
-        if !self.is_lone_candidate() {
+        if !self.is_lone_candidate() && !self.awaits_snapshot() {
             self.raw.tick();
         }
         self.ask_reads_again();

@@ -77,7 +77,7 @@ impl Member {
             MessageType::MsgReadIndex | MessageType::MsgReadIndexResp => message.entries.len() == 1,
             MessageType::MsgAppend => is_continuous(message.index, &message.entries),
             // A lone voter is told by nobody to campaign; see `Member::tick`.
-            MessageType::MsgTimeoutNow => !self.is_lone_candidate(),
+            MessageType::MsgTimeoutNow => !self.is_lone_candidate() && !self.awaits_snapshot(),
             _ => true,
         }
     }

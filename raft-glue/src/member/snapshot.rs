@@ -18,8 +18,8 @@
 use super::Member;
 use crate::AppendGroup;
 use crate::convert::snapshot_from_etcd;
-use raft::SnapshotStatus;
 use raft::eraftpb::Snapshot;
+use raft::{SnapshotStatus, Storage};
 use retcd_api::raftpb::{self, ConfState};
 use retcd_wal::SnapshotMark;
 
@@ -85,6 +85,14 @@ impl Member {
             SnapshotOutcome::Failed => SnapshotStatus::Failure,
         };
         self.raw.report_snapshot(to, status);
+    }
+
+    /// Whether a snapshot that raft has taken isn't durable yet, in the engine and in the log. Until
+    /// then this member mustn't campaign: raft would look for membership changes in entries between
+    /// what is applied and the snapshot, which are in no log.
+    pub(super) fn awaits_snapshot(&self) -> bool {
+        let applied = self.raw.raft.raft_log.applied;
+        self.raw.store().first_index().is_ok_and(|first| applied + 1 < first)
     }
 
     /// Raft has taken a snapshot: its log restarts there. What was handed out before is applied in

@@ -203,6 +203,29 @@ fn an_install_waits_for_what_is_on_its_way_and_holds_back_what_comes_later() {
 }
 
 #[test]
+fn who_hears_nothing_any_more_campaigns_only_when_the_snapshot_is_durable() {
+    let mut member = follower();
+    let message = snapshot(&member);
+    offer(&mut member, &message);
+    assert!(take(&mut member).install.is_some());
+    let hurry = |member: &mut Member| {
+        for _ in 0..100 {
+            member.step(Input::Tick).expect("no error");
+        }
+        let kind = raftpb::MessageType::MsgTimeoutNow.into();
+        let (to, from, term) = (2, 1, 2);
+        hear(member, raftpb::Message { r#type: kind, to, from, term, ..Default::default() });
+        member.status().role
+    };
+    assert_eq!(hurry(&mut member), Role::Follower, "the engine doesn't have it");
+    member.step(Input::Installed { index: 20 }).expect("no error");
+    let group = only_group(&take(&mut member)).expect("the mark");
+    assert_eq!(hurry(&mut member), Role::Follower, "the log doesn't have it");
+    persist(&mut member, group.number);
+    assert_eq!(hurry(&mut member), Role::PreCandidate);
+}
+
+#[test]
 fn changes_that_went_out_before_a_snapshot_mean_nothing_after_it() {
     let mut member = follower();
     hear(&mut member, append(1, 4, &[KIND_CONF_CHANGE]));
