@@ -1,6 +1,6 @@
 //! Lists: 2,000 keys at once, pages of 500 of everything, and all pages one after the other at one
-//! revision, for a minute at most. A page tells how many keys there are, so a server counts the rest
-//! of them: one that walks them all for that needs hours for ten million keys.
+//! revision, for a minute at most. A page tells how many keys there are, so a server counts the
+//! rest of them: one that walks them all for that needs hours for ten million keys.
 
 use std::time::{Duration, Instant};
 

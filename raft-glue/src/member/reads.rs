@@ -101,8 +101,8 @@ impl Member {
         }
     }
 
-    /// Whether [`Member::begin_read_round`] would begin one. A leader that hasn't committed an entry
-    /// of its own term doesn't know yet what is committed.
+    /// Whether [`Member::begin_read_round`] would begin one. A leader that hasn't committed an
+    /// entry of its own term doesn't know yet what is committed.
     pub(super) fn may_begin_read_round(&self) -> bool {
         let raft = &self.raw.raft;
         !self.reads.waiting.is_empty()

@@ -87,9 +87,9 @@ impl Member {
         self.raw.report_snapshot(to, status);
     }
 
-    /// Whether a snapshot that raft has taken isn't durable yet, in the engine and in the log. Until
-    /// then this member mustn't campaign: raft would look for membership changes in entries between
-    /// what is applied and the snapshot, which are in no log.
+    /// Whether a snapshot that raft has taken isn't durable yet, in the engine and in the log.
+    /// Until then this member mustn't campaign: raft would look for membership changes in entries
+    /// between what is applied and the snapshot, which are in no log.
     pub(super) fn awaits_snapshot(&self) -> bool {
         let applied = self.raw.raft.raft_log.applied;
         self.raw.store().first_index().is_ok_and(|first| applied + 1 < first)
