@@ -1,5 +1,5 @@
-//! A snapshot that is interrupted while it comes leaves neither a file under its name nor the part of
-//! it that was there: here the member takes the connection and says nothing, and the user stops.
+//! A snapshot that is interrupted while it comes leaves neither a file under its name nor the part
+//! of it that was there: here the member takes the connection and says nothing, and the user stops.
 
 use std::fs;
 use std::net::TcpListener;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use super::{Client, Inner, pool};
 
 impl Client {
-    /// A client of `endpoint` alone, which shares this one's settings, and its token if there is one.
+    /// A client of `endpoint` alone, which shares this one's settings, and its token if it has one.
     pub(crate) fn at(&self, endpoint: &str) -> Self {
         self.at_all([endpoint])
     }

@@ -1,5 +1,5 @@
-//! One watch that outlives its streams: if one breaks, another is opened where it stopped, so that no
-//! event is lost or seen twice.
+//! One watch that outlives its streams: if one breaks, another is opened where it stopped, so that
+//! no event is lost or seen twice.
 
 use std::time::Duration;
 

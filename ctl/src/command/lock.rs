@@ -14,8 +14,10 @@ use crate::output::HasHeader;
 /// The lease of a session whose TTL can't be, in seconds.
 const TTL_DEFAULT: i64 = 60;
 
-const EXAMPLES: &str = "Prints the key that stands for the lock once it is held, and gives it back on SIGINT or SIGTERM. The
-program finds the key in ETCD_LOCK_KEY and a revision in ETCD_LOCK_REV; its exit code is this one's.
+const EXAMPLES: &str = "\
+Prints the key that stands for the lock once it is held, and gives it back on SIGINT or SIGTERM.
+The program finds the key in ETCD_LOCK_KEY and a revision in ETCD_LOCK_REV; its exit code is this
+one's.
 
 Examples:
   etcdctl lock backups
@@ -24,7 +26,10 @@ Examples:
 
 /// Hold a lock, for a program if there is one
 #[derive(Args, Debug)]
-#[command(override_usage = "etcdctl lock [OPTIONS] NAME [PROGRAM ARGUMENTS…]", after_help = EXAMPLES)]
+#[command(
+    override_usage = "etcdctl lock [OPTIONS] NAME [PROGRAM ARGUMENTS…]",
+    after_help = EXAMPLES
+)]
 pub(crate) struct Lock {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -74,7 +74,8 @@ impl Serialize for Members {
     }
 }
 
-/// The list as etcd 3.5 writes it with `--hex`: no revision, no learners, one name in other letters.
+/// The list as etcd 3.5 writes it with `--hex`: no revision, no learners, and the name of a field
+/// spelled in another way.
 #[derive(Serialize)]
 struct HexMembers {
     header: HexHeader,

@@ -58,7 +58,7 @@ fn right(text: &str, width: usize) -> String {
     format!("{}{text}", " ".repeat(width - count(text)))
 }
 
-/// Breaks a text into lines. Where several ways need no line that is too long, the one is taken whose
+/// Breaks a text into lines. Of the ways without a line that is too long, the one is taken whose
 /// lines, the last one left out, have the smallest sum of squared gaps.
 fn wrap(text: &str) -> Vec<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
@@ -68,7 +68,7 @@ fn wrap(text: &str) -> Vec<String> {
     let length = |from: usize, to: usize| {
         words[from..to].iter().map(|word| count(word) + 1).sum::<usize>() - 1
     };
-    // For each word, the cost of the lines from there on, and where the line that begins there ends.
+    // For each word, the cost of the lines from there on, and where its own line would end.
     let mut best = vec![(0, words.len()); words.len() + 1];
     for from in (0..words.len()).rev() {
         if length(from, words.len()) <= limit {

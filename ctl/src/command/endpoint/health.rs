@@ -1,4 +1,4 @@
-//! `endpoint health`: reads a key through each endpoint, which takes a quorum, and looks for alarms.
+//! `endpoint health`: reads a key through each endpoint, which takes a quorum; looks for alarms.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};

@@ -10,8 +10,9 @@ use crate::command::targets::Targets;
 use crate::failure::{Failure, Outcome, code};
 use crate::output::{self, Statuses};
 
-const COLUMNS: &str = "In the simple format: endpoint, id, version, size of the database, whether it leads, whether it is a
-learner, raft's term, raft's index, the index that is applied, errors.";
+const COLUMNS: &str = "\
+In the simple format: endpoint, id, version, size of the database, whether it leads, whether it is
+a learner, raft's term, raft's index, the index that is applied, errors.";
 
 /// Print what endpoints say about themselves
 #[derive(Args, Debug)]

@@ -10,7 +10,8 @@ use crate::client::{CallError, Client};
 use crate::command::follow::Follow;
 use crate::command::keys::prefix;
 
-/// Repeats what happens to keys that begin with `source_prefix` from a revision on. Ends by an error.
+/// Repeats what happens to keys that begin with `source_prefix` from a revision on. It ends by an
+/// error.
 pub(super) async fn copy(
     source: &Client,
     source_prefix: &Bytes,

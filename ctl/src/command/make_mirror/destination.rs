@@ -77,7 +77,7 @@ impl Destination {
         if batch.is_empty() { Ok(()) } else { self.commit(batch).await }
     }
 
-    /// Repeats a transaction until somebody has carried it out. What is done twice is as if done once.
+    /// Repeats a transaction until somebody has carried it out. Twice is as good as once.
     async fn commit(&self, success: Vec<RequestOp>) -> Result<(), CallError> {
         let count = success.len() as u64;
         let request = TxnRequest { success, ..TxnRequest::default() };

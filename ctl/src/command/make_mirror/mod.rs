@@ -1,12 +1,12 @@
 //! `make-mirror`: keeps a copy of keys in another cluster.
 //!
-//! 1. All keys are copied as they are at one revision, in transactions of many keys ([`base`]), unless
-//!    the user says from which revision on changes are to be copied.
+//! 1. All keys are copied as they are at one revision, in transactions of many keys ([`base`]),
+//!    unless the user says from which revision on changes are to be copied.
 //! 2. From the revision behind it on, changes are watched and repeated, each revision in a
 //!    transaction of its own ([`changes`]).
 //!
-//! Both may be done twice without harm, so a request that got no answer is sent again. What is at the
-//! destination and not among what is copied stays there. Leases aren't copied.
+//! Both may be done twice without harm, so a request that got no answer is sent again. What is at
+//! the destination and not among what is copied stays there. Leases aren't copied.
 
 mod base;
 mod changes;

@@ -15,7 +15,7 @@ const EXAMPLES: &str = "Prints the variables with which the new member is to be 
 
 Examples:
   etcdctl member add node4 --peer-urls=https://10.0.0.4:2380
-  etcdctl member add node4 --peer-urls=https://10.0.0.4:2380 --learner    no vote until it is promoted";
+  etcdctl member add node4 --peer-urls=https://10.0.0.4:2380 --learner    without a vote";
 
 /// Add a member, which is then to be started
 #[derive(Args, Debug)]

@@ -10,8 +10,9 @@ use crate::command::get::is_serializable;
 use crate::failure::{Failure, Outcome};
 use crate::output::Members;
 
-const COLUMNS: &str = "In the simple format: id, started or not, name, URLs for members, URLs for clients, whether it is a
-learner.";
+const COLUMNS: &str = "\
+In the simple format: id, started or not, name, URLs for members, URLs for clients, whether it is
+a learner.";
 
 /// Print all members
 #[derive(Args, Debug)]

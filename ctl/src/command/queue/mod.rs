@@ -2,8 +2,8 @@
 //! turn until it leaves or its lease ends.
 //!
 //! 1. A session is a lease that is prolonged as long as the program runs ([`Lease`]).
-//! 2. It takes its place by a key `NAME/LEASE`, the lease in hexadecimal digits, which it attaches to
-//!    the lease ([`Place::take`]). The order of the queue is that of the keys' create revisions.
+//! 2. It takes its place by a key `NAME/LEASE`, the lease in hexadecimal digits, which it attaches
+//!    to the lease ([`Place::take`]). The order of the queue is that of the keys' create revisions.
 //! 3. It waits until the key right before its own is deleted, and looks again, because that one may
 //!    have left early ([`Place::wait`]). So a key that goes wakes one session and not all.
 //!

@@ -25,7 +25,8 @@ const EXAMPLES: &str = "Examples:
 /// Let a role read keys, write them, or both
 #[derive(Args, Debug)]
 #[command(
-    override_usage = "etcdctl role grant-permission [OPTIONS] ROLE read|write|readwrite KEY [RANGE_END]",
+    override_usage = "\
+etcdctl role grant-permission [OPTIONS] ROLE read|write|readwrite KEY [RANGE_END]",
     after_help = EXAMPLES
 )]
 pub(super) struct Grant {
@@ -83,7 +84,8 @@ impl Revoke {
     pub(super) async fn run(self, app: &mut App) -> Outcome {
         let [role, key, rest @ ..] = &self.args[..] else {
             return Err(Failure::bad_arguments(
-                "role revoke-permission command requires role name and key [endkey] as its argument",
+                "role revoke-permission command requires role name and key [endkey] as its \
+                 argument",
             ));
         };
         let range = self.flags.range(key, rest)?;

@@ -26,7 +26,8 @@ use crate::interrupt::Interrupt;
 use crate::output::human;
 use crate::progress::Progress;
 
-const EXAMPLES: &str = "It is taken from the one endpoint that --endpoints names. 'etcdutl snapshot restore' makes a data
+const EXAMPLES: &str = "\
+It is taken from the one endpoint that --endpoints names. 'etcdutl snapshot restore' makes a data
 directory of it.
 
 Example:
