@@ -4,7 +4,9 @@ import shutil
 import subprocess
 import tempfile
 
+from masking import SNAPSHOT_SAVED, STATUS_JSON, STATUS_SIMPLE
 from server import Server
+from session import Background
 
 
 def scenario_users(s):
@@ -83,3 +85,37 @@ def scenario_tls(s):
 
 scenario_tls.is_for_etcd = True
 scenario_tls.server_kind = TlsServer
+
+
+def scenario_tls_administration(s):
+    """Commands that make connections of their own: to members one by one, and to a destination."""
+    url, certificate, key = f"https://{s.server.client}", s.server.certificate, s.server.key
+    flags = [f"--endpoints={url}", f"--cacert={certificate}", f"--cert={certificate}",
+             f"--key={key}"]
+
+    def run(*words, label=None, mask=()):
+        s.bare([*flags, *words], label=label or " ".join(words), mask=mask)
+
+    run("put", "from/1", "x")
+    for words in (("endpoint", "health"), ("endpoint", "hashkv"), ("defrag",)):
+        run(*words)
+        run(*words, "--cluster")
+    for form, mask in (("simple", STATUS_SIMPLE), ("json", STATUS_JSON)):
+        run("endpoint", "status", "--cluster", "-w", form, mask=mask)
+    run("member", "list")
+    run("move-leader", "1")
+    run("lock", "l", "echo", "held")
+    file = f"{s.server.folder}/file"
+    s.finish(s.spawn([s.client.path, *flags, "snapshot", "save", file]), "snapshot save",
+             mask=SNAPSHOT_SAVED, quiet=True)
+    secured = [f"--dest-cacert={certificate}", f"--dest-cert={certificate}", f"--dest-key={key}"]
+    words = ["make-mirror", "--prefix=from/", "--dest-prefix=to/", *secured, url]
+    mirror = Background(s, "make-mirror", s.spawn([s.client.path, *flags, *words]))
+    get = [s.client.path, *flags, "get", "to/1"]
+    s.wait_until(lambda: s.finish(s.spawn(get), "get", secret=True))
+    mirror.stop()
+    run("get", "to/", "--prefix")
+
+
+scenario_tls_administration.is_for_etcd = True
+scenario_tls_administration.server_kind = TlsServer
