@@ -7,4 +7,5 @@
 pub mod engine;
 pub mod input;
 pub mod memory;
+pub mod mvcc;
 pub mod wal;

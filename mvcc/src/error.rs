@@ -1,9 +1,11 @@
 //! The ways in which a call can fail: refused, storage failed, storage holds something that this
 //! layer never wrote, or something that only this call uses failed.
 //!
-//! [`Error::Refused`] is an answer to a client. After [`Error::Scratch`] and [`Error::Output`] the
-//! member goes on; after any other it stops.
+//! [`Error::Refused`] is an answer to a client. [`Error::Scratch`], [`Error::Output`],
+//! [`Error::Source`] and [`Error::Foreign`] concern one call, and the member goes on; after any
+//! other it stops.
 
+use bytes::Bytes;
 use retcd_engine::Keyspace;
 
 /// Result of a call into the replicated state.
@@ -35,6 +37,17 @@ pub enum Error {
     Scratch(retcd_engine::Error),
     /// What a caller wanted to be written to failed: the call did, and the member goes on.
     Output(std::io::Error),
+    /// A database of etcd's can't be read, or its pages are damaged.
+    Source(retcd_engine::Error),
+    /// A database of etcd's holds something that etcd doesn't write.
+    Foreign {
+        /// In this bucket.
+        bucket: String,
+        /// Under this key; empty if it concerns the whole bucket.
+        key: Bytes,
+        /// What doesn't hold.
+        reason: &'static str,
+    },
 }
 
 impl Error {
@@ -66,6 +79,11 @@ impl std::fmt::Display for Error {
             }
             Error::Scratch(error) => write!(f, "sorting: {error}"),
             Error::Output(error) => write!(f, "writing: {error}"),
+            Error::Source(error) => write!(f, "etcd's database: {error}"),
+            Error::Foreign { bucket, key, reason } => {
+                let key = key.escape_ascii();
+                write!(f, "etcd's database: bucket {bucket}, key \"{key}\": {reason}")
+            }
             Error::Entry { index } => write!(f, "the committed entry {index} isn't a request"),
             Error::Undecodable { keyspace: None, reason } => {
                 write!(f, "the replicated state's summary is damaged: {reason}")
@@ -81,7 +99,8 @@ impl std::error::Error for Error {
             Error::Engine(error) => Some(error),
             Error::Scratch(error) => Some(error),
             Error::Output(error) => Some(error),
-            Error::Undecodable { .. } | Error::Entry { .. } => None,
+            Error::Source(error) => Some(error),
+            Error::Undecodable { .. } | Error::Entry { .. } | Error::Foreign { .. } => None,
         }
     }
 }

@@ -16,7 +16,9 @@
 //! meta             consistent_index, term         u64 BE
 //! meta             confState                      JSON
 //! meta             scheduledCompactRev, finishedCompactRev    main u64 BE _ sub u64 BE
-//! auth             authRevision                   u64 BE
+//! auth             authEnabled, authRevision      one byte, u64 BE
+//! authUsers        name                           authpb.User
+//! authRoles        name                           authpb.Role
 //! ```
 //!
 //! The `key` bucket holds what etcd's would after a compaction that is finished: everything above
@@ -31,11 +33,10 @@ use retcd_engine::bolt::{Head, Writer};
 use retcd_engine::sort::{Sorted, Sorter};
 use retcd_engine::{Direction, KeyRange, Keyspace, Projection, Version};
 
-use crate::alarm::ALARM_NAME_PREFIX;
+use crate::auth::FIRST_AUTH_REVISION;
+use crate::etcd_items::etcd_item;
 use crate::hash::{Bounds, Kept, put_stored, visit};
-use crate::membership::{CLUSTER_NAME_PREFIX, MEMBER_NAME_PREFIX, REMOVED_NAME_PREFIX};
 use crate::read::Snapshot;
-use crate::resident::LEASE_NAME_PREFIX;
 use crate::state::NEVER_COMPACTED;
 use crate::{Error, Result, Store};
 
@@ -54,10 +55,10 @@ const BUCKETS: [&str; 10] = [
 ];
 
 /// The bucket of the pairs; the others are small.
-const PAIRS: &str = "key";
+pub(crate) const PAIRS: &str = "key";
 
 /// Bytes of a revision as a key: main, `_`, sub.
-const REVISION_BYTES: usize = 17;
+pub(crate) const REVISION_BYTES: usize = 17;
 
 /// Records after which it is asked whether they are still wanted.
 const RECORDS_PER_LOOK: u64 = 1024;
@@ -226,7 +227,7 @@ fn stored_items(snapshot: &Snapshot) -> Result<Small> {
     let mut small = Small::new();
     // Until somebody changes users or roles.
     let auth = small.entry("auth").or_default();
-    auth.insert(b"authRevision".to_vec(), 1u64.to_be_bytes().to_vec());
+    auth.insert(b"authRevision".to_vec(), FIRST_AUTH_REVISION.to_be_bytes().to_vec());
     let all = KeyRange { start: b"", end: None };
     let at = snapshot.newest_entry();
     let view = &*snapshot.view;
@@ -237,31 +238,4 @@ fn stored_items(snapshot: &Snapshot) -> Result<Small> {
         small.entry(bucket).or_default().insert(key, value);
     }
     Ok(small)
-}
-
-/// Bucket, key and value of a named item.
-fn etcd_item(name: &[u8], value: &[u8]) -> Option<(&'static str, Vec<u8>, Vec<u8>)> {
-    if let Some(id) = name.strip_prefix(LEASE_NAME_PREFIX) {
-        return Some(("lease", id.to_vec(), value.to_vec()));
-    }
-    if name.starts_with(ALARM_NAME_PREFIX.as_bytes()) {
-        return Some(("alarm", value.to_vec(), Vec::new()));
-    }
-    // Ours have leading zeros, so that they sort by number.
-    let hex = |id: &[u8]| {
-        let id = u64::from_str_radix(std::str::from_utf8(id).ok()?, 16).ok()?;
-        Some(format!("{id:x}").into_bytes())
-    };
-    if let Some(id) = name.strip_prefix(MEMBER_NAME_PREFIX.as_bytes()) {
-        return Some(("members", hex(id)?, value.to_vec()));
-    }
-    if let Some(id) = name.strip_prefix(REMOVED_NAME_PREFIX.as_bytes()) {
-        return Some(("members_removed", hex(id)?, value.to_vec()));
-    }
-    let key = match name.strip_prefix(CLUSTER_NAME_PREFIX.as_bytes())? {
-        b"version" => "clusterVersion",
-        b"downgrade" => "downgrade",
-        _ => return None,
-    };
-    Some(("cluster", key.into(), value.to_vec()))
 }

@@ -14,11 +14,14 @@
 
 pub mod alarm;
 mod applier;
+pub mod auth;
 mod changes;
 mod error;
 mod etcd_database;
+mod etcd_items;
 mod hash;
 mod history;
+mod import;
 pub mod lease;
 pub mod membership;
 mod quota;
@@ -38,6 +41,7 @@ pub use changes::{Change, ChangeKind, Commit};
 pub use error::{Error, Result};
 pub use etcd_database::{DatabaseOrigin, EtcdDatabase};
 pub use hash::KvHash;
+pub use import::{IMPORT_BATCH_RECORDS, ImportAs, ImportMembers, Imported, import};
 pub use quota::QuotaCost;
 pub use range::RangeStream;
 pub use store::{Config, Store};

@@ -1,4 +1,5 @@
-//! The small part of the state that stays in memory: leases, alarms, members.
+//! The small part of the state that stays in memory: leases, alarms, members, whether
+//! authentication is on.
 //!
 //! It is loaded from the `meta` keyspace at start. The applier changes it while it executes, so a
 //! reader may see a lease or a member a moment before the entry that made it is published; such an
@@ -15,6 +16,7 @@ use retcd_api::leasepb;
 use retcd_engine::{Direction, KeyRange, Keyspace, Projection, Version, View};
 
 use crate::alarm::{ALARM_NAME_PREFIX, Alarms};
+use crate::auth::{AuthItem, AuthState};
 use crate::lease::{Lessor, LessorConfig, Remaining, Renewal};
 use crate::membership::{CLUSTER_NAME_PREFIX, MEMBER_NAME_PREFIX, Members, REMOVED_NAME_PREFIX};
 use crate::record::LEASE_ID_BYTES;
@@ -26,11 +28,12 @@ pub(crate) const LEASE_NAME_PREFIX: &[u8] = b"lease/";
 /// Most checkpoints that go into one entry.
 const CHECKPOINTS_MAX: usize = 1000;
 
-/// Leases, alarms and members.
+/// Leases, alarms, members, and what authentication wants.
 pub(crate) struct Resident {
     pub(crate) lessor: Mutex<Lessor>,
     pub(crate) alarms: RwLock<Alarms>,
     pub(crate) members: RwLock<Members>,
+    pub(crate) auth: RwLock<AuthState>,
 }
 
 impl Resident {
@@ -39,6 +42,7 @@ impl Resident {
         let mut leases = Vec::new();
         let mut alarms = Vec::new();
         let mut membership = Vec::new();
+        let mut auth = AuthState::default();
         let all = KeyRange { start: b"", end: None };
         let newest = Version::MAX;
         let mut cursor =
@@ -55,6 +59,8 @@ impl Resident {
                 .any(|prefix| name.starts_with(prefix.as_bytes()))
             {
                 membership.push((name, value));
+            } else if let Some(item) = AuthItem::parse(&name, &value) {
+                auth.take(&item.map_err(damaged)?);
             } else {
                 return Err(damaged("an unknown name"));
             }
@@ -69,16 +75,18 @@ impl Resident {
             lessor: Mutex::new(Lessor::new(lessor, leases)),
             alarms: RwLock::new(Alarms::new(alarms)),
             members: RwLock::new(members),
+            auth: RwLock::new(auth),
         })
     }
 
     /// Takes another state's place. Leases aren't judged any more: whoever receives a state follows
     /// a leader.
     pub(crate) fn replace(&self, other: Resident) {
-        let Resident { lessor, alarms, members } = other;
+        let Resident { lessor, alarms, members, auth } = other;
         *self.lessor.lock() = lessor.into_inner();
         *self.alarms.write() = alarms.into_inner();
         *self.members.write() = members.into_inner();
+        *self.auth.write() = auth.into_inner();
     }
 }
 

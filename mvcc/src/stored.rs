@@ -10,6 +10,7 @@ use retcd_api::leasepb;
 use retcd_engine::{Keyspace, Record};
 
 use crate::alarm::ALARM_NAME_PREFIX;
+use crate::auth::AuthItem;
 use crate::membership::{Downgrade, Item, Member};
 use crate::record::LEASE_ID_BYTES;
 use crate::resident::LEASE_NAME_PREFIX;
@@ -34,6 +35,8 @@ pub enum Named {
     Version(String),
     /// A downgrade.
     Downgrade(Downgrade),
+    /// Something of authentication.
+    Auth(AuthItem),
 }
 
 /// The lease and the key of a record in [`Keyspace::Lease`].
@@ -61,6 +64,9 @@ pub fn named(record: &Record) -> Result<Named> {
     if name.starts_with(ALARM_NAME_PREFIX.as_bytes()) {
         let alarm = AlarmMember::decode(value).map_err(|_| damaged("a bad alarm"))?;
         return Ok(Named::Alarm(alarm));
+    }
+    if let Some(item) = AuthItem::parse(name, &value) {
+        return Ok(Named::Auth(item.map_err(damaged)?));
     }
     let item = Item::parse(name, &value);
     Ok(match item.map_err(|_| damaged("an unknown name, or a bad item of the membership"))? {

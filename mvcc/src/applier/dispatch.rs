@@ -15,9 +15,6 @@ use crate::range::{range, revision_header};
 use crate::read::Reader;
 use crate::{Error, Result};
 
-/// The revision of an authentication store that was never touched.
-const FIRST_AUTH_REVISION: u64 = 1;
-
 impl Applier {
     /// Executes an entry; one that was executed before does nothing. `now` is the time since some
     /// fixed start.
@@ -151,7 +148,7 @@ impl Applier {
             Ok(Response::AuthStatus(AuthStatusResponse {
                 header,
                 enabled: false,
-                auth_revision: FIRST_AUTH_REVISION,
+                auth_revision: self.resident().auth.read().revision,
             }))
         } else if request.auth_disable.is_some() {
             Ok(Response::AuthDisable(AuthDisableResponse { header }))

@@ -17,7 +17,7 @@ mod cluster;
 mod dispatch;
 mod kv;
 mod lease;
-mod writer;
+pub(crate) mod writer;
 
 use std::sync::Arc;
 

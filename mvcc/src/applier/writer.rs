@@ -16,7 +16,7 @@ use crate::Result;
 const KEYSPACES: [Keyspace; 4] = [Keyspace::Kv, Keyspace::Rev, Keyspace::Lease, Keyspace::Meta];
 
 /// The records of a batch in the making.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     engine: Arc<dyn Engine>,
     /// Lacks what is collected.
     view: Option<Box<dyn View>>,
@@ -27,12 +27,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(engine: Arc<dyn Engine>) -> Writer {
+    pub(crate) fn new(engine: Arc<dyn Engine>) -> Writer {
         Writer { engine, view: None, collected: Default::default(), newest: HashMap::new() }
     }
 
     /// Adds a record to the batch.
-    pub(super) fn push(&mut self, keyspace: Keyspace, record: Record) {
+    pub(crate) fn push(&mut self, keyspace: Keyspace, record: Record) {
         if keyspace == Keyspace::Kv {
             self.newest.insert(record.key.clone(), record.clone());
         }
@@ -41,7 +41,7 @@ impl Writer {
 
     /// The pair under `key`, collected or written. A collected one has its value whatever the
     /// projection says.
-    pub(super) fn newest(&mut self, key: &[u8], projection: Projection) -> Result<Option<Record>> {
+    pub(crate) fn newest(&mut self, key: &[u8], projection: Projection) -> Result<Option<Record>> {
         let record = match self.newest.get(key) {
             Some(record) => Some(record.clone()),
             None => self.view.get_or_insert_with(|| self.engine.view()).get(
@@ -55,7 +55,7 @@ impl Writer {
     }
 
     /// A view of everything, collected records included.
-    pub(super) fn view(&mut self) -> Result<&dyn View> {
+    pub(crate) fn view(&mut self) -> Result<&dyn View> {
         if self.collected.iter().any(|records| !records.is_empty()) {
             self.write()?;
         }
@@ -63,7 +63,7 @@ impl Writer {
     }
 
     /// Hands what is collected to the engine.
-    pub(super) fn write(&mut self) -> Result<()> {
+    pub(crate) fn write(&mut self) -> Result<()> {
         self.view = None;
         self.newest.clear();
         for keyspace in KEYSPACES {

@@ -59,7 +59,7 @@ pub(crate) enum Item {
 
 impl Item {
     /// The item to be stored.
-    pub(super) fn to_meta(&self) -> MetaItem {
+    pub(crate) fn to_meta(&self) -> MetaItem {
         let (name, value) = match self {
             Item::Member(member) => (member_name(member.id), json(member)),
             Item::Removed(id) => (

@@ -17,8 +17,9 @@ mod watching;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use retcd_api::etcdserverpb::RangeRequest;
 use retcd_api::mvccpb::event::EventType;
-use retcd_mvcc::ChangeKind;
+use retcd_mvcc::{ChangeKind, Store};
 
 use actions::{Action, actions};
 use engines::{Draw, ENGINES, Open, draws};
@@ -169,8 +170,15 @@ fn check_stream(
     Ok(())
 }
 
+/// The state, its database, and the state that comes of that database elsewhere.
 fn check_state(member: &Member, model: &Model) -> Result<(), TestCaseError> {
-    let store = member.store();
+    check_store(member.store(), model)?;
+    let file: Vec<_> = model.file().into_iter().map(|(_, key, value)| (key, value)).collect();
+    prop_assert_eq!(member.database_pairs(), file);
+    check_store(&member.moved(), model)
+}
+
+fn check_store(store: &Store, model: &Model) -> Result<(), TestCaseError> {
     prop_assert_eq!(store.revision(), model.revision());
     prop_assert_eq!(store.compacted_revision(), model.compacted());
     prop_assert_eq!(store.key_count(), model.key_count());
@@ -182,7 +190,11 @@ fn check_state(member: &Member, model: &Model) -> Result<(), TestCaseError> {
         let hash = store.hash_kv(revision).expect("the revision can be read");
         prop_assert_eq!(hash.hash, model.hash(revision), "hash of revision {}", revision);
     }
-    let file: Vec<_> = model.file().into_iter().map(|(_, key, value)| (key, value)).collect();
-    prop_assert_eq!(member.database_pairs(), file);
+    let all = RangeRequest { key: "\0".into(), range_end: "\0".into(), ..RangeRequest::default() };
+    for revision in [0, model.compacted().max(1)] {
+        let request = RangeRequest { revision, ..all.clone() };
+        let expected = model.range(&request);
+        prop_assert_eq!(store.range(&request).map_err(member::refused), expected);
+    }
     Ok(())
 }

@@ -16,7 +16,10 @@ use retcd_engine::bolt::{Database, Entry};
 use retcd_engine::sort::Sorter;
 use retcd_engine::{Engine, Step};
 use retcd_mvcc::watch::{History, PieceLimit};
-use retcd_mvcc::{Applier, Commit, CommittedEntry, Config, DatabaseOrigin, Response, Store};
+use retcd_mvcc::{
+    Applier, Commit, CommittedEntry, Config, DatabaseOrigin, ImportAs, ImportMembers, Response,
+    Store, import,
+};
 use retcd_vfs::{CrashVfs, MemVfs, Vfs};
 
 use crate::engines::{Draw, Open};
@@ -60,8 +63,8 @@ impl Member {
         self.applier.publish().expect(NEVER_FAILS);
     }
 
-    /// The pairs of the database that etcd would have, as they are in its file.
-    pub(crate) fn database_pairs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+    /// The database that etcd would have, as a file in memory.
+    fn etcd_database(&self) -> Database {
         let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
         let folder = Path::new("/outgoing");
         vfs.create_dir_all(folder).expect(NEVER_FAILS);
@@ -80,6 +83,12 @@ impl Member {
         let database = Database::open(&*vfs, &path).expect(NEVER_FAILS);
         vfs.remove_file(&path).expect(NEVER_FAILS);
         database.verify().expect("each page is used once");
+        database
+    }
+
+    /// The pairs of that database, as they are in its file.
+    pub(crate) fn database_pairs(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let database = self.etcd_database();
         let pairs = database.bucket(b"key").expect(NEVER_FAILS).expect("it is always there");
         let pairs = pairs.entries(&database).expect(NEVER_FAILS);
         let pair = |pair: retcd_engine::Result<(Bytes, Entry)>| match pair.expect(NEVER_FAILS) {
@@ -87,6 +96,32 @@ impl Member {
             (_, Entry::Bucket(_)) => panic!("etcd has no buckets within buckets"),
         };
         pairs.map(pair).collect()
+    }
+
+    /// What becomes of that database on another machine with an engine of the same kind, flushed
+    /// and merged as often as the engine likes.
+    pub(crate) fn moved(&self) -> Arc<Store> {
+        let engine = (self.open)(Arc::new(CrashVfs::new()), Path::new("/db"), [0; _]);
+        let engine = engine.expect(NEVER_FAILS);
+        let target = ImportAs {
+            index: 7,
+            term: 2,
+            conf_state: Bytes::new(),
+            members: ImportMembers::Kept,
+            revision_bump: 0,
+            batch_records: 3,
+        };
+        let imported = import(&self.etcd_database(), &engine, &target, &mut |_| true);
+        let imported = imported.expect("what goes out comes in");
+        let (store, _) = Store::open(engine, Config::default()).expect("what was imported opens");
+        assert_eq!(imported.revision, store.revision());
+        assert_eq!(
+            (imported.compacted, imported.keys),
+            (store.compacted_revision(), store.key_count())
+        );
+        assert_eq!(store.applied_index(), target.index);
+        assert_eq!(store.leases().len(), self.store.leases().len());
+        store
     }
 
     /// Lets the engine flush and merge, as far as `steps` go.
@@ -191,7 +226,7 @@ fn start(open: Open, disk: &CrashVfs, draw: Draw) -> (Arc<dyn Engine>, Arc<Store
     (engine, store, applier)
 }
 
-fn refused(error: retcd_mvcc::Error) -> Error {
+pub(crate) fn refused(error: retcd_mvcc::Error) -> Error {
     match error {
         retcd_mvcc::Error::Refused(error) => error,
         other => panic!("storage failed: {other}"),

@@ -6,6 +6,7 @@ mod a_checkpoint_goes_on_like_its_source;
 mod a_crash_under_load_keeps_index_and_data_together;
 mod a_crash_while_compacting_keeps_the_revision;
 mod a_crash_while_defragmenting_repeats_nothing;
+mod a_database_of_etcds_becomes_the_state;
 mod a_database_of_etcds_holds_the_state;
 mod a_range_in_a_transaction_fails_alike_everywhere;
 mod a_watch_from_a_compacted_delete_tells_the_delete;

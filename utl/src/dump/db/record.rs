@@ -12,6 +12,7 @@ use bytes::Bytes;
 use retcd_api::etcdserverpb::{AlarmMember, AlarmType};
 use retcd_api::leasepb::Lease;
 use retcd_engine::{Keyspace, Projection, Record, Version};
+use retcd_mvcc::auth::AuthItem;
 use retcd_mvcc::membership::{Downgrade, Member};
 use retcd_mvcc::stored::{Named, RevKind, attachment, named, rev_kind};
 use serde::Serialize;
@@ -189,8 +190,33 @@ enum What {
     Removed(u64),
     Version(String),
     Downgrade(Downgrade),
+    AuthEnabled(bool),
+    AuthRevision(u64),
+    /// Without the hash of the password.
+    User {
+        user: String,
+        roles: Vec<String>,
+    },
+    Role {
+        role: String,
+        permissions: usize,
+    },
     /// What this version doesn't know may be a secret: its length only.
     UnknownBytes(usize),
+}
+
+impl What {
+    fn of_auth(item: AuthItem) -> What {
+        let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        match item {
+            AuthItem::Enabled(is_on) => What::AuthEnabled(is_on),
+            AuthItem::Revision(revision) => What::AuthRevision(revision),
+            AuthItem::User(user) => What::User { user: text(&user.name), roles: user.roles },
+            AuthItem::Role(role) => {
+                What::Role { role: text(&role.name), permissions: role.key_permission.len() }
+            }
+        }
+    }
 }
 
 impl NamedLine {
@@ -209,6 +235,7 @@ impl NamedLine {
             (false, Ok(Named::Removed(id))) => What::Removed(id),
             (false, Ok(Named::Version(version))) => What::Version(version),
             (false, Ok(Named::Downgrade(downgrade))) => What::Downgrade(downgrade),
+            (false, Ok(Named::Auth(item))) => What::of_auth(item),
             (false, _) => What::UnknownBytes(record.value.len()),
         };
         NamedLine { name: record.key.clone(), index: main, sub, what }
@@ -237,6 +264,16 @@ impl Line for NamedLine {
                 write!(out, "cluster version {}", Quoted(version.as_bytes()))?;
             }
             What::Downgrade(downgrade) => write!(out, "downgrade {downgrade:?}")?,
+            What::AuthEnabled(is_on) => {
+                write!(out, "authentication is {}", if *is_on { "on" } else { "off" })?;
+            }
+            What::AuthRevision(revision) => write!(out, "revision {revision} of users and roles")?,
+            What::User { user, roles } => {
+                write!(out, "user {} with roles {}", Quoted(user.as_bytes()), roles.join(","))?;
+            }
+            What::Role { role, permissions } => {
+                write!(out, "role {} with {permissions} permissions", Quoted(role.as_bytes()))?;
+            }
             What::UnknownBytes(bytes) => {
                 let keyspace = name_of(Keyspace::Meta);
                 write!(out, "{name}: {bytes} bytes that this version doesn't know in {keyspace}")?;
