@@ -45,4 +45,7 @@ pub mod error;
 #[cfg(feature = "json")]
 mod json;
 
+/// The etcd release whose behaviour all programs here have.
+pub const ETCD_VERSION: &str = "3.5.33";
+
 pub use error::{Code, Error, Result};

@@ -189,6 +189,9 @@ fn assemble(
     config.cluster_id = identity.cluster;
     config.member_id = identity.member;
     let (store, applier) = Store::open(engine.clone(), config)?;
+    if store.is_auth_enabled() {
+        return Err(Error::AuthEnabled);
+    }
     let applied = engine.applied();
     let restored = Restored {
         hard_state: found.state.hard_state,

@@ -7,6 +7,7 @@
 //! DATA/member/snap/outgoing/   scratch files of snapshots for clients
 //! DATA/member/snap/sending/    a checkpoint that is sent to another member
 //! DATA/member/snap/incoming/   a checkpoint that is received from one
+//! DATA/member.part/            the same as DATA/member, while it is being restored
 //! ```
 //!
 //! etcd has the same names, so that scripts that know them go on to work, but `snap/db` is a file
@@ -19,6 +20,12 @@ use retcd_wal::{Found, LogState, SegmentReader, segments};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The folder in a data directory that has everything.
+pub const MEMBER_NAME: &str = "member";
+
+/// Its name while somebody restores.
+pub const PART_NAME: &str = "member.part";
 
 /// A locked data directory. Dropping it lets others in.
 pub struct DataDir {
@@ -45,16 +52,34 @@ impl DataDir {
     /// # Errors
     ///
     /// [`Error::Etcd`] if etcd itself wrote here: then nothing was changed. [`Error::Locked`] if
-    /// another process, or another member in this one, holds the lock.
+    /// another process, or another member in this one, holds the lock. [`Error::Unfinished`] if
+    /// somebody restores here, or had to stop while doing so.
     pub fn open(vfs: Arc<dyn Vfs>, dir: &Path, log_dir: Option<&Path>) -> Result<DataDir> {
-        let member = dir.join("member");
+        let (member, part) = (dir.join(MEMBER_NAME), dir.join(PART_NAME));
+        let exists = |path: &Path| vfs.exists(path).map_err(Error::io(path));
+        if exists(&part)? && !exists(&member)? {
+            return Err(Error::Unfinished { path: part });
+        }
+        DataDir::open_member(vfs, &member, log_dir)
+    }
+
+    /// As [`DataDir::open`], of the folder `member` of a data directory, whatever its name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`DataDir::open`].
+    pub fn open_member(
+        vfs: Arc<dyn Vfs>,
+        member: &Path,
+        log_dir: Option<&Path>,
+    ) -> Result<DataDir> {
         let snap = member.join("snap");
         let engine = snap.join("db");
         let [outgoing, sending, incoming] =
             ["outgoing", "sending", "incoming"].map(|name| snap.join(name));
         let log = log_dir.map_or_else(|| member.join("wal"), Path::to_owned);
         DataDir::refuse_etcds(&*vfs, &log, &engine)?;
-        create_durably(&*vfs, &member, 2)?;
+        create_durably(&*vfs, member, 2)?;
         let mut locks = vec![lock(&*vfs, &member.join("lock"))?];
         create_durably(&*vfs, &snap, 1)?;
         create_durably(&*vfs, &log, 1)?;
@@ -221,6 +246,17 @@ mod tests {
         let refused = open(&vfs).expect_err("a log of etcd");
         assert!(refused.to_string().contains("0000000000000000.wal"), "{refused}");
         assert!(!vfs.exists(Path::new("data/member/snap")).expect("in memory"));
+    }
+
+    #[test]
+    fn what_was_never_restored_to_the_end_is_refused() {
+        let vfs = MemVfs::new();
+        put(&vfs, "data/member.part/lock", b"");
+        let refused = open(&vfs).expect_err("it isn't complete");
+        assert!(matches!(refused, Error::Unfinished { .. }), "{refused}");
+        assert!(!vfs.exists(Path::new("data/member")).expect("in memory"));
+        vfs.create_dir_all(Path::new("data/member")).expect("in memory");
+        open(&vfs).expect("what else there is means nothing beside a member");
     }
 
     #[test]

@@ -50,6 +50,13 @@ pub enum Error {
         /// The lock's file.
         path: PathBuf,
     },
+    /// A restore didn't come to its end here.
+    Unfinished {
+        /// What it left.
+        path: PathBuf,
+    },
+    /// The state wants everybody to say who they are, and this version can't ask.
+    AuthEnabled,
     /// The engine has data that came through a log, but the log is gone.
     LogMissing {
         /// The log's folder.
@@ -94,14 +101,25 @@ impl std::fmt::Display for Error {
             Error::Io { path, source } => write!(f, "{}: {source}", path.display()),
             Error::Etcd { path } => write!(
                 f,
-                "{}: etcd itself wrote this data directory; this version can't take it over yet \
-                 and left it as it was. Start with an empty data directory and move the keys with \
-                 etcdctl, or wait for the version that migrates",
+                "{}: etcd itself wrote this data directory, and it is left as it was. Take a \
+                 snapshot of that etcd (etcdctl snapshot save), make a data directory of it \
+                 (etcdutl snapshot restore), and start with that",
                 path.display()
             ),
             Error::Locked { path } => {
                 write!(f, "{}: another process uses this data directory", path.display())
             }
+            Error::Unfinished { path } => write!(
+                f,
+                "{}: a restore is under way here, or was interrupted: end it by running it again, \
+                 or remove the folder to begin without its data",
+                path.display()
+            ),
+            Error::AuthEnabled => f.write_str(
+                "authentication is enabled in this state, and this version has none: it would let \
+                 everybody in, so it doesn't start. Disable it where the state comes from \
+                 (etcdctl auth disable) and take that snapshot",
+            ),
             Error::LogMissing { dir, applied } => write!(
                 f,
                 "{}: there is no log, but the engine has applied entries up to {applied}: bring \

@@ -1,11 +1,13 @@
 //! A new cluster as etcd founds it: every member derives the same ids from the same options, and
-//! its log begins with the addition of each member, sorted by id, in term 1.
+//! its log begins with the addition of each member, sorted by id, in term 1. Where the state comes
+//! from elsewhere, the log begins behind these.
 
 use crate::{Error, KIND_CONF_CHANGE, Result};
 use bytes::Bytes;
 use prost::Message;
+use retcd_api::raftpb::ConfState;
 use retcd_mvcc::membership::{Member, cluster_id, initial_conf_change, member_id};
-use retcd_wal::{HardState, Identity, LogEntry};
+use retcd_wal::{HardState, Identity, LogEntry, SnapshotMark};
 
 /// The term in which founding members are added.
 const FOUNDING_TERM: u64 = 1;
@@ -26,41 +28,71 @@ pub(crate) struct Founding {
     pub(crate) hard_state: HardState,
 }
 
+/// The founding members with their ids, seen from one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Founders {
+    /// The cluster, and who is seen from.
+    pub identity: Identity,
+    /// All members by id.
+    pub members: Vec<Member>,
+}
+
+impl Founders {
+    /// Derives the ids, seen from the member called `name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InvalidOptions`] if there is no such member, or two that can't be told apart.
+    pub fn new(name: &str, members: &[FoundingMember], token: &str) -> Result<Founders> {
+        let mut members: Vec<_> = members.iter().map(|founder| with_id(founder, token)).collect();
+        members.sort_unstable_by_key(|member| member.id);
+        if members.windows(2).any(|pair| pair[0].id == pair[1].id) {
+            return Err(Error::InvalidOptions("two initial members have the same peer URLs"));
+        }
+        let mut own = members.iter().filter(|member| member.name == name);
+        let Some(member) = own.next() else {
+            return Err(Error::InvalidOptions("this member isn't among the initial cluster"));
+        };
+        if own.next().is_some() {
+            return Err(Error::InvalidOptions("two initial members have this member's name"));
+        }
+        let ids: Vec<u64> = members.iter().map(|member| member.id).collect();
+        let identity = Identity { cluster: cluster_id(&ids), member: member.id };
+        Ok(Founders { identity, members })
+    }
+
+    /// Where a log begins that doesn't hold the additions of the members any more.
+    pub fn mark(&self) -> SnapshotMark {
+        SnapshotMark { index: self.members.len() as u64, term: FOUNDING_TERM }
+    }
+
+    /// Raft's configuration at [`Founders::mark`], as the applier is given it.
+    pub fn conf_state(&self) -> Bytes {
+        let voters = self.members.iter().map(|member| member.id).collect();
+        ConfState { voters, ..ConfState::default() }.encode_to_vec().into()
+    }
+}
+
+fn with_id(founder: &FoundingMember, token: &str) -> Member {
+    let mut peer_urls = founder.peer_urls.clone();
+    peer_urls.sort_unstable();
+    let id = member_id(&peer_urls, token, None);
+    Member { id, peer_urls, name: founder.name.clone(), ..Member::default() }
+}
+
 /// Founds a cluster, seen from the member called `name`.
 pub(crate) fn found(name: &str, members: &[FoundingMember], token: &str) -> Result<Founding> {
-    let mut with_ids: Vec<_> =
-        members.iter().map(|member| (member_id(&member.peer_urls, token, None), member)).collect();
-    with_ids.sort_unstable_by_key(|(id, _)| *id);
-    if with_ids.windows(2).any(|pair| pair[0].0 == pair[1].0) {
-        return Err(Error::InvalidOptions("two initial members have the same peer URLs"));
-    }
-    let mut own = with_ids.iter().filter(|(_, member)| member.name == name);
-    let Some((member, _)) = own.next() else {
-        return Err(Error::InvalidOptions("this member isn't among the initial cluster"));
-    };
-    if own.next().is_some() {
-        return Err(Error::InvalidOptions("two initial members have this member's name"));
-    }
-    let ids: Vec<u64> = with_ids.iter().map(|(id, _)| *id).collect();
-    let identity = Identity { cluster: cluster_id(&ids), member: *member };
-    let entries = (1..).zip(&with_ids).map(|(index, (id, member))| LogEntry {
+    let Founders { identity, members } = Founders::new(name, members, token)?;
+    let entries = (1..).zip(&members).map(|(index, member)| LogEntry {
         index,
         term: FOUNDING_TERM,
         kind: KIND_CONF_CHANGE,
-        data: addition(*id, member),
+        data: initial_conf_change(member).encode_to_vec().into(),
     });
     let entries: Vec<_> = entries.collect();
     let commit = entries.len() as u64;
     let hard_state = HardState { term: FOUNDING_TERM, vote: 0, commit };
     Ok(Founding { identity, entries, hard_state })
-}
-
-fn addition(id: u64, founder: &FoundingMember) -> Bytes {
-    let mut peer_urls = founder.peer_urls.clone();
-    peer_urls.sort_unstable();
-    let name = founder.name.clone();
-    let member = Member { id, peer_urls, name, ..Member::default() };
-    initial_conf_change(&member).encode_to_vec().into()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod inline;
 mod install;
 mod limits;
 mod member;
+mod restoring;
 mod survey;
 mod tail;
 #[cfg(test)]
@@ -32,9 +33,9 @@ pub mod wire;
 pub use apply::{ConfChanged, apply_conf_change};
 pub use bootstrap::{BootstrapOptions, Opened, Parts, bootstrap};
 pub use conf_change::{checked_conf_change, conf_state_after, decode_conf_change};
-pub use data_dir::DataDir;
+pub use data_dir::{DataDir, MEMBER_NAME, PART_NAME};
 pub use error::{Error, Result};
-pub use founding::FoundingMember;
+pub use founding::{Founders, FoundingMember};
 pub use inline::{Inline, Told};
 pub use install::{install, snapshot_message};
 pub use limits::{
@@ -46,6 +47,7 @@ pub use member::{
     AppendGroup, DropReason, Dropped, Input, Install, Member, MemberConfig, Output, Read, Restored,
     Role, RoleChange, SnapshotOrder, SnapshotOutcome, Status,
 };
+pub use restoring::begin_log_behind;
 
 /// [`retcd_wal::LogEntry::kind`] of a normal entry: an encoded `InternalRaftRequest`, or nothing.
 pub const KIND_NORMAL: u8 = 0;
