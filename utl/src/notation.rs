@@ -78,6 +78,30 @@ impl fmt::Display for Size {
     }
 }
 
+/// A number of bytes as etcd's tools write it: in the largest decimal unit that leaves at least one
+/// of it, with one more digit below ten.
+pub(crate) struct DecimalSize(pub(crate) u64);
+
+impl fmt::Display for DecimalSize {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+        let bytes = self.0;
+        if bytes < 10 {
+            return write!(f, "{bytes} B");
+        }
+        let mut power = 0;
+        while bytes / 1000u64.pow(power) >= 1000 {
+            power += 1;
+        }
+        let value = bytes as f64 / 1000f64.powi(power as i32);
+        let (value, unit) = ((value * 10.0).round() / 10.0, UNITS[power as usize]);
+        match value < 10.0 {
+            true => write!(f, "{value:.1} {unit}"),
+            false => write!(f, "{value:.0} {unit}"),
+        }
+    }
+}
+
 /// As [`Quoted`], but not more than so many bytes, and how many there are if there are more.
 pub(crate) struct Cut<'a>(pub(crate) &'a [u8], pub(crate) usize);
 
@@ -126,6 +150,18 @@ mod tests {
         for wrong in ["\\", "\\q", "\\x1", "\\xzz"] {
             assert_eq!(unquote(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn decimal_sizes_are_those_of_etcds_tools() {
+        let text = |bytes| DecimalSize(bytes).to_string();
+        assert_eq!(text(9), "9 B");
+        assert_eq!(text(999), "999 B");
+        assert_eq!(text(1000), "1.0 kB");
+        assert_eq!(text(20480), "20 kB");
+        assert_eq!(text(32768), "33 kB");
+        assert_eq!(text(2_147_483_648), "2.1 GB");
+        assert_eq!(text(u64::MAX), "18 EB");
     }
 
     #[test]

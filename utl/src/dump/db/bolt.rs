@@ -11,6 +11,7 @@ use super::Error;
 use super::args::BoltView;
 use super::output::Output;
 use crate::notation::{Cut, Quoted};
+use crate::snapshot_hash::{self, SnapshotHash};
 use bytes::Bytes;
 use prost::Message;
 use retcd_api::base64;
@@ -19,16 +20,8 @@ use retcd_api::mvccpb::KeyValue;
 use retcd_engine::bolt::{Bucket, Database, Entry, Usage};
 use retcd_vfs::Vfs;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 use std::io::{self, Write};
 use std::path::Path;
-
-/// Bytes of the hash behind a snapshot; the file itself has a multiple of [`SECTOR`] bytes.
-const HASH_BYTES: usize = 32;
-const SECTOR: u64 = 512;
-
-/// Bytes that are hashed at a time.
-const PIECE_BYTES: usize = 1 << 20;
 
 /// Bytes of a revision as a key: main, `_`, sub; a `t` more for a deletion.
 const REVISION_BYTES: usize = 17;
@@ -148,25 +141,12 @@ fn summary_json(
 
 /// Checks the hash behind a snapshot; says whether there is one.
 fn check_hash(vfs: &dyn Vfs, database: &Database) -> Result<bool, Error> {
-    let (path, bytes) = (database.path(), database.file_bytes());
-    if bytes % SECTOR != HASH_BYTES as u64 {
-        return Ok(false);
-    }
+    let path = database.path();
     let io = |error| Error::Io(path.to_owned(), error);
-    let file = vfs.open_read(path).map_err(io)?;
-    let (mut sha256, mut piece, mut offset) = (Sha256::new(), vec![0; PIECE_BYTES], 0);
-    let end = bytes - HASH_BYTES as u64;
-    while offset < end {
-        let length = usize::try_from(end - offset).unwrap_or(usize::MAX).min(PIECE_BYTES);
-        file.read_exact_at(offset, &mut piece[..length]).map_err(io)?;
-        sha256.update(&piece[..length]);
-        offset += length as u64;
-    }
-    let mut hash = [0; HASH_BYTES];
-    file.read_exact_at(end, &mut hash).map_err(io)?;
-    match sha256.finalize()[..] == hash {
-        true => Ok(true),
-        false => Err(Error::WrongHash(path.to_owned())),
+    match snapshot_hash::check(vfs, path, &mut |_| {}).map_err(io)? {
+        SnapshotHash::Missing => Ok(false),
+        SnapshotHash::Right => Ok(true),
+        SnapshotHash::Wrong { .. } => Err(Error::WrongHash(path.to_owned())),
     }
 }
 

@@ -1,0 +1,244 @@
+//! `snapshot restore`: from a snapshot, ours or etcd's, to the data directory of a member of a new
+//! cluster.
+//!
+//! 1. Flags, the target and the snapshot's hash are checked: until then nothing is written.
+//! 2. Engine and log are made in `DATA/member.part` (a log that lies elsewhere in `DIR.part`). A
+//!    member refuses to start beside that, so a restore that was killed isn't taken for an empty
+//!    directory.
+//! 3. When all of it is durable, the log gets its name, then `DATA/member.part` becomes
+//!    `DATA/member`. That is the moment from which on the member exists.
+//!
+//! A restore that fails removes what it wrote; one that was killed is begun anew by the next.
+
+use super::args::RestoreArgs;
+use super::failure::Failure;
+use super::{Surroundings, cluster, folder, source};
+use crate::notation::Count;
+use crate::snapshot_hash::{self, HASH_BYTES, SnapshotHash};
+use retcd_engine::bolt::Database;
+use retcd_mvcc::{IMPORT_BATCH_RECORDS, ImportAs, ImportMembers, Imported, import};
+use retcd_raft_glue::{DataDir, Founders, MEMBER_NAME, PART_NAME, begin_log_behind};
+use retcd_vfs::Vfs;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Runs it.
+pub(super) fn run(args: &RestoreArgs, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
+    let file = args.file()?;
+    let data_dir = args.data_dir()?;
+    if (args.bump_revision > 0) != args.mark_compacted {
+        return Err(Failure::BadArguments(
+            "--mark-compacted required if --bump-revision > 0, and allowed only then".to_owned(),
+        ));
+    }
+    let advertised = &args.initial_advertise_peer_urls;
+    let (cluster, token) = (args.initial_cluster(), &args.initial_cluster_token);
+    let founders = cluster::founders(&args.name, &cluster, advertised, token)?;
+    let place = Place::new(data_dir, args.wal_dir.as_deref());
+    place.clear(&*surroundings.vfs)?;
+    let database = source::open(&*surroundings.vfs, file)?;
+    check(&database, args, surroundings)?;
+    let (file, target) = (file.display(), data_dir.display());
+    surroundings.tell(format_args!("restoring {file} into {target}"));
+    let (imported, held) = match fill(&place, &database, &founders, args, surroundings) {
+        Ok(filled) => filled,
+        Err(failure) => {
+            // The first failure is the one to be told.
+            let _ = place.remove_parts(&*surroundings.vfs);
+            return Err(failure);
+        }
+    };
+    place.show(&*surroundings.vfs)?;
+    // Nobody has come into the directory until now.
+    drop(held);
+    report(&imported, &founders, args, surroundings);
+    Ok(())
+}
+
+/// Where things come to lie.
+struct Place {
+    data_dir: PathBuf,
+    part: PathBuf,
+    /// The log's folder and its name until the end, if it lies elsewhere.
+    log: Option<(PathBuf, PathBuf)>,
+}
+
+impl Place {
+    fn new(data_dir: &Path, log_dir: Option<&Path>) -> Place {
+        let within = data_dir.join(MEMBER_NAME).join("wal");
+        let log_dir = log_dir.filter(|dir| **dir != within && !dir.as_os_str().is_empty());
+        let log = log_dir.map(|dir| {
+            let mut part = OsString::from(dir);
+            part.push(".part");
+            (dir.to_owned(), PathBuf::from(part))
+        });
+        Place { data_dir: data_dir.to_owned(), part: data_dir.join(PART_NAME), log }
+    }
+
+    /// Makes sure that nothing is there but what a restore has left that was killed, and removes
+    /// that.
+    fn clear(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
+        let lock = self.part.join("lock");
+        if vfs.is_locked(&lock).unwrap_or(false) {
+            let dir = self.data_dir.display();
+            return Err(Failure::Refused(format!("data-dir \"{dir}\": another restore runs here")));
+        }
+        self.remove_parts(vfs)?;
+        if vfs.exists(&self.data_dir).map_err(Failure::io(&self.data_dir))? {
+            let names = vfs.list(&self.data_dir);
+            if !names.is_ok_and(|names| names.is_empty()) {
+                let lock = self.data_dir.join(MEMBER_NAME).join("lock");
+                let is_used = vfs.is_locked(&lock).unwrap_or(false);
+                let used = if is_used { ": a member runs on it" } else { "" };
+                let dir = self.data_dir.display();
+                return Err(Failure::Refused(format!(
+                    "data-dir \"{dir}\" not empty or could not be read{used}"
+                )));
+            }
+        }
+        match &self.log {
+            Some((dir, _)) if vfs.exists(dir).map_err(Failure::io(dir))? => {
+                Err(Failure::Refused(format!("wal-dir \"{}\" exists", dir.display())))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn remove_parts(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
+        if let Some((_, part)) = &self.log {
+            folder::remove(vfs, part)?;
+        }
+        folder::remove(vfs, &self.part)
+    }
+
+    /// Gives everything its name.
+    fn show(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
+        if let Some((dir, part)) = &self.log {
+            rename(vfs, part, dir)?;
+        }
+        rename(vfs, &self.part, &self.data_dir.join(MEMBER_NAME))
+    }
+}
+
+fn rename(vfs: &dyn Vfs, from: &Path, to: &Path) -> Result<(), Failure> {
+    vfs.rename(from, to).map_err(Failure::io(from))?;
+    let parent = to.parent().unwrap_or(Path::new(""));
+    vfs.sync_dir(parent).map_err(Failure::io(parent))
+}
+
+/// Makes sure that the file is what was saved, as far as it can be told.
+fn check(
+    database: &Database,
+    args: &RestoreArgs,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(), Failure> {
+    let (vfs, path) = (surroundings.vfs.clone(), database.path());
+    let has_hash = snapshot_hash::has_hash(database.file_bytes());
+    if args.skip_hash_check {
+        let why = if has_hash { "isn't looked at" } else { "there is none" };
+        surroundings.tell(format_args!(
+            "Warning: the hash of the snapshot {why}: damage in it may go unnoticed"
+        ));
+        database.verify()?;
+        return Ok(());
+    }
+    let mut progress = surroundings.progress("checking", database.file_bytes());
+    let hash = snapshot_hash::check(&*vfs, path, &mut |bytes| progress.add(bytes));
+    match hash.map_err(Failure::io(path))? {
+        SnapshotHash::Right => Ok(()),
+        SnapshotHash::Missing => {
+            Err(Failure::Refused("snapshot missing hash but --skip-hash-check=false".to_owned()))
+        }
+        SnapshotHash::Wrong { expected, got } => Err(Failure::Refused(format!(
+            "expected sha256 {}, got {}",
+            numbers(&expected),
+            numbers(&got)
+        ))),
+    }
+}
+
+/// Bytes as Go prints them.
+fn numbers(bytes: &[u8; HASH_BYTES]) -> String {
+    let texts: Vec<String> = bytes.iter().map(u8::to_string).collect();
+    format!("[{}]", texts.join(" "))
+}
+
+/// Makes engine and log under their names of before the end. The directory stays locked.
+fn fill(
+    place: &Place,
+    database: &Database,
+    founders: &Founders,
+    args: &RestoreArgs,
+    surroundings: &mut Surroundings<'_>,
+) -> Result<(Imported, DataDir), Failure> {
+    let vfs: Arc<dyn Vfs> = surroundings.vfs.clone();
+    let log_part = place.log.as_ref().map(|(_, part)| part.as_path());
+    let data_dir = DataDir::open_member(vfs.clone(), &place.part, log_part)?;
+    let engine = args.backend_engine.open(&vfs, data_dir.engine())?;
+    let mark = founders.mark();
+    let target = ImportAs {
+        index: mark.index,
+        term: mark.term,
+        conf_state: founders.conf_state(),
+        members: ImportMembers::Founders(&founders.members),
+        revision_bump: args.bump_revision,
+        batch_records: IMPORT_BATCH_RECORDS,
+    };
+    let mut progress = surroundings.progress("restoring", database.file_bytes());
+    let imported = import(database, &engine, &target, &mut |bytes| {
+        progress.add(bytes);
+        true
+    })?;
+    drop(progress);
+    drop(engine);
+    begin_log_behind(&data_dir, founders, surroundings.log)?;
+    Ok((imported, data_dir))
+}
+
+/// Says what is there now, and what a careful operator would want to know.
+fn report(
+    imported: &Imported,
+    founders: &Founders,
+    args: &RestoreArgs,
+    surroundings: &mut Surroundings<'_>,
+) {
+    let Imported { revision, compacted, keys, versions, leases, users, alarms, .. } = *imported;
+    for name in &imported.ignored {
+        surroundings.tell(format_args!("Warning: the bucket {name} means nothing here: left out"));
+    }
+    if args.bump_revision == 0 {
+        surroundings.tell(format_args!(
+            "Warning: the revision goes back to {revision}. Clients that have seen higher ones, \
+             by watches or in caches, won't notice, and may miss changes. --bump-revision=N \
+             --mark-compacted makes them begin anew"
+        ));
+    }
+    if imported.auth_enabled {
+        surroundings.tell(format_args!(
+            "Warning: authentication is on in this snapshot, and this version's server has none: \
+             it will refuse to start on it. Disable authentication before you take the snapshot"
+        ));
+    }
+    if alarms > 0 {
+        let alarms = Count(alarms, "alarm");
+        surroundings.tell(format_args!(
+            "Warning: {alarms} in the snapshot stay raised: see etcdctl alarm list and disarm"
+        ));
+    }
+    let (keys, versions) = (Count(keys, "key"), Count(versions, "version"));
+    let (leases, users) = (Count(leases, "lease"), Count(users, "user"));
+    let compacted = match compacted {
+        ..0 => "nothing compacted".to_owned(),
+        compacted => format!("compacted {compacted}"),
+    };
+    surroundings.tell(format_args!(
+        "restored revision {revision}, {compacted}: {keys} in {versions}, {leases}, {users}"
+    ));
+    let identity = founders.identity;
+    let members = Count(founders.members.len() as u64, "member");
+    surroundings.tell(format_args!(
+        "member {:x} of cluster {:x}, which has {members}",
+        identity.member, identity.cluster
+    ));
+}
