@@ -15,11 +15,13 @@
 use crate::data_dir::DataDir;
 use crate::founding::{FoundingMember, found};
 use crate::limits::{TAIL_BYTES_KEPT, TAIL_BYTES_MAX};
+use crate::standalone::{StoodAlone, stand_alone};
 use crate::survey::Survey;
 use crate::{Error, Member, MemberConfig, Restored, Result};
 use prost::Message;
 use retcd_api::raftpb::ConfState;
 use retcd_engine::{Engine, Replaceable};
+use retcd_mvcc::membership::Members;
 use retcd_mvcc::{Applier, Store};
 use retcd_wal::{
     Flushed, Group, Identity, Log, LogState, Recovery, SnapshotMark, Verdict, group_bytes_max,
@@ -40,6 +42,9 @@ pub struct BootstrapOptions {
     /// Who it becomes in a cluster that exists and has been told of it; then the two above don't
     /// matter, and its log is empty until the leader fills it.
     pub joins: Option<Identity>,
+    /// A member that exists goes on alone with what it has, under this name and these URLs should
+    /// the membership not know it: `standalone.rs`. A new one doesn't mind.
+    pub stands_alone: Option<FoundingMember>,
     /// How the log is run.
     pub log: retcd_wal::Options,
     /// What the replicated state needs to know. The ids in it are replaced.
@@ -68,6 +73,8 @@ pub struct Parts {
     pub engine: Arc<Replaceable>,
     /// What was found.
     pub opened: Opened,
+    /// What was done with it, if the member had to be made the only one.
+    pub stood_alone: Option<StoodAlone>,
     /// Keeps others out; to be held until everything else is closed.
     pub data_dir: DataDir,
 }
@@ -181,7 +188,7 @@ fn assemble(
     data_dir: DataDir,
     options: BootstrapOptions,
     engine: Arc<Replaceable>,
-    log: Log,
+    mut log: Log,
     found: Found,
 ) -> Result<Parts> {
     let identity = log.identity();
@@ -193,13 +200,20 @@ fn assemble(
         return Err(Error::AuthEnabled);
     }
     let applied = engine.applied();
-    let restored = Restored {
+    let mut restored = Restored {
         hard_state: found.state.hard_state,
         conf_state: decode_conf_state(applied.index, &store.conf_state())?,
         applied: SnapshotMark { index: applied.index, term: applied.term },
         last: SnapshotMark { index: found.state.last_index, term: found.state.last_term },
         conf_changes: found.conf_changes,
         log: log.reader(),
+    };
+    let stood_alone = match (&options.stands_alone, &found.opened) {
+        (Some(own), Opened::Existing { .. }) => {
+            let members = store.with_members(Members::clone);
+            stand_alone(&mut restored, members, &mut log, own)?
+        }
+        _ => None,
     };
     let config = MemberConfig {
         id: identity.member,
@@ -213,7 +227,7 @@ fn assemble(
     let logger = slog::Logger::root(slog::Discard, slog::o!());
     let consensus = Member::new(config, restored, &logger)?;
     let opened = found.opened;
-    Ok(Parts { identity, consensus, log, store, applier, engine, opened, data_dir })
+    Ok(Parts { identity, consensus, log, store, applier, engine, opened, stood_alone, data_dir })
 }
 
 pub(crate) fn decode_conf_state(index: u64, bytes: &[u8]) -> Result<ConfState> {

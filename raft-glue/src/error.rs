@@ -66,6 +66,8 @@ pub enum Error {
     },
     /// The options for a new member contradict each other.
     InvalidOptions(&'static str),
+    /// A member that is to go on alone can't be one of the membership that it knows.
+    CannotStandAlone(retcd_mvcc::membership::Refusal),
     /// The log failed or is damaged.
     Log(retcd_wal::Error),
     /// The engine failed or is damaged.
@@ -127,6 +129,9 @@ impl std::fmt::Display for Error {
                 dir.display()
             ),
             Error::InvalidOptions(reason) => f.write_str(reason),
+            Error::CannotStandAlone(refusal) => {
+                write!(f, "this member can't go on alone with the data that it has: {refusal}")
+            }
             Error::Log(source) => source.fmt(f),
             Error::Engine(source) => source.fmt(f),
             Error::State(source) => source.fmt(f),
@@ -140,6 +145,7 @@ impl std::error::Error for Error {
         match self {
             Error::Raft(source) => Some(source),
             Error::Io { source, .. } => Some(source),
+            Error::CannotStandAlone(source) => Some(source),
             Error::Log(source) => Some(source),
             Error::Engine(source) => Some(source),
             Error::State(source) => Some(source),

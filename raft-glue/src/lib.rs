@@ -24,6 +24,7 @@ mod install;
 mod limits;
 mod member;
 mod restoring;
+mod standalone;
 mod survey;
 mod tail;
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub use member::{
     Role, RoleChange, SnapshotOrder, SnapshotOutcome, Status,
 };
 pub use restoring::begin_log_behind;
+pub use standalone::StoodAlone;
 
 /// [`retcd_wal::LogEntry::kind`] of a normal entry: an encoded `InternalRaftRequest`, or nothing.
 pub const KIND_NORMAL: u8 = 0;

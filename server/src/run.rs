@@ -23,6 +23,7 @@ use crossbeam_channel::{Receiver, unbounded};
 use prost::Message;
 use retcd_api::membershippb::{Attributes, ClusterMemberAttrSetRequest};
 use retcd_engine::Engine;
+use retcd_raft_glue::{Parts, StoodAlone};
 use retcd_wal::Identity;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::net::TcpListener;
@@ -83,20 +84,7 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
     let listeners = listen(config)?;
     let parts = storage::open(config, &signals)?;
     let log_io = storage::log_io(parts.log.mode());
-    tracing::info!(
-        "data-dir" = %config.data_dir.display(),
-        "local-member-id" = %format_args!("{:x}", parts.identity.member),
-        "cluster-id" = %format_args!("{:x}", parts.identity.cluster),
-        found = storage::opened(&parts.opened).as_str(),
-        "applied-index" = parts.engine.applied().index,
-        "opened the data directory"
-    );
-    tracing::info!(
-        "wal-io" = log_io,
-        "wal-depth" = parts.log.depth(),
-        because = storage::log_io_reason(config, &parts.log).as_str(),
-        "chose how the log writes"
-    );
+    tell_opened(config, &parts);
     if config.corrupt_checks.initially {
         let Identity { cluster, member } = parts.identity;
         corruption::check_initially(&parts.store, cluster, member)?;
@@ -144,6 +132,35 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
         Ok(_) => End::Failed,
         Err(signal) => End::Signal(signal),
     })
+}
+
+/// Says what was found in the data directory, and what was done with it.
+fn tell_opened(config: &Config, parts: &Parts) {
+    let id = format!("{:x}", parts.identity.member);
+    tracing::info!(
+        "data-dir" = %config.data_dir.display(),
+        "local-member-id" = %id,
+        "cluster-id" = %format_args!("{:x}", parts.identity.cluster),
+        found = storage::opened(&parts.opened).as_str(),
+        "applied-index" = parts.engine.applied().index,
+        "opened the data directory"
+    );
+    tracing::info!(
+        "wal-io" = storage::log_io(parts.log.mode()),
+        "wal-depth" = parts.log.depth(),
+        because = storage::log_io_reason(config, &parts.log).as_str(),
+        "chose how the log writes"
+    );
+    if let Some(StoodAlone { kept, dropped, removed }) = &parts.stood_alone {
+        let removed: Vec<String> = removed.iter().map(|id| format!("{id:x}")).collect();
+        tracing::warn!(
+            "local-member-id" = %id,
+            "commit-index" = kept,
+            "number-of-discarded-entries" = dropped,
+            "removed-member-ids" = removed.join(", "),
+            "forcing restart member"
+        );
+    }
 }
 
 /// Hands leadership to the voter that has been connected longest, if there is one: then the others

@@ -64,6 +64,10 @@ pub(crate) fn open(config: &Config, signals: &Signals) -> Result<Parts, Error> {
         initial_cluster,
         initial_cluster_token: config.initial_cluster.token.clone(),
         joins,
+        stands_alone: config.force_new_cluster.then(|| FoundingMember {
+            name: config.name.clone(),
+            peer_urls: texts(&config.urls.advertise_peer),
+        }),
         log: retcd_wal::Options {
             io: match config.storage.log_io {
                 LogIo::Auto => IoMode::Auto,
@@ -131,7 +135,6 @@ fn beginning(config: &Config, signals: &Signals) -> Result<Beginning, Error> {
         let identity = joining::join(&founding).map_err(Error::Founding)?;
         return Ok(Beginning { joins: Some(identity), ..Beginning::default() });
     }
-    let texts = |urls: &[Url]| urls.iter().map(Url::to_string).collect::<Vec<_>>();
     if let Some(own) = founding.members.get(&founding.name) {
         let id = member_id(&texts(own), &founding.token, None);
         joining::check_new(&founding, id).map_err(Error::Founding)?;
@@ -141,6 +144,10 @@ fn beginning(config: &Config, signals: &Signals) -> Result<Beginning, Error> {
         members.map(|(name, urls)| FoundingMember { name: name.clone(), peer_urls: texts(urls) });
     let initial_cluster = members.collect();
     Ok(Beginning { name: founding.name, initial_cluster, joins: None })
+}
+
+fn texts(urls: &[Url]) -> Vec<String> {
+    urls.iter().map(Url::to_string).collect()
 }
 
 fn store_config(config: &Config) -> retcd_mvcc::Config {

@@ -190,6 +190,7 @@ impl Plan {
             initial_cluster: (0..self.members.len()).map(founder).collect(),
             initial_cluster_token: TOKEN.into(),
             joins,
+            stands_alone: None,
             log: retcd_wal::Options {
                 segment_bytes: 32 << 10,
                 compress_from_bytes: 4 << 10,

@@ -163,7 +163,13 @@ impl Cluster {
 
     /// Starts a member that was stopped, on what it has, and waits until it serves.
     pub fn restart(&mut self, number: usize) -> Result<(), StartError> {
-        let options = self.options_of(&self.members[number]);
+        self.restart_with(number, &[])
+    }
+
+    /// As [`Cluster::restart`], with more arguments for this once.
+    pub fn restart_with(&mut self, number: usize, arguments: &[&str]) -> Result<(), StartError> {
+        let mut options = self.options_of(&self.members[number]);
+        options.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
         let member = &mut self.members[number];
         let mut server = Server::spawn(&options, member.addresses)?;
         server.wait_until_ready(options.patience)?;

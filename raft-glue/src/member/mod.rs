@@ -51,6 +51,7 @@ use grouping::fits;
 use raft::eraftpb::{Entry, Message, MessageType};
 use raft::{RawNode, StateRole};
 use reads::Reads;
+pub(crate) use restore::first_hard_state;
 use restore::restored_tail;
 use retcd_api::raftpb::{ConfChange, ConfChangeType, ConfState};
 use retcd_wal::HardState;

@@ -10,22 +10,25 @@ use crate::{Error, Result};
 use raft::eraftpb;
 use retcd_wal::HardState;
 
-/// The tail that raft starts with: all entries are on the disk. Its commit index is the hard
-/// state's or the applied one, whichever is higher: the commit index reaches the log late, with the
-/// next group.
+/// The tail that raft starts with: all entries are on the disk.
 pub(super) fn restored_tail(restored: Restored) -> Result<Tail> {
-    let Restored { applied, last, conf_changes, log, .. } = restored;
-    let HardState { term, vote, .. } = restored.hard_state;
+    let HardState { term, vote, commit } = first_hard_state(&restored)?;
+    let hard_state = eraftpb::HardState { term, vote, commit, ..eraftpb::HardState::default() };
+    let Restored { applied, last, conf_changes, log, conf_state, .. } = restored;
+    let durable = Durable { log, last, applied, conf_changes };
+    Ok(Tail::new(durable, hard_state, &conf_state))
+}
+
+/// The hard state that raft starts with. Its commit index is the one that was kept or the applied
+/// one, whichever is higher: the commit index reaches the log late, with the next group.
+pub(crate) fn first_hard_state(restored: &Restored) -> Result<HardState> {
+    let Restored { applied, last, .. } = restored;
+    let HardState { term, vote, commit } = restored.hard_state;
     let is_older = term < applied.term;
-    let hard_state = eraftpb::HardState {
-        term: if is_older { applied.term } else { term },
-        vote: if is_older { raft::INVALID_ID } else { vote },
-        commit: restored.hard_state.commit.max(applied.index),
-        ..eraftpb::HardState::default()
-    };
+    let commit = commit.max(applied.index);
     let inconsistent = |reason, index| Err(Error::Inconsistent { reason, index });
-    if hard_state.commit > last.index {
-        return inconsistent("the commit index is above the last entry", hard_state.commit);
+    if commit > last.index {
+        return inconsistent("the commit index is above the last entry", commit);
     }
     if last.index > applied.index && term < last.term {
         return inconsistent("the hard state is older than the last entry", last.index);
@@ -33,6 +36,9 @@ pub(super) fn restored_tail(restored: Restored) -> Result<Tail> {
     if last.index == applied.index && last.term != applied.term {
         return inconsistent("the log and the engine disagree about an entry", last.index);
     }
-    let durable = Durable { log, last, applied, conf_changes };
-    Ok(Tail::new(durable, hard_state, &restored.conf_state))
+    Ok(HardState {
+        term: if is_older { applied.term } else { term },
+        vote: if is_older { raft::INVALID_ID } else { vote },
+        commit,
+    })
 }

@@ -28,6 +28,7 @@ pub(crate) fn options() -> BootstrapOptions {
         initial_cluster: vec![FoundingMember { name: "default".into(), peer_urls }],
         initial_cluster_token: "etcd-cluster".into(),
         joins: None,
+        stands_alone: None,
         log: retcd_wal::Options {
             segment_bytes: 32 << 10,
             compress_from_bytes: 4 << 10,

@@ -65,6 +65,9 @@ pub struct Config {
     pub initial_cluster: InitialCluster,
     /// Where else the founders are looked for. Only looked at when there is no data yet.
     pub discovery: Option<Discovery>,
+    /// `--force-new-cluster`: whether a member with data makes itself the only one. A new one
+    /// doesn't mind.
+    pub force_new_cluster: bool,
     /// Raft's times.
     pub raft: RaftConfig,
     /// Bounds of what clients may ask for.

@@ -88,6 +88,7 @@ pub(super) fn resolve(
         urls,
         initial_cluster,
         discovery,
+        force_new_cluster: settings.bool("force-new-cluster"),
         raft: raft(&settings).map_err(Refusal::Verify)?,
         requests: requests(&settings, records).map_err(Refusal::Verify)?,
         keepalive: keepalive(&settings).map_err(Refusal::Verify)?,

@@ -235,7 +235,6 @@ fn what_is_not_there_yet_is_taken_at_its_default_only() {
     for (flag, what) in [
         ("--cert-file=a.pem", "--cert-file=\"a.pem\": TLS is not available in this version yet"),
         ("--auto-tls", "--auto-tls=\"true\""),
-        ("--force-new-cluster", "forcing a new cluster"),
         ("--discovery-cert=x", "TLS to the discovery service is not available in this version"),
         ("--discovery-insecure-transport=false", later),
         ("--experimental-compact-hash-check-enabled", "feature gate CompactHashCheck=true"),

@@ -1,37 +1,10 @@
 //! Members are added, as learners and as voters, promoted, replaced and removed, while the cluster
 //! serves.
 
-use crate::common::{Members, soon};
-use etcd_client::{Error, MemberAddOptions};
-
-fn message(error: &Error) -> &str {
-    match error {
-        Error::GRpcStatus(status) => status.message(),
-        other => panic!("not a status of the server: {other}"),
-    }
-}
+use crate::common::{Members, message, soon};
+use etcd_client::MemberAddOptions;
 
 impl Members {
-    /// Adds a member through member `through`, and starts it. Answers its number and id.
-    async fn add(&mut self, through: usize, is_learner: bool, gone: &[usize]) -> (usize, u64) {
-        let (addresses, url) = self.cluster.next_member().expect("free ports");
-        let mut client = self.client(through).await;
-        let options = MemberAddOptions::new();
-        let options = if is_learner { options.with_is_learner() } else { options };
-        let added = soon(async {
-            loop {
-                match client.member_add([url.clone()], Some(options.clone())).await {
-                    Ok(added) => return added,
-                    // Peers count as connected after some seconds.
-                    Err(error) => assert_eq!(message(&error), "etcdserver: unhealthy cluster"),
-                }
-            }
-        });
-        let id = added.await.member().expect("the new member").id();
-        let number = self.cluster.join(addresses, gone).unwrap_or_else(|error| panic!("{error}"));
-        (number, id)
-    }
-
     async fn remove(&self, through: usize, id: u64) {
         let mut client = self.client(through).await;
         soon(async {

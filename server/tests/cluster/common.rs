@@ -1,6 +1,6 @@
 //! What the tests of clusters share.
 
-use etcd_client::Client;
+use etcd_client::{Client, Error, MemberAddOptions};
 use retcd_testkit::{Cluster, ServerOptions, WireCutter};
 use std::future::Future;
 use std::path::PathBuf;
@@ -51,6 +51,31 @@ impl Members {
         Members { cluster, _folder: folder }
     }
 
+    /// Adds a member through member `through`, and starts it. Answers its number and id.
+    pub(crate) async fn add(
+        &mut self,
+        through: usize,
+        is_learner: bool,
+        gone: &[usize],
+    ) -> (usize, u64) {
+        let (addresses, url) = self.cluster.next_member().expect("free ports");
+        let mut client = self.client(through).await;
+        let options = MemberAddOptions::new();
+        let options = if is_learner { options.with_is_learner() } else { options };
+        let added = soon(async {
+            loop {
+                match client.member_add([url.clone()], Some(options.clone())).await {
+                    Ok(added) => return added,
+                    // Peers count as connected after some seconds.
+                    Err(error) => assert_eq!(message(&error), "etcdserver: unhealthy cluster"),
+                }
+            }
+        });
+        let id = added.await.member().expect("the new member").id();
+        let number = self.cluster.join(addresses, gone).unwrap_or_else(|error| panic!("{error}"));
+        (number, id)
+    }
+
     /// A client of one member.
     pub(crate) async fn client(&self, number: usize) -> Client {
         let endpoint = self.cluster.endpoint(number);
@@ -99,4 +124,12 @@ impl Members {
 /// Waits for an answer, but not for ever.
 pub(crate) async fn soon<T>(answer: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, answer).await.expect("an answer before the deadline")
+}
+
+/// What the server says of a refusal.
+pub(crate) fn message(error: &Error) -> &str {
+    match error {
+        Error::GRpcStatus(status) => status.message(),
+        other => panic!("not a status of the server: {other}"),
+    }
 }

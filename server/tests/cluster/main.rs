@@ -1,5 +1,5 @@
 //! Clusters of built servers on the loopback, through other people's client: members are killed,
-//! paused, brought back, added, replaced and removed.
+//! paused, brought back, added, replaced, removed, and left alone.
 
 mod common;
 
@@ -7,6 +7,7 @@ mod a_cluster_grows_and_shrinks;
 mod a_killed_leader_is_followed_by_another;
 mod any_member_answers_for_all;
 mod members_find_each_other;
+mod one_member_goes_on_alone;
 mod registry;
 mod the_larger_part_goes_on;
 mod what_clients_saw_is_linearizable;

@@ -17,6 +17,7 @@ fn member(vfs: &Arc<dyn Vfs>) -> Inline {
         initial_cluster: vec![FoundingMember { name: "default".into(), peer_urls }],
         initial_cluster_token: "etcd-cluster".into(),
         joins: None,
+        stands_alone: None,
         log: retcd_wal::Options { segment_bytes: 32 << 10, salt: 7, ..Default::default() },
         store: Config::default(),
         election_ticks: 10,

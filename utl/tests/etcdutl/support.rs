@@ -140,6 +140,7 @@ pub(crate) fn try_open(
         initial_cluster: Vec::new(),
         initial_cluster_token: String::new(),
         joins: None,
+        stands_alone: None,
         log: log_options(),
         store: Config::default(),
         election_ticks: 10,

@@ -72,7 +72,7 @@ pub(super) const FEATURES: &[Flag] = section! { Features:
 };
 
 pub(super) const UNSAFE: &[Flag] = section! { Unsafe:
-    "force-new-cluster", Bool, "false", Later("forcing a new cluster", &[]);
+    "force-new-cluster", Bool, "false", Works;
     "Makes a cluster of this member alone from its data."
     "unsafe-no-fsync", Bool, "false", Works;
     "Syncs nothing: a crash of the machine loses data."
