@@ -2,7 +2,8 @@
 //! member and compared. Where they differ although the same was compacted, a member is corrupt.
 //!
 //! A member may compare before it takes part (`InitialCorruptCheck`), and the leader now and then
-//! (`--corrupt-check-time`), which raises the alarm CORRUPT about the member that differs.
+//! (`--corrupt-check-time`), which raises the alarm CORRUPT about the member that differs. What is
+//! compared at compactions is in `compaction_hash.rs`.
 
 use crate::flags::Url;
 use crate::member::Member;
@@ -76,16 +77,18 @@ pub(crate) async fn watch(
     period: Duration,
     mut closing: watch::Receiver<bool>,
 ) {
-    loop {
-        let closed = closing.wait_for(|&closing| closing);
-        if tokio::time::timeout(period, closed).await.is_ok() {
-            return;
-        }
+    while passes(period, &mut closing).await {
         if member.is_leader() {
             // What can't be asked now is asked the next time.
             let _ = look(&member).await;
         }
     }
+}
+
+/// Waits for `period`, unless the server stops: then the answer is no.
+pub(crate) async fn passes(period: Duration, closing: &mut watch::Receiver<bool>) -> bool {
+    let closed = closing.wait_for(|&closing| closing);
+    tokio::time::timeout(period, closed).await.is_err()
 }
 
 async fn look(member: &Arc<Member>) -> retcd_api::Result<()> {
@@ -111,7 +114,8 @@ async fn look(member: &Arc<Member>) -> retcd_api::Result<()> {
     Ok(())
 }
 
-async fn hash_here(member: &Arc<Member>, revision: i64) -> retcd_api::Result<KvHash> {
+/// This member's own hash at a revision, 0 for the current one.
+pub(crate) async fn hash_here(member: &Arc<Member>, revision: i64) -> retcd_api::Result<KvHash> {
     let store = member.store.clone();
     let hashed = tokio::task::spawn_blocking(move || store.hash_kv(revision)).await;
     match hashed {
@@ -122,7 +126,11 @@ async fn hash_here(member: &Arc<Member>, revision: i64) -> retcd_api::Result<KvH
 }
 
 /// The hash of a member, at whichever of its URLs answers.
-async fn ask(other: &etcdserverpb::Member, cluster: u64, revision: i64) -> Option<RemoteHash> {
+pub(crate) async fn ask(
+    other: &etcdserverpb::Member,
+    cluster: u64,
+    revision: i64,
+) -> Option<RemoteHash> {
     for url in other.peer_ur_ls.iter().filter_map(|url| Url::parse(url).ok()) {
         match hash_of(&url, cluster, revision, ANSWER_TIMEOUT).await {
             Ok(hash) => return hash,

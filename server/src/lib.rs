@@ -1,6 +1,7 @@
 //! The `etcd` program as a library: flags, services, threads and sockets around the member.
 
 mod cluster_version;
+mod compaction_hash;
 mod compactor;
 mod corruption;
 mod discovery;

@@ -18,7 +18,7 @@ use crate::net::{ConnectionOptions, NetworkThreads, Served, bind};
 use crate::peers::{Local, PeerSite, Peers};
 use crate::rpc::Rpc;
 use crate::site::{ClientSite, PagesSite};
-use crate::{cluster_version, corruption, storage, tasks};
+use crate::{cluster_version, compaction_hash, corruption, storage, tasks};
 use crossbeam_channel::{Receiver, unbounded};
 use prost::Message;
 use retcd_api::membershippb::{Attributes, ClusterMemberAttrSetRequest};
@@ -113,10 +113,6 @@ fn try_run(config: &Config, signals: Signals) -> Result<End, Box<dyn std::error:
         member::start(parts, options, metrics.clone(), inboxes, mailbox, peers.clone(), failures)?;
     serve(config, listeners, &network, &running, &peers, &metrics)?;
     start_tasks(config, &network, &running.member);
-    if let Some(period) = config.corrupt_checks.period {
-        let watch = corruption::watch(running.member.clone(), period, network.closing());
-        network.handle(0).spawn(watch);
-    }
     let end = wait(&signals, &failed);
     if let Ok(failure) = &end {
         tracing::error!(error = %failure, "the member stops serving");
@@ -314,6 +310,14 @@ fn start_tasks(config: &Config, network: &NetworkThreads, member: &Arc<Member>) 
     network.handle(0).spawn(publish(member.clone(), attributes));
     network.handle(0).spawn(cluster_version::keep(member.clone(), network.closing()));
     network.handle(0).spawn(tasks::end_leases(member.clone()));
+    if let Some(period) = config.corrupt_checks.period {
+        let watch = corruption::watch(member.clone(), period, network.closing());
+        network.handle(0).spawn(watch);
+    }
+    if let Some(period) = config.corrupt_checks.compactions {
+        let watch = compaction_hash::watch(member.clone(), period, network.closing());
+        network.handle(0).spawn(watch);
+    }
     let retention = match config.auto_compaction {
         AutoCompaction::Off => return,
         AutoCompaction::Periodic(time) => Retention::Time(time),

@@ -122,6 +122,11 @@ impl Cluster {
         self.members[number].addresses[0].to_string()
     }
 
+    /// Where a member's data is.
+    pub fn data_dir(&self, number: usize) -> PathBuf {
+        self.folder.join(&self.members[number].name)
+    }
+
     /// Tells a member's id to the door in front of it.
     pub fn tell_id(&self, number: usize, id: u64) {
         // It is told once, and never changes.

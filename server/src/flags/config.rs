@@ -106,6 +106,8 @@ pub struct CorruptChecks {
     pub initially: bool,
     /// How often while this member leads; `None` for never.
     pub period: Option<Duration>,
+    /// How often while this member leads at the last compaction; `None` for never.
+    pub compactions: Option<Duration>,
 }
 
 impl Config {

@@ -35,7 +35,7 @@ const GATES: [Gate; 7] = [
     gate("StopGRPCServiceOnDefrag", false, Stage::Alpha, Effect::Moot),
     gate("TxnModeWriteWithSharedBuffer", true, Stage::Beta, Effect::Moot),
     gate("InitialCorruptCheck", false, Stage::Alpha, Effect::Works),
-    gate("CompactHashCheck", false, Stage::Alpha, Effect::Later("checks against other members")),
+    gate("CompactHashCheck", false, Stage::Alpha, Effect::Works),
     gate("LeaseCheckpoint", false, Stage::Alpha, Effect::Works),
     gate("LeaseCheckpointPersist", false, Stage::Alpha, Effect::Works),
     gate("SetMemberLocalAddr", false, Stage::Alpha, Effect::Later("the peer protocol")),

@@ -113,11 +113,7 @@ pub(super) fn resolve(
             "extensive" => MetricsDetail::Extensive,
             _ => MetricsDetail::Basic,
         },
-        corrupt_checks: CorruptChecks {
-            initially: gates.is_on("InitialCorruptCheck"),
-            period: Some(duration(&settings, "corrupt-check-time").map_err(Refusal::Verify)?)
-                .filter(|period| !period.is_zero()),
-        },
+        corrupt_checks: corrupt_checks(&settings, &gates).map_err(Refusal::Verify)?,
         log,
     })
 }
@@ -395,6 +391,16 @@ fn storage(settings: &Settings) -> Result<StorageConfig, String> {
         scrub_interval: Some(scrub_interval).filter(|_| is_scrubbed),
         scrub_bytes_per_second: limited("scrub-bytes-per-second", limits::SCRUB_BYTES_PER_SECOND)?,
         replay_entries_max: snapshot_count.min(limits::REPLAY_ENTRIES_MAX),
+    })
+}
+
+fn corrupt_checks(settings: &Settings, gates: &Gates) -> Result<CorruptChecks, String> {
+    let period = duration(settings, "corrupt-check-time")?;
+    let compactions = duration(settings, "compact-hash-check-time")?;
+    Ok(CorruptChecks {
+        initially: gates.is_on("InitialCorruptCheck"),
+        period: Some(period).filter(|period| !period.is_zero()),
+        compactions: gates.is_on("CompactHashCheck").then_some(compactions),
     })
 }
 

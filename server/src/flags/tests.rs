@@ -237,7 +237,7 @@ fn what_is_not_there_yet_is_taken_at_its_default_only() {
         ("--auto-tls", "--auto-tls=\"true\""),
         ("--discovery-cert=x", "TLS to the discovery service is not available in this version"),
         ("--discovery-insecure-transport=false", later),
-        ("--experimental-compact-hash-check-enabled", "feature gate CompactHashCheck=true"),
+        ("--experimental-set-member-localaddr", "feature gate SetMemberLocalAddr=true"),
         ("--enable-log-rotation", later),
         ("--log-outputs=systemd/journal", later),
         ("--listen-metrics-urls=https://127.0.0.1:1", "TLS is not available"),

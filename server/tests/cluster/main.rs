@@ -7,6 +7,7 @@ mod a_cluster_grows_and_shrinks;
 mod a_killed_leader_is_followed_by_another;
 mod any_member_answers_for_all;
 mod members_find_each_other;
+mod members_that_differ_are_told_apart;
 mod one_member_goes_on_alone;
 mod registry;
 mod the_larger_part_goes_on;

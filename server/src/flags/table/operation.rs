@@ -59,7 +59,7 @@ pub(super) const FEATURES: &[Flag] = section! { Features:
     "Calls that take longer are logged."
     "corrupt-check-time", Duration, "0s", Works;
     "Time between checks of the members' hashes, 0 for none."
-    "compact-hash-check-time", Duration, "1m0s", Later("checks against other members", &[]);
+    "compact-hash-check-time", Duration, "1m0s", Works;
     "Time between comparisons of compaction hashes."
     "compaction-batch-limit", Int, "0", Moot("compaction isn't done in batches");
     "Revisions removed in one batch of a compaction."
