@@ -225,10 +225,10 @@ impl Index {
     }
 
     /// Takes in what was found in the newest of the older segments, or that nothing of use was.
-    /// Ignored if somebody else was faster.
-    pub(crate) fn prepend(&mut self, name: SegmentName, found: Option<Index>) {
+    /// Ignored, with `false`, if somebody else was faster or the segment was let go.
+    pub(crate) fn prepend(&mut self, name: SegmentName, found: Option<Index>) -> bool {
         if self.older.back() != Some(&name) {
-            return;
+            return false;
         }
         self.older.pop_back();
         match found {
@@ -246,6 +246,7 @@ impl Index {
             }
         }
         self.note_oldest();
+        true
     }
 
     /// Works out what the log begins with. A segment has everything from its first index on, but

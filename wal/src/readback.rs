@@ -12,7 +12,9 @@
 //! reading in sequence, in pieces of any size, is one pass. Segments from before the start that
 //! nobody has asked for aren't indexed; they are when somebody does, newest first, one read of the
 //! whole segment each. Whatever is wrong with one of these ends what is available, and is no error:
-//! the log is complete without them.
+//! the log is complete without them. What it was can be asked for: [`Log::take_unusable`].
+//!
+//! [`Log::take_unusable`]: crate::Log::take_unusable
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
 use crate::error::{Error, Result};
@@ -33,11 +35,14 @@ pub(crate) struct Shared {
     vfs: Arc<dyn Vfs>,
     dir: PathBuf,
     pub(crate) index: Mutex<Index>,
+    /// What was wrong with a segment from before the start.
+    pub(crate) unusable: Mutex<Option<Error>>,
 }
 
 impl Shared {
     pub(crate) fn new(vfs: Arc<dyn Vfs>, dir: &Path, index: Index) -> Shared {
-        Shared { vfs, dir: dir.to_owned(), index: Mutex::new(index) }
+        let (index, unusable) = (Mutex::new(index), Mutex::default());
+        Shared { vfs, dir: dir.to_owned(), index, unusable }
     }
 }
 
@@ -141,8 +146,14 @@ fn index_another(shared: &Shared) -> bool {
     let Some((name, next)) = older else {
         return false;
     };
-    let found = index_older(&*shared.vfs, &shared.dir, name, &next);
-    shared.index.lock().prepend(name, found);
+    let (found, wrong) = match index_older(&*shared.vfs, &shared.dir, name, &next) {
+        Ok(found) => (Some(found), None),
+        Err(wrong) => (None, Some(wrong)),
+    };
+    // What is wrong with a segment that was let go meanwhile says nothing.
+    if shared.index.lock().prepend(name, found) && wrong.is_some() {
+        *shared.unusable.lock() = wrong;
+    }
     true
 }
 

@@ -135,17 +135,22 @@ pub(crate) fn recover(
 }
 
 /// Indexes a segment from before the one at which reading started. `next` is the header of the one
-/// behind it. `None` if anything is wrong with it, or it isn't of this log.
+/// behind it.
+///
+/// # Errors
+///
+/// Whatever is wrong with it: also that it isn't of this log.
 pub(crate) fn index_older(
     vfs: &dyn Vfs,
     dir: &Path,
     name: SegmentName,
     next: &SegmentHeader,
-) -> Option<Index> {
-    let mut reader = SegmentReader::open(vfs, &dir.join(name.to_string())).ok()?;
+) -> Result<Index> {
+    let path = dir.join(name.to_string());
+    let mut reader = SegmentReader::open(vfs, &path)?;
     let header = *reader.header();
     if header.name() != name || header.identity != next.identity {
-        return None;
+        return Err(Error::damaged(&path, 0, NOT_THIS_FILES));
     }
     let mut replay = Replay {
         // The engine has everything that is in there.
@@ -156,10 +161,13 @@ pub(crate) fn index_older(
         has_told: false,
         seen: &mut |_| {},
     };
-    replay.read_segment(&mut reader, Some(next.previous_end)).ok()?;
+    replay.read_segment(&mut reader, Some(next.previous_end))?;
     let leads_on = (reader.offset(), reader.chain()) == (next.previous_end, next.previous_chain)
         && replay.state == next.state;
-    leads_on.then_some(replay.index)
+    match leads_on {
+        true => Ok(replay.index),
+        false => Err(Error::damaged(&path, reader.offset(), NOT_LED_ON)),
+    }
 }
 
 /// Who wrote the log in `dir`; `None` if there is no log.
@@ -205,6 +213,8 @@ pub(crate) fn start(names: &[SegmentName], flushed: Flushed) -> Option<usize> {
 }
 
 const GAP: &str = "an entry doesn't follow the one before";
+const NOT_THIS_FILES: &str = "the header isn't this file's";
+const NOT_LED_ON: &str = "the next segment was begun behind groups that aren't here any more";
 
 /// Opens one segment after the other.
 struct Sequence<'a> {
@@ -228,7 +238,7 @@ impl Sequence<'_> {
         let reader = SegmentReader::open(self.vfs, &path)?;
         let header = *reader.header();
         if header.name() != name {
-            return Err(Error::damaged(&path, 0, "the header isn't this file's"));
+            return Err(Error::damaged(&path, 0, NOT_THIS_FILES));
         }
         if let Some(before) = self.before.replace(header) {
             if header.identity != before.identity {
@@ -276,8 +286,7 @@ impl Replay<'_> {
             };
             let header = *next.header();
             if (reader.offset(), reader.chain()) != (header.previous_end, header.previous_chain) {
-                let reason = "the next segment was begun behind groups that aren't here any more";
-                return Err(Error::damaged(reader.path(), reader.offset(), reason));
+                return Err(Error::damaged(reader.path(), reader.offset(), NOT_LED_ON));
             }
             self.index.begin_segment(header);
             reader = next;

@@ -167,7 +167,7 @@ impl Apply {
         if entry.index > self.unanswered {
             answers.push((outcome.request_id, outcome.result));
         }
-        self.peers.set_members(&self.member.store.members());
+        self.member.membership_applied(&self.peers);
         // The raft thread may be gone at shutdown; then nobody needs to know.
         let _ = self.raft.send(Event::Input(Input::ConfChanged { change, state }));
         Ok(())
@@ -178,10 +178,11 @@ impl Apply {
     fn install(&mut self, install: &Install) -> Result<(), Failure> {
         let began = Instant::now();
         let SnapshotMark { index, term } = install.mark;
+        let _applying = self.member.metrics.snapshot_applying();
         let receiver = &self.member.snapshots.receiver;
         retcd_raft_glue::install(install, &self.engine, &mut self.applier, receiver.dir())?;
         receiver.installed();
-        self.peers.set_members(&self.member.store.members());
+        self.member.membership_applied(&self.peers);
         let took = began.elapsed();
         tracing::info!("snapshot-index" = index, term, ?took, "applied snapshot");
         // The raft thread may be gone at shutdown; then nobody needs to know.

@@ -169,6 +169,10 @@ impl Writer {
     fn look_after_segments(&mut self) -> Result<(), Failure> {
         self.groups_since_look = 0;
         self.take_segment(Wait::Never)?;
+        if let Some(error) = self.log.take_unusable() {
+            let consequence = "members that lack what was in it will be sent a snapshot";
+            tracing::error!(%error, consequence, "an old segment of the log can't be read");
+        }
         let limits = Purge {
             flushed: self.member.engine.flushed().index,
             replicated: self.member.status.replicated(),

@@ -2,6 +2,7 @@
 
 use super::handle::{Event, Member, is_dropped};
 use super::pending::Pending;
+use crate::peers::Peers;
 use prost::Message;
 use retcd_api::{Code, Error, Result};
 use retcd_mvcc::Response;
@@ -47,10 +48,17 @@ impl Member {
         }
     }
 
-    /// Whether this member only learns.
+    /// Takes note of the applied membership, at the start and whenever it has changed.
+    pub(super) fn membership_applied(&self, peers: &Peers) {
+        let members = self.store.members();
+        let own = members.iter().find(|member| member.id == self.identity.member);
+        self.status.set_learns(own.is_some_and(|own| own.is_learner));
+        peers.set_members(&members);
+    }
+
+    /// Whether this member only learns. Asked by each call, so it is known without a lock.
     pub(crate) fn is_learner(&self) -> bool {
-        let id = self.identity.member;
-        self.store.with_members(|members| members.get(id).is_some_and(|own| own.is_learner))
+        self.status.learns()
     }
 
     /// Whether a member's log is nearly as long as that of this one, which leads: nine tenths of

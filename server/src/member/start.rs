@@ -106,7 +106,7 @@ pub(crate) fn start(
     });
     let retcd_raft_glue::Status { applied, last, .. } = parts.consensus.status();
     member.status.set_applied(applied);
-    peers.set_members(&member.store.members());
+    member.membership_applied(&peers);
     let (log_depth, log_overlaps) = (parts.log.depth(), parts.log.overlaps());
     let (segments, segment_loop) = segments();
     let log = Arc::new(Stage::new(Writer {

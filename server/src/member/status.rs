@@ -17,6 +17,8 @@ pub(crate) struct Status {
     /// Index from which on applied state includes everything that earlier terms committed; zero
     /// while this member isn't a leader alone.
     lone_leader_from: AtomicU64,
+    /// Whether this member only learns, in the membership that is applied.
+    learns: AtomicBool,
     stopped: AtomicBool,
     changed: Notify,
 }
@@ -61,6 +63,16 @@ impl Status {
     pub(crate) fn reads_are_linearizable(&self) -> bool {
         let from = self.lone_leader_from.load(Ordering::Acquire);
         from != 0 && self.applied() >= from && !self.is_stopped()
+    }
+
+    /// Whether this member only learns.
+    pub(crate) fn learns(&self) -> bool {
+        self.learns.load(Ordering::Acquire)
+    }
+
+    /// Publishes whether this member only learns.
+    pub(crate) fn set_learns(&self, learns: bool) {
+        self.learns.store(learns, Ordering::Release);
     }
 
     /// Whether the member stopped, by request or after an error.

@@ -251,6 +251,12 @@ impl Metrics {
         Proposal(self)
     }
 
+    /// A received snapshot is becoming the state until what comes back is dropped.
+    pub(crate) fn snapshot_applying(&self) -> SnapshotApplying<'_> {
+        self.raft.snapshot_applying(true);
+        SnapshotApplying(self)
+    }
+
     /// An entry was applied.
     pub(crate) fn applied(&self, request: Request, succeeded: bool, took: Duration) {
         self.state.applied(request, succeeded, took);
@@ -348,6 +354,15 @@ impl Proposal<'_> {
 impl Drop for Proposal<'_> {
     fn drop(&mut self) {
         self.0.raft.proposal_ended();
+    }
+}
+
+/// A received snapshot that is becoming the state.
+pub(crate) struct SnapshotApplying<'a>(&'a Metrics);
+
+impl Drop for SnapshotApplying<'_> {
+    fn drop(&mut self) {
+        self.0.raft.snapshot_applying(false);
     }
 }
 

@@ -19,6 +19,7 @@ pub(super) struct Raft {
     pending: IntGauge,
     failed: IntCounter,
     step_downs: IntCounter,
+    applying_snapshot: IntGauge,
     learners: Learners,
     late_heartbeats: IntCounter,
     slow_applies: IntCounter,
@@ -29,7 +30,6 @@ pub(super) struct Raft {
 
 impl Raft {
     pub(super) fn new(catalog: &Catalog) -> Raft {
-        register_idle(catalog);
         Raft {
             has_leader: catalog.gauge(
                 "etcd_server_has_leader",
@@ -58,6 +58,10 @@ impl Raft {
             failed: catalog.counter(
                 "etcd_server_proposals_failed_total",
                 "The total number of failed proposals seen.",
+            ),
+            applying_snapshot: catalog.gauge(
+                "etcd_server_snapshot_apply_in_progress_total",
+                "1 if the server is applying the incoming snapshot. 0 if none.",
             ),
             learners: Learners::new(catalog),
             late_heartbeats: catalog.counter(
@@ -100,6 +104,10 @@ impl Raft {
         }
         self.has_leader.set(i64::from(leader_known));
         self.is_leader.set(i64::from(leads));
+    }
+
+    pub(super) fn snapshot_applying(&self, is_applied: bool) {
+        self.applying_snapshot.set(i64::from(is_applied));
     }
 
     pub(super) fn proposal_began(&self) {
@@ -180,15 +188,6 @@ impl Learners {
             ),
         }
     }
-}
-
-/// Taking a received snapshot as the state is a rename of folders: it is over before anybody could
-/// see a 1 here, so this stays at 0.
-fn register_idle(catalog: &Catalog) {
-    catalog.gauge(
-        "etcd_server_snapshot_apply_in_progress_total",
-        "1 if the server is applying the incoming snapshot. 0 if none.",
-    );
 }
 
 /// The replicated state's metrics.

@@ -165,3 +165,16 @@ fn names_that_dashboards_look_for_are_there_with_their_types() {
         assert!(types.contains(name), "{name}");
     }
 }
+
+#[test]
+fn a_snapshot_is_applied_while_it_is() {
+    let metrics = metrics(MetricsDetail::Basic);
+    let told = || {
+        let text = text(&metrics, &Numbers::default());
+        value(&text, "etcd_server_snapshot_apply_in_progress_total")
+    };
+    let applying = metrics.snapshot_applying();
+    assert_eq!(told().as_deref(), Some("1"));
+    drop(applying);
+    assert_eq!(told().as_deref(), Some("0"));
+}

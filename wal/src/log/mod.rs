@@ -136,6 +136,12 @@ impl Log {
         LogReader::new(Arc::clone(&self.shared))
     }
 
+    /// What was wrong with a segment from before the start that a reader asked for: nothing older
+    /// than what is behind it can be read. `None` if nothing was, and from the second call on.
+    pub fn take_unusable(&self) -> Option<Error> {
+        self.shared.unusable.lock().take()
+    }
+
     /// Who writes this log.
     pub fn identity(&self) -> Identity {
         self.identity

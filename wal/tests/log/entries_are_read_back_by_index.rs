@@ -112,12 +112,33 @@ fn whatever_is_wrong_with_a_segment_from_before_the_start_ends_what_there_is() {
         let (log, _) = open(&vfs, flushed(39, 1)).unwrap();
         let reader = log.reader();
         assert!(is_gone(reader.entries(2, 41, 10)), "{wrong}");
+        // A segment that isn't there isn't looked for.
+        let told = log.take_unusable().map(|error| match error {
+            Error::Damaged { path, .. } => path,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(told, (wrong > 0).then(|| at.clone()), "{wrong}");
+        assert!(log.take_unusable().is_none(), "once is enough");
         let first = all[3].first_index;
         assert_eq!(reader.first_index(), first, "{wrong}");
         assert_eq!(indexes_of(&reader, first, 41), (first..=40).collect::<Vec<_>>());
         assert_eq!(reader.term(first - 1).unwrap(), 1);
         assert!(is_gone(reader.term(first - 2)), "{wrong}");
     }
+}
+
+#[test]
+fn an_error_of_the_file_system_on_a_segment_from_before_the_start_is_told() {
+    let vfs = CrashVfs::new();
+    let mut log = create(&vfs);
+    fill(&mut log, 1, 40, 1);
+    drop(log);
+    let (log, _) = open(&vfs, flushed(39, 1)).unwrap();
+    let reader = log.reader();
+    vfs.fail_at(vfs.operations() + 1, Fault::Io);
+    assert!(is_gone(reader.entries(2, 41, 10)));
+    assert!(matches!(log.take_unusable(), Some(Error::Io { .. })));
+    assert_eq!(indexes_of(&reader, reader.first_index(), 41).last(), Some(&40));
 }
 
 #[test]
