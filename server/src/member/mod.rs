@@ -13,6 +13,7 @@ mod failure;
 mod gathering;
 mod handle;
 mod log;
+mod log_stall;
 mod mailbox;
 mod membership;
 mod outgoing;

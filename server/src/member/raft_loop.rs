@@ -3,6 +3,7 @@
 use super::apply::{Apply, Committed, Work};
 use super::handle::{DROPPED, Event, Member};
 use super::log::Writer;
+use super::log_stall::LogStall;
 use super::membership::CHANGE_PENDING;
 use super::pending::Answer;
 use super::stage::{Bring, Stage};
@@ -84,7 +85,7 @@ impl RaftLoop {
                 match event {
                     Event::Input(input) => {
                         if let Input::Persisted { number } = input {
-                            self.log_stall.persisted(number);
+                            self.log_stall.persisted(number, Instant::now());
                         }
                         self.consensus.step(input)?;
                     }
@@ -150,7 +151,7 @@ impl RaftLoop {
             let holds_up_nobody = self.log_overlaps || !self.leads_others();
             let is_now = holds_up_nobody && !self.groups_wait;
             let bring = if is_now { Bring::Now } else { Bring::Later };
-            self.log_stall.handed_over(group.number);
+            self.log_stall.handed_over(group.number, Instant::now());
             self.log.bring(group, bring)?;
         }
         for read in output.reads {
@@ -183,10 +184,9 @@ impl RaftLoop {
     /// A leader whose disk has done nothing for an election's time would hold up everyone: it lets
     /// another one lead.
     fn step_down_if_stalled(&mut self, now: Instant) -> Result<(), Failure> {
-        let stalled = self.log_stall.since.map(|since| now.saturating_duration_since(since));
         let limit = self.member.election_timeout;
         if self.leads_others()
-            && let Some(stalled) = stalled.filter(|&stalled| stalled > limit)
+            && let Some(stalled) = self.log_stall.lasts(now).filter(|&stalled| stalled > limit)
         {
             tracing::warn!(?stalled, "the log's disk stalls; giving up leadership");
             self.member.metrics.stepped_down();
@@ -208,24 +208,6 @@ impl RaftLoop {
         if let Some(change) = role {
             self.member.role_changed(change.role == Role::Leader, change.leader, change.term);
         }
-    }
-}
-
-/// For how long the log has made nothing durable although it was given something.
-#[derive(Default)]
-pub(super) struct LogStall {
-    last_number: u64,
-    since: Option<Instant>,
-}
-
-impl LogStall {
-    fn handed_over(&mut self, number: u64) {
-        self.last_number = number;
-        self.since.get_or_insert_with(Instant::now);
-    }
-
-    fn persisted(&mut self, number: u64) {
-        self.since = (number < self.last_number).then(Instant::now);
     }
 }
 
