@@ -5,6 +5,8 @@ use std::fmt;
 use retcd_api::Error;
 use tonic::{Code, Status};
 
+use super::dial::root_cause;
+
 /// The end of a request without a response.
 #[derive(Debug)]
 pub(crate) enum CallError {
@@ -12,6 +14,19 @@ pub(crate) enum CallError {
     Deadline,
     /// The member's answer, or what happened to the connection.
     Status(Status),
+}
+
+/// What tonic says of a connection that ended in the middle becomes what gRPC says of it.
+impl From<Status> for CallError {
+    fn from(status: Status) -> Self {
+        let cause = std::error::Error::source(&status).map(root_cause);
+        match cause {
+            Some(cause) if status.code() == Code::Unknown => {
+                Self::Status(Status::unavailable(cause))
+            }
+            _ => Self::Status(status),
+        }
+    }
 }
 
 impl CallError {
@@ -69,5 +84,15 @@ mod tests {
         );
         assert_eq!(text(Status::cancelled("x")), "rpc error: code = Canceled desc = x");
         assert_eq!(CallError::Deadline.to_string(), "context deadline exceeded");
+    }
+
+    #[test]
+    fn a_connection_that_broke_is_no_answer_of_the_members() {
+        let mut broken = Status::unknown("h2 protocol error");
+        broken.set_source(std::sync::Arc::new(std::io::Error::other("connection reset")));
+        let error = CallError::from(broken);
+        assert!(error.is_unavailable());
+        assert_eq!(error.to_string(), "rpc error: code = Unavailable desc = connection reset");
+        assert!(!CallError::from(Status::unknown("auth: permission denied")).is_unavailable());
     }
 }

@@ -212,22 +212,15 @@ impl Client {
 
     /// An endpoint that can't serve makes room for the next one.
     fn judge(&self, number: usize, status: Status, deadline: Deadline) -> CallError {
-        let status = connection_broke(&status).unwrap_or(status);
-        if status.code() == Code::Unavailable {
-            self.0.pool.leave(number);
-        }
         if status.code() == Code::DeadlineExceeded && deadline.is_over() {
             return CallError::Deadline;
         }
-        CallError::Status(status)
+        let error = CallError::from(status);
+        if error.is_unavailable() {
+            self.0.pool.leave(number);
+        }
+        error
     }
-}
-
-/// What tonic says of a connection that ended in the middle, as gRPC has it.
-fn connection_broke(status: &Status) -> Option<Status> {
-    let source = std::error::Error::source(status)?;
-    let cause = dial::root_cause(source);
-    (status.code() == Code::Unknown).then(|| Status::unavailable(cause))
 }
 
 fn path(method: &'static str) -> PathAndQuery {

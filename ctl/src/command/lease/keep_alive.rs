@@ -90,6 +90,6 @@ pub(in crate::command) async fn renew(
 async fn ask(client: &Client, id: i64) -> Result<LeaseKeepAliveResponse, CallError> {
     let request = tokio_stream::once(LeaseKeepAliveRequest { id });
     let mut responses = client.open(request, Deadline::NEVER).await?;
-    let response = responses.message().await.map_err(CallError::Status)?;
+    let response = responses.message().await?;
     response.ok_or_else(|| CallError::Status(tonic::Status::unavailable("the stream ended")))
 }

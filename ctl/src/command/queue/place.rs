@@ -1,5 +1,7 @@
 //! A session's place in a queue.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use retcd_api::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
 use retcd_api::etcdserverpb::range_request::SortOrder;
@@ -15,6 +17,9 @@ use super::{first, key_prefix, one_by_creation};
 use crate::client::{CallError, Client, Deadline};
 use crate::command::follow::Follow;
 use crate::output::HasHeader;
+
+/// How long to wait before a request is sent again.
+const RETRY_DELAY: Duration = Duration::from_millis(100);
 
 /// A key in the queue.
 pub(in crate::command) struct Place {
@@ -95,7 +100,8 @@ impl Place {
         self.client.call(request, Deadline::NEVER).await
     }
 
-    /// Leaves the queue, if the place is still this one's.
+    /// Leaves the queue, if the place is still this one's. Asks again while nobody can answer: to
+    /// leave twice does no harm.
     pub(in crate::command) async fn leave(&self, deadline: Deadline) -> Result<(), CallError> {
         let key = self.key.clone().into();
         let delete = DeleteRangeRequest { key, ..DeleteRangeRequest::default() };
@@ -104,7 +110,14 @@ impl Place {
             success: operations([Request::RequestDeleteRange(delete)]),
             failure: Vec::new(),
         };
-        self.client.call(request, deadline).await.map(|_| ())
+        loop {
+            match self.client.call(request.clone(), deadline).await {
+                Err(error) if error.is_unavailable() => {
+                    deadline.limit(tokio::time::sleep(RETRY_DELAY)).await?;
+                }
+                answer => return answer.map(|_| ()),
+            }
+        }
     }
 }
 

@@ -87,7 +87,7 @@ async fn fetch(client: &Client, endpoint: &str, part: &mut Part, deadline: Deadl
     let mut progress = Progress::new();
     loop {
         let piece = deadline.limit(stream.message()).await.map_err(failed)?;
-        let Some(piece) = piece.map_err(|status| interrupted(CallError::Status(status)))? else {
+        let Some(piece) = piece.map_err(|status| failed(status.into()))? else {
             break;
         };
         part.file.write_all(&piece.blob)?;

@@ -42,7 +42,7 @@ impl Stream {
 
     /// Waits for a response. Whoever stops waiting loses none.
     pub(in crate::command) async fn next(&mut self) -> Result<WatchResponse, CallError> {
-        let response = self.responses.message().await.map_err(CallError::Status)?;
+        let response = self.responses.message().await?;
         response.ok_or_else(|| CallError::Status(Status::unavailable("the stream ended")))
     }
 }
