@@ -64,6 +64,10 @@ class Cluster:
         """Which members clients are told of from now on."""
         self.client = ",".join(self.members[number].client for number in numbers)
 
+    def remove(self, number):
+        """Stops a member for good. Clients are told of it nevertheless."""
+        self.members.pop(number).stop()
+
     def id_of(self, number):
         """A member's id as clients write it."""
         return f"{self.member_ids[f'm{number + 1}']:x}"

@@ -3,10 +3,11 @@ server only, one with `server_kind` on a server of that class."""
 
 import scenarios
 from etcdctl_scenarios import (
-    access, administration, connection, flags, input_lines, output, secured, terminal,
+    access, administration, connection, fail_over, flags, input_lines, output, secured, terminal,
 )
 
-MODULES = [flags, connection, output, input_lines, terminal, secured, administration, access]
+MODULES = [flags, connection, output, input_lines, terminal, secured, administration, access,
+           fail_over]
 
 
 def all_scenarios():
