@@ -66,6 +66,10 @@ class Server:
                 sock.bind(("127.0.0.1", port))
             self.client = f"127.0.0.1:{client.getsockname()[1]}"
             self.peer = f"127.0.0.1:{peer.getsockname()[1]}"
+        return self._launch(extra_args)
+
+    def _launch(self, extra_args):
+        self.extra_args = extra_args
         client_url = f"{self.scheme}://{self.client}"
         command = [
             self.binary,
@@ -116,6 +120,12 @@ class Server:
                 self.process.kill()
                 self.process.wait()
         self.reader.join(5)
+
+    def restart(self):
+        """Kills the process and starts it again, with the same data on the same ports."""
+        self._end(signal.SIGKILL)
+        if not self._launch(self.extra_args):
+            raise RuntimeError(f"{self.binary} doesn't serve again\n{''.join(self.log[-40:])}")
 
     def stop(self):
         """Ends the process; the exit status tells whether it had crashed before."""

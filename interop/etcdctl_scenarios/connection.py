@@ -17,6 +17,28 @@ def scenario_endpoints(s):
     s.bare([f"--endpoints={DEAD}", "--user=a:b", "--dial-timeout=300ms", "get", "k"])
 
 
+def scenario_restart(s):
+    """What runs on goes on where it was, and tells nothing twice."""
+    lease = s.grant(300)
+    watch = s.start_watch("watch w --prefix")
+    lines = s.start("watch -i")
+    lines.send("watch w1 --rev=1 --prev-kv")
+    s.server.wait_metric("etcd_debugging_mvcc_watcher_total", 2)
+    alive = s.start(f"lease keep-alive {lease}", label="lease keep-alive <lease>")
+    alive.wait_lines(1)
+    s.ctl("put w1 a")
+    watch.wait_lines(3)
+    lines.wait_lines(3)
+    s.server.restart()
+    s.ctl("put w2 b")
+    s.ctl("put w1 c")
+    watch.wait_lines(9)
+    lines.wait_lines(8)
+    for running in (watch, lines):
+        running.stop()
+    alive.stop(lines_max=1)
+
+
 def scenario_files(s):
     for line in ("--cacert=/nonexistent get x", "--cert=a get x", "--key=a get x",
                  "--cert= get x", "--key= get x", "--cacert= get x"):

@@ -40,6 +40,8 @@ pub(super) struct WatchSession {
     stream: Option<Stream>,
     watches: Vec<One>,
     awaits_progress: bool,
+    /// Whether a stream broke and the one after it hasn't said anything yet.
+    is_resuming: bool,
 }
 
 /// A watch.
@@ -53,7 +55,13 @@ struct One {
 
 impl WatchSession {
     pub(super) fn new(session: Session) -> Self {
-        Self { session, stream: None, watches: Vec::new(), awaits_progress: false }
+        Self {
+            session,
+            stream: None,
+            watches: Vec::new(),
+            awaits_progress: false,
+            is_resuming: false,
+        }
     }
 
     /// Begins one more watch.
@@ -156,10 +164,19 @@ impl WatchSession {
     /// The next response, on a new stream if there is none. Whoever stops waiting loses none.
     async fn next(&mut self) -> Result<WatchResponse, CallError> {
         loop {
-            match self.receive().await {
-                Err(error) if is_worth_retrying(&error) => self.stream = None,
-                answer => return answer,
+            let answer = self.receive().await;
+            let Err(error) = &answer else {
+                self.is_resuming = false;
+                return answer;
+            };
+            // A member that has just started may have no leader yet. In the middle of a stream it
+            // is told, as etcd's client does.
+            let may_get_leader = self.is_resuming && error.is(&Error::NoLeader);
+            if !may_get_leader && !is_worth_retrying(error) {
+                return answer;
             }
+            self.stream = None;
+            self.is_resuming = true;
             tokio::time::sleep(RETRY_DELAY).await;
         }
     }
