@@ -36,7 +36,8 @@ impl Follow {
     pub(super) async fn next(&mut self) -> Result<WatchResponse, CallError> {
         loop {
             let response = match self.receive().await {
-                Err(error) if is_worth_retrying(&error) => {
+                // A member that has just come back may have no leader yet.
+                Err(error) if is_worth_retrying(&error) || error.is(&Error::NoLeader) => {
                     self.stream = None;
                     tokio::time::sleep(RETRY_DELAY).await;
                     continue;
