@@ -103,6 +103,16 @@ impl Replaceable {
         Ok(Replaceable { inner: Arc::new(inner) })
     }
 
+    /// Opens another engine of the same kind in the folder `dir`, which isn't this one's: a
+    /// checkpoint to be read, or an empty folder to be filled until it takes the place.
+    ///
+    /// # Errors
+    /// Those of the opener.
+    pub fn open_beside(&self, dir: &Path) -> Result<Arc<dyn Engine>> {
+        assert_ne!(dir, self.inner.names.dir, "the engine is open");
+        (self.inner.open)(dir)
+    }
+
     /// Puts the folder `from` in the engine's place, and opens it. It has to be a checkpoint of an
     /// engine of the same kind, durable, and to lie beside the engine's folder; it is gone
     /// afterwards. Called by the one writing thread.

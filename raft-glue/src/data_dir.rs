@@ -7,6 +7,7 @@
 //! DATA/member/snap/outgoing/   scratch files of snapshots for clients
 //! DATA/member/snap/sending/    a checkpoint that is sent to another member
 //! DATA/member/snap/incoming/   a checkpoint that is received from one
+//! DATA/member/snap/incoming.etcd   a database that is received from a member of etcd's
 //! DATA/member.part/            the same as DATA/member, while it is being restored
 //! ```
 //!

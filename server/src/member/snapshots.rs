@@ -4,6 +4,7 @@ use super::handle::{Event, Member};
 use crate::metrics::Metrics;
 use crate::peers::{Receiver, Sender};
 use retcd_api::raftpb;
+use retcd_engine::Replaceable;
 use retcd_raft_glue::{DataDir, Input, SnapshotOutcome};
 use std::io;
 use std::sync::Arc;
@@ -14,17 +15,21 @@ pub(crate) struct Snapshots {
     pub(crate) sender: Sender,
     /// From a leader.
     pub(crate) receiver: Receiver,
+    /// Opens engines of the member's kind beside its own.
+    pub(crate) engine: Arc<Replaceable>,
 }
 
 impl Snapshots {
     /// Nothing is under way; what is left of an earlier life is removed.
     pub(super) fn open(
         data_dir: &DataDir,
+        own: &Arc<Replaceable>,
         engine: &'static str,
         metrics: &Arc<Metrics>,
     ) -> io::Result<Snapshots> {
         let vfs = data_dir.vfs();
         Ok(Snapshots {
+            engine: own.clone(),
             sender: Sender::open(vfs.clone(), data_dir.sending(), engine)?,
             receiver: Receiver::open(vfs.clone(), data_dir.incoming(), engine, metrics.clone())?,
         })

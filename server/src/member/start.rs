@@ -90,7 +90,7 @@ pub(crate) fn start(
     let member = Arc::new(Member {
         store: parts.store,
         engine: parts.engine.clone(),
-        snapshots: Snapshots::open(&parts.data_dir, options.engine, &metrics)?,
+        snapshots: Snapshots::open(&parts.data_dir, &parts.engine, options.engine, &metrics)?,
         identity: parts.identity,
         status: Arc::<Status>::default(),
         limits: options.limits,

@@ -4,7 +4,7 @@ use crate::flags::{Scheme, Url};
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -26,7 +26,11 @@ pub(crate) struct Call {
 }
 
 /// Connects to where `url` leads.
-pub(super) async fn connect(url: &Url) -> io::Result<SendRequest<Full<Bytes>>> {
+pub(super) async fn connect<B>(url: &Url) -> io::Result<SendRequest<B>>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     if url.scheme != Scheme::Http {
         let what = format!("{url}: only http is available between members in this version");
         return Err(io::Error::new(io::ErrorKind::Unsupported, what));
@@ -41,10 +45,10 @@ pub(super) async fn connect(url: &Url) -> io::Result<SendRequest<Full<Bytes>>> {
 }
 
 /// Sends a request over a connection; the answer's content is still to be read.
-pub(super) async fn send(
-    sender: &mut SendRequest<Full<Bytes>>,
+pub(super) async fn send<B: Body + 'static>(
+    sender: &mut SendRequest<B>,
     url: &Url,
-    mut request: Request<Full<Bytes>>,
+    mut request: Request<B>,
 ) -> io::Result<Response<Incoming>> {
     let host = http::HeaderValue::from_str(&url.authority).map_err(io::Error::other)?;
     request.headers_mut().insert(header::HOST, host);

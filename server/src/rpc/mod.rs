@@ -30,6 +30,7 @@ pub(crate) use lease::remaining;
 pub(crate) use maintenance::blocking;
 pub(crate) use method::{Kind, Method};
 pub(crate) use serve::Rpc;
+pub(crate) use snapshot::conf_state_json;
 
 use bytes::Bytes;
 use prost::Message;

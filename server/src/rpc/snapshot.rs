@@ -87,7 +87,7 @@ fn own_failure(error: &dyn std::error::Error) -> Error {
 }
 
 /// raft's configuration as etcd keeps it.
-fn conf_state_json(encoded: &Bytes) -> Option<Vec<u8>> {
+pub(crate) fn conf_state_json(encoded: &Bytes) -> Option<Vec<u8>> {
     let state = ConfState::decode(encoded.clone()).ok()?;
     let lists = [
         ("voters", &state.voters),

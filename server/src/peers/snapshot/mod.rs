@@ -1,8 +1,9 @@
 //! Snapshots for members that the log has nothing for any more.
 //!
 //! What travels is a checkpoint of the engine, file by file in chunks, so it takes no time to make
-//! and the receiver has only to move it into place. The format is this program's own: etcd's is a
-//! whole bbolt file, and members of etcd are refused with a clear line in the log.
+//! and the receiver has only to move it into place. The format is this program's own; etcd's is a
+//! message with a whole bbolt file. What comes in that form is imported ([`from_etcd`]), and a
+//! member that doesn't know the other form is sent it ([`to_etcd`]).
 //!
 //! ```text
 //! POST /raft/snapshot
@@ -15,10 +16,12 @@
 //! that isn't the next one is answered with 409: begin again. Everything else that is refused ends
 //! the transfer, raft is told, and orders another one after a while.
 
+mod from_etcd;
 mod manifest;
 mod receive;
 mod send;
 mod site;
+mod to_etcd;
 
 pub(crate) use receive::Receiver;
 pub(crate) use send::Sender;

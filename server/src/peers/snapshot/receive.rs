@@ -1,13 +1,15 @@
 //! The receiver's side: files come in chunks, in the order of the manifest's files or any other,
 //! but each from its beginning to its end.
 //!
-//! One snapshot at a time. Its folder belongs to this until it is offered to raft, and then to raft
-//! until it is installed or turns out not to be needed. A start removes what is left.
+//! One snapshot at a time, whatever its form: [`super::from_etcd`] has the other one. Its folder
+//! belongs to this until it is offered to raft, and then to raft until it is installed or turns out
+//! not to be needed. A start removes what is left.
 
 use super::manifest::Manifest;
 use crate::metrics::{Metrics, SnapshotMetrics};
 use parking_lot::Mutex;
 use retcd_api::raftpb;
+use retcd_engine::bolt::Database;
 use retcd_engine::lsm;
 use retcd_vfs::{AppendFile, Vfs};
 use std::io;
@@ -61,6 +63,8 @@ enum State {
     Idle,
     /// Some of it is here.
     Receiving(Box<Reception>),
+    /// Some of a database of etcd's is here, or it is being imported.
+    Database,
     /// Raft has been offered it.
     Offered,
 }
@@ -91,7 +95,56 @@ impl Receiver {
         let state = Mutex::new(State::Idle);
         let receiver = Receiver { vfs, dir: dir.to_owned(), engine, metrics, state };
         remove_folder(&*receiver.vfs, dir)?;
+        receiver.remove_staged()?;
         Ok(receiver)
+    }
+
+    /// Where a database of etcd's waits to be imported.
+    fn staged(&self) -> PathBuf {
+        self.dir.with_extension("etcd")
+    }
+
+    fn remove_staged(&self) -> io::Result<()> {
+        let staged = self.staged();
+        match self.vfs.exists(&staged)? {
+            true => self.vfs.remove_file(&staged),
+            false => Ok(()),
+        }
+    }
+
+    /// Begins a database of etcd's: the file that it goes into.
+    pub(super) fn begin_database(&self) -> Result<Box<dyn AppendFile>, Refusal> {
+        let mut state = self.state.lock();
+        match &mut *state {
+            State::Offered | State::Database => return Err(Refusal::Busy),
+            State::Receiving(reception) => reception.metrics.failed(),
+            State::Idle => {}
+        }
+        *state = State::Idle;
+        remove_folder(&*self.vfs, &self.dir)?;
+        self.remove_staged()?;
+        let file = self.vfs.create_append(&self.staged())?;
+        *state = State::Database;
+        Ok(file)
+    }
+
+    /// The database that is here.
+    pub(super) fn database(&self) -> retcd_engine::Result<Database> {
+        Database::open(&*self.vfs, &self.staged())
+    }
+
+    /// The database was imported into the folder, durably: raft is offered that.
+    pub(super) fn end_database(&self) -> Result<(), Refusal> {
+        let mut state = self.state.lock();
+        self.remove_staged()?;
+        self.vfs.sync_dir(&self.dir)?;
+        *state = State::Offered;
+        Ok(())
+    }
+
+    /// The database won't be the state.
+    pub(super) fn give_up_database(&self) {
+        self.give_up(&mut self.state.lock());
     }
 
     /// Where the files are.
@@ -115,7 +168,7 @@ impl Receiver {
     pub(super) fn begin(&self, manifest: Manifest) -> Result<Vec<u64>, Refusal> {
         let mut state = self.state.lock();
         match &mut *state {
-            State::Offered => return Err(Refusal::Busy),
+            State::Offered | State::Database => return Err(Refusal::Busy),
             State::Receiving(reception) if reception.manifest == manifest => {
                 return Ok(reception.files.iter().map(|file| file.bytes).collect());
             }
@@ -196,7 +249,8 @@ impl Receiver {
             reception.metrics.failed();
         }
         *state = State::Idle;
-        if let Err(error) = remove_folder(&*self.vfs, &self.dir) {
+        let removed = remove_folder(&*self.vfs, &self.dir);
+        if let Err(error) = removed.and_then(|()| self.remove_staged()) {
             tracing::warn!(%error, "files of a snapshot that was given up stay behind");
         }
     }

@@ -13,6 +13,7 @@ use super::super::client::{connect, read, send};
 use super::super::registry::Peers;
 use super::manifest::Manifest;
 use super::receive::remove_folder;
+use super::to_etcd::send_database;
 use super::{CHECKSUM, CHUNK_BYTES, FILE, OFFSET, STEP};
 use crate::flags::Url;
 use crate::member::Member;
@@ -21,6 +22,7 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
 use hyper::client::conn::http1::SendRequest;
 use parking_lot::Mutex;
+use retcd_api::raftpb;
 use retcd_engine::Applied;
 use retcd_raft_glue::{SnapshotOrder, SnapshotOutcome, snapshot_message};
 use retcd_vfs::Vfs;
@@ -33,7 +35,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::{Builder, Runtime};
 
 /// Bytes that leave in a second, at most.
-const SEND_BYTES_PER_SECOND: u64 = 100 << 20;
+pub(super) const SEND_BYTES_PER_SECOND: u64 = 100 << 20;
 
 /// How long one request may take, its answer included. The last one waits until the receiver has
 /// read everything again.
@@ -52,6 +54,9 @@ const FLUSH_POLL: Duration = Duration::from_millis(5);
 
 /// ... and whether the transfer is still wanted.
 const WANTED_POLL: Duration = Duration::from_millis(100);
+
+/// What a member of etcd's says of a manifest.
+const ETCDS_REFUSAL: &str = "failed to decode raft message";
 
 /// See the module's text.
 pub(crate) struct Sender {
@@ -173,6 +178,8 @@ impl Sender {
         Transfer {
             vfs: &*self.vfs,
             dir: &self.dir,
+            member,
+            message: &message,
             peers,
             to,
             manifest: &manifest,
@@ -233,7 +240,7 @@ fn wanted(is_wanted: &dyn Fn() -> bool) -> io::Result<()> {
 }
 
 /// How an attempt ended.
-enum Ended {
+pub(super) enum Ended {
     /// The receiver has everything.
     Done,
     /// It may be worth another attempt.
@@ -246,6 +253,8 @@ enum Ended {
 struct Transfer<'a> {
     vfs: &'a dyn Vfs,
     dir: &'a Path,
+    member: &'a Member,
+    message: &'a raftpb::Message,
     peers: &'a Peers,
     to: u64,
     manifest: &'a Manifest,
@@ -293,12 +302,17 @@ impl Transfer<'_> {
         let mut connection = self.runtime.block_on(connect(url)).map_err(Ended::Broken)?;
         let manifest = serde_json::to_vec(self.manifest).map_err(|e| Ended::Refused(e.into()))?;
         let mut call = Call { of: self, url, connection: &mut connection };
-        let content = call.post("begin", &[], manifest.into(), REQUEST_TIMEOUT)?;
-        let has: Vec<u64> = serde_json::from_slice(&content).map_err(|_| {
-            let text = "the peer doesn't take snapshots of this program: members of etcd itself \
-                        can't be brought up to date by one yet";
-            Ended::Refused(io::Error::other(text))
-        })?;
+        let content = match call.post("begin", &[], manifest.into(), REQUEST_TIMEOUT) {
+            // It takes the manifest for a message.
+            Err(Ended::Refused(error)) if error.to_string().contains(ETCDS_REFUSAL) => {
+                let what = (self.dir, self.message);
+                let (runtime, is_wanted) = (&self.runtime, self.is_wanted);
+                return send_database(self.member, self.peers, runtime, url, what, is_wanted);
+            }
+            begun => begun?,
+        };
+        let has: Vec<u64> = serde_json::from_slice(&content)
+            .map_err(|_| refused(&"the peer takes no snapshots that this program knows"))?;
         for (number, has) in has.into_iter().enumerate().take(self.manifest.files.len()) {
             self.send_file(url, &mut connection, number, has)?;
         }
@@ -384,7 +398,7 @@ impl Call<'_, '_> {
 }
 
 /// Waits until nobody wants the snapshot any more.
-async fn given_up(is_wanted: &dyn Fn() -> bool) {
+pub(super) async fn given_up(is_wanted: &dyn Fn() -> bool) {
     while is_wanted() {
         tokio::time::sleep(WANTED_POLL).await;
     }

@@ -17,11 +17,7 @@ impl PeerSite {
         }
         let (head, body) = request.into_parts();
         let Some(step) = head.headers.get(STEP).and_then(|step| step.to_str().ok()) else {
-            let text = "snapshots of etcd's can't be taken by this version: a cluster of both \
-                        programs needs a log that reaches back to what its members have";
-            let from = head.headers.get(super::super::compatible::SERVER_FROM);
-            tracing::warn!("remote-peer-id" = ?from, "{text}");
-            return self.error(StatusCode::NOT_IMPLEMENTED, text);
+            return self.take_database(body).await;
         };
         let bytes_max = match step {
             "begin" => MANIFEST_BYTES_MAX,
@@ -91,7 +87,7 @@ impl PeerSite {
         Ok(None)
     }
 
-    fn answer_with(&self, status: StatusCode, content: Bytes) -> Answer {
+    pub(super) fn answer_with(&self, status: StatusCode, content: Bytes) -> Answer {
         let mut answer = Response::new(Body::new(Full::new(content)));
         *answer.status_mut() = status;
         self.mark(&mut answer);
@@ -100,7 +96,7 @@ impl PeerSite {
 }
 
 /// Works on files where no network thread waits for it.
-async fn apart<T: Send + 'static>(
+pub(super) async fn apart<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
     let done = tokio::task::spawn_blocking(work).await;
