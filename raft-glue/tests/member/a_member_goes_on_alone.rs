@@ -201,6 +201,8 @@ fn it_keeps_what_is_committed_and_is_an_ordinary_member() {
         others.dedup();
         removed.sort_unstable();
         assert_eq!(removed, others);
+        let term = member.parts().log.reader().term(KEPT + 1).expect("it was just written");
+        assert!(term > TERM, "another member has an entry of this index and term");
         member.settle().expect("nothing fails");
         assert_alone(&member);
         assert!(has(&member, "last") && !has(&member, "unknown"));
