@@ -145,11 +145,10 @@ impl RaftLoop {
             self.member.snapshots.sender.start(&self.member, &self.peers, order);
         }
         for group in output.groups {
-            // A leader's peers must not wait for its disk. What anybody else has to say waits for
-            // it anyway, and a thread less has to be woken.
+            // Peers must not wait for this member's disk; a lone voter has none.
             // A group that waits for company does so on the log's own thread.
-            let holds_up_nobody = self.log_overlaps || !self.leads_others();
-            let is_now = holds_up_nobody && !self.groups_wait;
+            let waits_for_nobody = self.log_overlaps || self.consensus.reads_alone();
+            let is_now = waits_for_nobody && !self.groups_wait;
             let bring = if is_now { Bring::Now } else { Bring::Later };
             self.log_stall.handed_over(group.number, Instant::now());
             self.log.bring(group, bring)?;
