@@ -3,11 +3,9 @@
 use std::io::Write;
 
 use clap::Args;
+use retcd_api::ETCD_VERSION;
 
 use crate::failure::Outcome;
-
-/// The release of etcd whose command line this is.
-const ETCD: &str = "3.5.33";
 
 /// The version of the API.
 const API: &str = "3.5";
@@ -22,6 +20,6 @@ pub(crate) struct Version {
 
 impl Version {
     pub(super) fn run(&self) -> Outcome {
-        Ok(writeln!(std::io::stdout(), "etcdctl version: {ETCD}\nAPI version: {API}")?)
+        Ok(writeln!(std::io::stdout(), "etcdctl version: {ETCD_VERSION}\nAPI version: {API}")?)
     }
 }
