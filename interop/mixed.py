@@ -134,23 +134,25 @@ class Cluster:
     def add(self, client, binary, *more):
         """Adds a member of another program, and waits until it serves."""
         member = Member(f"m{len(self.members)}", binary, self.folder)
-        self.members[-1].wait("a healthy cluster", lambda: self.tell(client, member))
+        self.change(client, self.members[0], "add", member.name, f"--peer-urls={member.peer}")
         cluster = self.initial_cluster([*self.members, member])
         self.members.append(member)
         member.start(cluster, "existing", *more)
         member.wait("serving", lambda: member.said(READY))
         return member
 
-    def tell(self, client, member):
-        """Tells the cluster of a member; not while the last one hasn't been connected for long."""
-        try:
-            ctl(client, self.members[0], "member", "add", member.name,
-                f"--peer-urls={member.peer}")
-        except RuntimeError as error:
-            if "unhealthy cluster" in str(error):
-                return False
-            raise
-        return True
+    def change(self, client, asked, *arguments):
+        """One change of the membership, asked of one member. A cluster refuses it until its last
+        member has been connected for some seconds."""
+        def done():
+            try:
+                ctl(client, asked, "member", *arguments)
+            except RuntimeError as error:
+                if "unhealthy cluster" in str(error):
+                    return False
+                raise
+            return True
+        asked.wait("a healthy cluster", done)
 
     @staticmethod
     def initial_cluster(members):
@@ -228,7 +230,7 @@ def theirs_lags(client, original, server):
         cluster.wait_equal(client)
         listed = json.loads(ctl(client, theirs, "member", "list", "-w", "json"))["members"]
         gone = next(member for member in listed if member["name"] == third.name)
-        ctl(client, theirs, "member", "remove", f"{gone['ID']:x}")
+        cluster.change(client, theirs, "remove", f"{gone['ID']:x}")
         cluster.members.remove(third)
         third.stop()
         ctl(client, theirs, "put", "after", "all")
