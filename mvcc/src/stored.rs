@@ -7,15 +7,18 @@ use bytes::Bytes;
 use prost::Message;
 use retcd_api::etcdserverpb::AlarmMember;
 use retcd_api::leasepb;
-use retcd_engine::{Keyspace, Record};
+use retcd_engine::{Header, Keyspace, Record, Version};
 
 use crate::alarm::ALARM_NAME_PREFIX;
 use crate::auth::AuthItem;
+use crate::etcd_items::named_item;
+use crate::import::parse_revision;
 use crate::membership::{Downgrade, Item, Member};
 use crate::record::LEASE_ID_BYTES;
 use crate::resident::LEASE_NAME_PREFIX;
 use crate::{Error, Result};
 
+pub use crate::import::EtcdRevision;
 pub use crate::record::{PairHeader, RevKind, rev_kind};
 pub use crate::state::State;
 
@@ -77,6 +80,29 @@ pub fn named(record: &Record) -> Result<Named> {
     })
 }
 
+/// What an entry of one of the buckets of etcd's database says, other than those of pairs and of
+/// the database itself; `None` for one that means nothing here.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn etcd_named(
+    bucket: &str,
+    key: &[u8],
+    value: &Bytes,
+) -> std::result::Result<Option<Named>, &'static str> {
+    let Some((name, value)) = named_item(bucket, key, value)? else {
+        return Ok(None);
+    };
+    let (version, header) = (Version::default(), Header::default());
+    let record = Record { key: name, version, tombstone: false, header, value, keys_added: None };
+    named(&record).map(Some).map_err(|_| "its value doesn't decode")
+}
+
+/// Reads a key of etcd's bucket of pairs, or a revision in its bucket of the database itself.
+pub fn etcd_revision(key: &[u8]) -> Option<EtcdRevision> {
+    parse_revision(key)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,9 +112,9 @@ mod tests {
     fn meta(name: Bytes, value: impl Into<Bytes>) -> Record {
         Record {
             key: name,
-            version: retcd_engine::Version::default(),
+            version: Version::default(),
             tombstone: false,
-            header: retcd_engine::Header::default(),
+            header: Header::default(),
             value: value.into(),
             keys_added: None,
         }
@@ -103,6 +129,16 @@ mod tests {
         assert_eq!(named(&version).unwrap(), Named::Version("3.5.0".to_owned()));
         assert!(named(&meta("alarm/1/0".into(), &b"\xff"[..])).is_err());
         assert!(named(&meta("else".into(), "")).is_err());
+    }
+
+    #[test]
+    fn what_etcds_buckets_say_is_told_apart() {
+        let lease = leasepb::Lease { id: 7, ttl: 60, remaining_ttl: 0 };
+        let value = lease.encode_to_vec().into();
+        let found = etcd_named("lease", &7i64.to_be_bytes(), &value);
+        assert_eq!(found, Ok(Some(Named::Lease(lease))));
+        assert!(etcd_named("lease", &8i64.to_be_bytes(), &value).is_err());
+        assert_eq!(etcd_named("cluster", b"storageVersion", &Bytes::new()), Ok(None));
     }
 
     #[test]

@@ -31,6 +31,7 @@ use crate::membership::Member;
 use crate::state::{NEVER_COMPACTED, State};
 use crate::{Error, Result};
 
+pub use pairs::EtcdRevision;
 pub(crate) use pairs::parse_revision;
 
 /// Highest revision that is taken over: far enough from the end that nobody gets there.

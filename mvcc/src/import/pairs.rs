@@ -14,11 +14,11 @@ use crate::{Error, Result};
 
 /// A key of etcd's bucket of pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct EtcdRevision {
+pub struct EtcdRevision {
     /// Main and sub.
-    pub(crate) version: Version,
+    pub version: Version,
     /// Whether it deletes a key.
-    pub(crate) is_tombstone: bool,
+    pub is_tombstone: bool,
 }
 
 /// Reads a revision as etcd's keys have it: main, `_`, sub, and `t` if it deletes.

@@ -1,8 +1,12 @@
 //! `etcd-dump`: the offline inspector. It shows what is on disk and never changes it.
 
 mod db;
+mod directory;
+mod etcds;
+mod meta;
 mod wal;
 
+use crate::progress::Progress;
 use clap::{Parser, Subcommand};
 use retcd_vfs::Vfs;
 use std::ffi::OsString;
@@ -26,45 +30,98 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Db(db::Args),
+    Meta(meta::Args),
     Wal(wal::Args),
+}
+
+/// What the program has around it.
+pub struct Surroundings<'a> {
+    /// The files.
+    pub vfs: &'a dyn Vfs,
+    /// For what was asked for.
+    pub out: &'a mut dyn Write,
+    /// For everything else.
+    pub err: &'a mut dyn Write,
+    /// Whether somebody watches `err`.
+    pub shows_progress: bool,
+}
+
+impl Surroundings<'_> {
+    /// Shows how far long work is; nobody knows how much there is to do.
+    fn progress(&mut self, what: &'static str) -> Progress<'_> {
+        let err: Option<&mut dyn Write> = match self.shows_progress {
+            true => Some(&mut *self.err),
+            false => None,
+        };
+        Progress::new(what, 0, err)
+    }
+}
+
+/// Why a command printed nothing, or no more.
+enum Failure {
+    /// The reader went away.
+    NobodyReads,
+    /// The arguments are wrong.
+    Usage(String),
+    /// What went wrong.
+    Failed(String),
+}
+
+impl From<db::Error> for Failure {
+    fn from(error: db::Error) -> Failure {
+        match error {
+            db::Error::Output(error) if is_broken_pipe(&error) => Failure::NobodyReads,
+            error if error.is_usage() => Failure::Usage(error.to_string()),
+            error => Failure::Failed(error.to_string()),
+        }
+    }
+}
+
+impl From<wal::Error> for Failure {
+    fn from(error: wal::Error) -> Failure {
+        match error {
+            wal::Error::Output(error) if is_broken_pipe(&error) => Failure::NobodyReads,
+            error => Failure::Failed(error.to_string()),
+        }
+    }
 }
 
 /// Runs the program: `arguments` begin with its name. Returns the exit code.
 ///
-/// A reader of `out` that goes away ends it without an error.
+/// A reader of the output that goes away ends it without an error.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
-    vfs: &dyn Vfs,
-    out: &mut dyn Write,
-    err: &mut dyn Write,
+    surroundings: &mut Surroundings<'_>,
 ) -> u8 {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
-        Err(error) => return explain(&error, out, err),
+        Err(error) => return explain(&error, surroundings.out, surroundings.err),
     };
-    let failed = match &arguments.command {
-        Command::Wal(args) => match wal::run(args, vfs, out) {
-            Ok(true) => return WHOLE,
-            Ok(false) => return FAILED,
-            Err(wal::Error::Output(error)) if is_broken_pipe(&error) => return WHOLE,
-            Err(error) => error.to_string(),
-        },
-        Command::Db(args) => match db::run(args, vfs, out) {
-            Ok(true) => return WHOLE,
-            Ok(false) => return FAILED,
-            Err(db::Error::Output(error)) if is_broken_pipe(&error) => return WHOLE,
-            Err(error) if error.is_usage() => {
-                let _ = writeln!(err, "etcd-dump: {error}");
-                return USAGE;
-            }
-            Err(error) => error.to_string(),
-        },
+    let failure = match execute(&arguments.command, surroundings) {
+        Ok(true) => return WHOLE,
+        Ok(false) => return FAILED,
+        Err(failure) => failure,
+    };
+    let (code, text) = match failure {
+        Failure::NobodyReads => return WHOLE,
+        Failure::Usage(text) => (USAGE, text),
+        Failure::Failed(text) => (FAILED, text),
     };
     // What was printed before it went wrong is to be seen, and nothing more can be done if nobody
     // hears it.
-    let _ = out.flush();
-    let _ = writeln!(err, "etcd-dump: {failed}");
-    FAILED
+    let _ = surroundings.out.flush();
+    let _ = writeln!(surroundings.err, "etcd-dump: {text}");
+    code
+}
+
+/// Says whether everything is well.
+fn execute(command: &Command, surroundings: &mut Surroundings<'_>) -> Result<bool, Failure> {
+    let vfs = surroundings.vfs;
+    Ok(match command {
+        Command::Db(args) => db::run(args, vfs, surroundings.out)?,
+        Command::Meta(args) => meta::run(args, surroundings)?,
+        Command::Wal(args) => wal::run(args, vfs, surroundings.out)?,
+    })
 }
 
 fn is_broken_pipe(error: &io::Error) -> bool {

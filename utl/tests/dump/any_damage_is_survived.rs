@@ -2,12 +2,16 @@
 //! ends, says something in both forms, and changes nothing.
 
 use crate::database::{self, Database, VIEWS, files};
+use crate::directories::{ETCDS_DATABASE, ETCDS_LOG, ETCDS_SNAP, change, etcds};
 use crate::support::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use retcd_vfs::{MemVfs, Vfs};
 use retcd_wal::{Group, Options, SnapshotMark};
 use std::path::Path;
+
+/// Commands that take a data directory of either server's.
+const COMMANDS_ON_DIRECTORIES: [&str; 1] = ["meta"];
 
 fn log(compress_from_bytes: u64) -> MemVfs {
     let vfs = MemVfs::new();
@@ -22,7 +26,7 @@ fn log(compress_from_bytes: u64) -> MemVfs {
 }
 
 /// A change of one byte: block, byte in the block, bits. Most of them where something is written.
-fn change() -> impl Strategy<Value = (usize, usize, u8)> {
+fn byte_change() -> impl Strategy<Value = (usize, usize, u8)> {
     (0..8usize, prop_oneof![4 => 0..200usize, 1 => 200..4096usize], 1..=255u8)
 }
 
@@ -170,7 +174,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn of_any_bytes(changes in vec((0..3usize, change()), 1..20), cut in 0..5u64) {
+    fn of_any_bytes(changes in vec((0..3usize, byte_change()), 1..20), cut in 0..5u64) {
         let vfs = log(0);
         let all = paths(&vfs);
         for (segment, (block, byte, bits)) in changes {
@@ -186,7 +190,7 @@ proptest! {
 
     #[test]
     fn under_right_checksums(
-        changes in vec(vec(change(), 0..6), 3..=3),
+        changes in vec(vec(byte_change(), 0..6), 3..=3),
         compress in prop_oneof![Just(0), Just(1)],
     ) {
         let vfs = log(compress);
@@ -235,5 +239,31 @@ proptest! {
             change_edit(&vfs, edit, at, bits);
         }
         survive_database(&vfs)?;
+    }
+
+    #[test]
+    fn of_a_directory_of_etcds(
+        changes in vec((0..3usize, any::<usize>(), 1..=255u8), 1..6),
+        cut in 0..6usize,
+    ) {
+        let vfs = etcds();
+        for (file, at, bits) in changes {
+            change(&vfs, [ETCDS_LOG, ETCDS_DATABASE, ETCDS_SNAP][file], |bytes| {
+                // Most of the log's file is blank.
+                let at = at % bytes.len().min(if file == 0 { 3100 } else { usize::MAX });
+                bytes[at] ^= bits;
+                if cut == file {
+                    bytes.truncate(at + 1);
+                }
+            });
+        }
+        for command in COMMANDS_ON_DIRECTORIES {
+            let text = etcd_dump(&vfs, &[command, "data"]);
+            let json = etcd_dump(&vfs, &[command, "data", "--json"]);
+            prop_assert_eq!(text.code, json.code, "{}", command);
+            prop_assert!(text.code <= 1, "{}", text.err);
+            let is_told = json.out.contains("\"type\":\"fault\"") || !json.err.is_empty();
+            prop_assert_eq!(is_told, json.code == 1, "{}: {}", command, json.out);
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::database::{Database, db, folder};
 use crate::support::*;
+use retcd_utl::dump::Surroundings;
 use retcd_vfs::{MemVfs, Vfs};
 use std::io::{self, Write};
 
@@ -30,6 +31,8 @@ fn wrong_arguments_are_named() {
         (&["db", "d", "--space", "--depth", "0"], "--depth"),
         (&["db", "d", "--depth", "1"], "--space"),
         (&["db", "d", "--keys", "--full", "--values"], "--values"),
+        (&["meta"], "<DIR>"),
+        (&["meta", "d", "-w", "text", "--json"], "--json"),
         (&["nonsense"], "nonsense"),
         (&[], "Usage"),
     ] {
@@ -51,6 +54,10 @@ fn help_is_no_error() {
     }
     let ran = etcd_dump(&vfs, &["db", "--help"]);
     for part in ["--space", "Exit code", "no lock is taken", "what fills my database?"] {
+        assert!(ran.out.contains(part), "{part} in {}", ran.out);
+    }
+    let ran = etcd_dump(&vfs, &["meta", "--help"]);
+    for part in ["--wal-dir", "Exit code", "no lock is taken", "which member is this"] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
     assert_eq!(etcd_dump(&vfs, &["--version"]).out, "etcd-dump 0.1.0\n");
@@ -139,12 +146,19 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(Database::small(&vfs, folder()));
     for (kind, code) in [(io::ErrorKind::BrokenPipe, 0), (io::ErrorKind::StorageFull, 1)] {
         for form in ["text", "json"] {
-            for (what, left) in [("wal", 0), ("wal", 10), ("wal", 300), ("wal", 900), ("db", 9)] {
+            for (what, left) in
+                [("wal", 0), ("wal", 10), ("wal", 300), ("wal", 900), ("db", 9), ("meta", 9)]
+            {
                 let arguments = ["etcd-dump", what, "data", "-w", form];
                 let arguments = arguments.iter().map(Into::into);
                 let mut err = Vec::new();
-                let mut out = Closing { left, kind };
-                assert_eq!(retcd_utl::dump::run(arguments, &vfs, &mut out, &mut err), code);
+                let mut surroundings = Surroundings {
+                    vfs: &vfs,
+                    out: &mut Closing { left, kind },
+                    err: &mut err,
+                    shows_progress: false,
+                };
+                assert_eq!(retcd_utl::dump::run(arguments, &mut surroundings), code);
                 assert_eq!(err.is_empty(), code == 0, "{}", String::from_utf8_lossy(&err));
             }
         }

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use prost::Message;
 use retcd_api::etcdserverpb::{InternalRaftRequest, PutRequest, RequestHeader};
+use retcd_utl::dump::Surroundings;
 use retcd_vfs::{AlignedBuf, LogMode, Vfs};
 use retcd_wal::{
     BLOCK_BYTES, Group, HardState, Identity, Log, LogEntry, Options, SnapshotMark, segments,
@@ -50,7 +51,9 @@ impl Ran {
 pub(crate) fn etcd_dump(vfs: &dyn Vfs, arguments: &[&str]) -> Ran {
     let arguments = ["etcd-dump"].iter().chain(arguments).map(OsString::from);
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let code = retcd_utl::dump::run(arguments, vfs, &mut out, &mut err);
+    let (shows_progress, out_to, err_to) = (false, &mut out, &mut err);
+    let mut surroundings = Surroundings { vfs, out: out_to, err: err_to, shows_progress };
+    let code = retcd_utl::dump::run(arguments, &mut surroundings);
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code, out: text(out), err: text(err) }
 }

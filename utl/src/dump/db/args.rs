@@ -133,7 +133,7 @@ Examples:
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
+pub(in crate::dump) enum Format {
     /// For people.
     #[value(alias = "simple")]
     Text,
@@ -177,19 +177,19 @@ pub(super) struct BoltView {
 }
 
 /// A range of keys that owns its bounds.
-pub(super) struct Range {
+pub(in crate::dump) struct Range {
     start: Bytes,
     end: Option<Bytes>,
 }
 
 impl Range {
     /// All keys.
-    pub(super) fn all() -> Range {
+    pub(in crate::dump) fn all() -> Range {
         Range { start: Bytes::new(), end: None }
     }
 
     /// Borrowed, from `start` on if that is further.
-    pub(super) fn from<'a>(&'a self, start: &'a [u8]) -> KeyRange<'a> {
+    pub(in crate::dump) fn from<'a>(&'a self, start: &'a [u8]) -> KeyRange<'a> {
         KeyRange { start: start.max(&self.start), end: self.end.as_deref() }
     }
 }

@@ -8,15 +8,15 @@ use std::io::{self, Write};
 /// A fault, as a line.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "fault")]
-pub(super) struct Fault {
+pub(in crate::dump) struct Fault {
     /// The file, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) file: Option<String>,
+    pub(in crate::dump) file: Option<String>,
     /// Where in it, in bytes.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) offset: Option<u64>,
+    pub(in crate::dump) offset: Option<u64>,
     /// What doesn't hold.
-    pub(super) reason: String,
+    pub(in crate::dump) reason: String,
 }
 
 impl From<&Error> for Fault {

@@ -8,24 +8,24 @@
 //! keys but for the indexes and filters of tables, some bytes for each key, where a view reads
 //! across tables.
 
-mod args;
+pub(super) mod args;
 mod blocks;
 mod bolt;
-mod fault;
+pub(super) mod fault;
 mod keys;
 mod manifest;
-mod output;
-mod place;
+pub(super) mod output;
+pub(super) mod place;
 mod properties;
-mod reading;
+pub(super) mod reading;
 mod record;
 mod space;
-mod state;
-mod subject;
+pub(super) mod state;
+pub(super) mod subject;
 mod summary;
-mod tables;
+pub(super) mod tables;
 mod tree;
-mod verify;
+pub(super) mod verify;
 
 pub(super) use args::Args;
 
@@ -49,6 +49,10 @@ pub(super) enum Error {
     Io(PathBuf, io::Error),
     /// There is nothing of a database in the folder.
     NoDatabase(PathBuf),
+    /// There is no member in the folder.
+    NoMember(PathBuf),
+    /// A restore didn't come to its end.
+    Unfinished(PathBuf),
     /// A flag that isn't for what is at this place, and what to do.
     Flag(PathBuf, &'static str),
     /// There is no bucket of this name.
@@ -84,6 +88,15 @@ impl std::fmt::Display for Error {
             Error::Io(path, source) => write!(f, "{}: {source}", path.display()),
             Error::NoDatabase(path) => {
                 write!(f, "{}: there is no database here", path.display())
+            }
+            Error::NoMember(path) => write!(
+                f,
+                "{}: there is no data directory here: neither member nor wal nor snap",
+                path.display()
+            ),
+            Error::Unfinished(path) => {
+                let error = retcd_raft_glue::Error::Unfinished { path: path.clone() };
+                error.fmt(f)
             }
             Error::Flag(path, what) => write!(f, "{}: {what}", path.display()),
             Error::NoBucket(path, name) => {

@@ -11,24 +11,24 @@ use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 
 /// Something to print: an object in JSON, which has its `type`, or text.
-pub(super) trait Line: Serialize {
+pub(in crate::dump) trait Line: Serialize {
     /// The text, which ends with a line's end.
     fn text(&self, out: &mut dyn Write) -> io::Result<()>;
 }
 
 /// Where lines go.
-pub(super) struct Output<'a> {
+pub(in crate::dump) struct Output<'a> {
     format: Format,
     out: &'a mut dyn Write,
     faults: u64,
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(format: Format, out: &'a mut dyn Write) -> Output<'a> {
+    pub(in crate::dump) fn new(format: Format, out: &'a mut dyn Write) -> Output<'a> {
         Output { format, out, faults: 0 }
     }
 
-    pub(super) fn print(&mut self, line: &impl Line) -> Result<(), Error> {
+    pub(in crate::dump) fn print(&mut self, line: &impl Line) -> Result<(), Error> {
         match self.format {
             Format::Text => line.text(self.out)?,
             Format::Json => {
@@ -40,22 +40,22 @@ impl<'a> Output<'a> {
     }
 
     /// Prints what doesn't hold, and counts it.
-    pub(super) fn fault(&mut self, fault: impl Into<Fault>) -> Result<(), Error> {
+    pub(in crate::dump) fn fault(&mut self, fault: impl Into<Fault>) -> Result<(), Error> {
         self.faults += 1;
         self.print(&fault.into())
     }
 
     /// How many faults there were.
-    pub(super) fn faults(&self) -> u64 {
+    pub(in crate::dump) fn faults(&self) -> u64 {
         self.faults
     }
 
-    pub(super) fn is_json(&self) -> bool {
+    pub(in crate::dump) fn is_json(&self) -> bool {
         self.format == Format::Json
     }
 
     /// An empty line in text.
-    pub(super) fn gap(&mut self) -> Result<(), Error> {
+    pub(in crate::dump) fn gap(&mut self) -> Result<(), Error> {
         if self.format == Format::Text {
             self.out.write_all(b"\n")?;
         }
@@ -63,12 +63,12 @@ impl<'a> Output<'a> {
     }
 
     /// Where lines that aren't of this kind are written.
-    pub(super) fn raw(&mut self) -> &mut dyn Write {
+    pub(in crate::dump) fn raw(&mut self) -> &mut dyn Write {
         self.out
     }
 
     /// Says whether there were no faults.
-    pub(super) fn finish(self) -> Result<bool, Error> {
+    pub(in crate::dump) fn finish(self) -> Result<bool, Error> {
         self.out.flush()?;
         Ok(self.faults == 0)
     }
@@ -76,25 +76,28 @@ impl<'a> Output<'a> {
 
 /// The faults of something that goes through files and can't print meanwhile.
 #[derive(Default)]
-pub(super) struct Faults(Vec<retcd_engine::Error>);
+pub(in crate::dump) struct Faults(Vec<retcd_engine::Error>);
 
 impl Faults {
-    pub(super) fn take_in(&mut self, error: retcd_engine::Error) {
+    pub(in crate::dump) fn take_in(&mut self, error: retcd_engine::Error) {
         self.0.push(error);
     }
 
-    pub(super) fn print(self, output: &mut Output<'_>) -> Result<(), Error> {
+    pub(in crate::dump) fn print(self, output: &mut Output<'_>) -> Result<(), Error> {
         self.0.iter().try_for_each(|error| output.fault(error))
     }
 }
 
 /// Bytes in JSON: base64.
-pub(super) fn bytes<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+pub(in crate::dump) fn bytes<S: Serializer>(
+    bytes: &Bytes,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&base64::encode(bytes))
 }
 
 /// As [`bytes`], if there are some.
-pub(super) fn maybe_bytes<S: Serializer>(
+pub(in crate::dump) fn maybe_bytes<S: Serializer>(
     bytes: &Option<Bytes>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -102,7 +105,7 @@ pub(super) fn maybe_bytes<S: Serializer>(
 }
 
 /// A keyspace's name.
-pub(super) fn name_of(keyspace: Keyspace) -> &'static str {
+pub(in crate::dump) fn name_of(keyspace: Keyspace) -> &'static str {
     match keyspace {
         Keyspace::Kv => "kv",
         Keyspace::Rev => "rev",
@@ -112,7 +115,7 @@ pub(super) fn name_of(keyspace: Keyspace) -> &'static str {
 }
 
 /// A keyspace in JSON.
-pub(super) fn keyspace_name<S: Serializer>(
+pub(in crate::dump) fn keyspace_name<S: Serializer>(
     keyspace: &Keyspace,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
@@ -120,7 +123,7 @@ pub(super) fn keyspace_name<S: Serializer>(
 }
 
 /// A number of bytes, and in a larger unit if there is one.
-pub(super) fn bytes_and_size(bytes: u64) -> String {
+pub(in crate::dump) fn bytes_and_size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} bytes"),
         _ => format!("{bytes} bytes ({})", Size(bytes)),
@@ -128,5 +131,5 @@ pub(super) fn bytes_and_size(bytes: u64) -> String {
 }
 
 /// All keyspaces.
-pub(super) const KEYSPACES: [Keyspace; 4] =
+pub(in crate::dump) const KEYSPACES: [Keyspace; 4] =
     [Keyspace::Kv, Keyspace::Rev, Keyspace::Lease, Keyspace::Meta];

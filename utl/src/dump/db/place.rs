@@ -11,7 +11,7 @@ const WITHIN: [&str; 2] = ["member/snap/db", "snap/db"];
 
 /// See the module's text.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(in crate::dump) enum Place {
     /// A folder of our own tables.
     Engine {
         /// The folder.
@@ -32,7 +32,7 @@ pub(super) enum Place {
 
 impl Place {
     /// Finds what `path` means: a data directory, its `member` folder, its `snap/db`, or a file.
-    pub(super) fn find(vfs: &dyn Vfs, path: &Path) -> Result<Place, Error> {
+    pub(in crate::dump) fn find(vfs: &dyn Vfs, path: &Path) -> Result<Place, Error> {
         if !is_folder(vfs, path) {
             return Ok(Place::Bolt(path.to_owned()));
         }

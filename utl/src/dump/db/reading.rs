@@ -16,14 +16,14 @@ use retcd_engine::table::Seen;
 use retcd_engine::{Cursor, Direction, KeyRange, Keyspace, Projection, Record, Version, View};
 
 /// What to read.
-pub(super) struct Scan<'a> {
-    pub(super) keyspace: Keyspace,
-    pub(super) range: &'a Range,
+pub(in crate::dump) struct Scan<'a> {
+    pub(in crate::dump) keyspace: Keyspace,
+    pub(in crate::dump) range: &'a Range,
     /// Nothing newer.
-    pub(super) at: Version,
+    pub(in crate::dump) at: Version,
     /// All versions, tombstones too, or of each key the newest one unless the key is gone.
-    pub(super) all_versions: bool,
-    pub(super) projection: Projection,
+    pub(in crate::dump) all_versions: bool,
+    pub(in crate::dump) projection: Projection,
 }
 
 impl Scan<'_> {
@@ -84,7 +84,7 @@ fn read_on(
 }
 
 /// What is open.
-pub(super) enum Reading<'a> {
+pub(in crate::dump) enum Reading<'a> {
     Tables(Tables),
     /// All of it, or nothing.
     Tree(&'a TreeFile<'a>),
@@ -92,7 +92,7 @@ pub(super) enum Reading<'a> {
 
 impl<'a> Reading<'a> {
     /// Opens the tables of `keyspaces`, and prints which can't be.
-    pub(super) fn open(
+    pub(in crate::dump) fn open(
         subject: Subject<'a>,
         keyspaces: &[Keyspace],
         output: &mut Output<'_>,
@@ -117,7 +117,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Reads over what is open. An error isn't passed over.
-    pub(super) fn view(&self) -> Box<dyn View> {
+    pub(in crate::dump) fn view(&self) -> Box<dyn View> {
         match self {
             Reading::Tables(tables) => tables.view(),
             Reading::Tree(tree) => tree.view(),
@@ -125,7 +125,7 @@ impl<'a> Reading<'a> {
     }
 
     /// How many keys the records of `range` in what is open say that they add, if all say it.
-    pub(super) fn keys_added(
+    pub(in crate::dump) fn keys_added(
         &self,
         keyspace: Keyspace,
         range: KeyRange<'_>,
@@ -137,7 +137,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Shows each record that `scan` finds, until `each` says that it is enough.
-    pub(super) fn each(
+    pub(in crate::dump) fn each(
         &mut self,
         scan: &Scan<'_>,
         output: &mut Output<'_>,
@@ -158,7 +158,7 @@ impl<'a> Reading<'a> {
     }
 
     /// Shows each version of `keyspace` with what it takes on disk.
-    pub(super) fn walk(
+    pub(in crate::dump) fn walk(
         &mut self,
         keyspace: Keyspace,
         range: &Range,

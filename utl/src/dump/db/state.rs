@@ -9,7 +9,7 @@ use std::fmt;
 
 /// What the files cover, decoded.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct AppliedPart {
+pub(in crate::dump) struct AppliedPart {
     /// Raft index of the last entry.
     index: u64,
     /// Its term.
@@ -39,7 +39,7 @@ enum StatePart {
 }
 
 impl AppliedPart {
-    pub(super) fn of(applied: &Applied) -> AppliedPart {
+    pub(in crate::dump) fn of(applied: &Applied) -> AppliedPart {
         let Applied { index, term, watermark, ref state } = *applied;
         let state = match decode(applied) {
             Ok((state, conf)) => StatePart::Decoded {
@@ -55,7 +55,7 @@ impl AppliedPart {
     }
 
     /// Why the blob can't be decoded, if it can't.
-    pub(super) fn fault(&self) -> Option<&str> {
+    pub(in crate::dump) fn fault(&self) -> Option<&str> {
         match &self.state {
             StatePart::Decoded { .. } => None,
             StatePart::Undecodable { state_fault, .. } => Some(state_fault),
@@ -96,7 +96,7 @@ impl fmt::Display for AppliedPart {
 }
 
 /// Members' ids as clients show them.
-struct Ids<'a>(&'a [u64]);
+pub(in crate::dump) struct Ids<'a>(pub(in crate::dump) &'a [u64]);
 
 impl fmt::Display for Ids<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// See the module's text.
 #[derive(Clone, Copy)]
-pub(super) enum Subject<'a> {
+pub(in crate::dump) enum Subject<'a> {
     /// Sorted tables and a manifest.
     Tables(&'a Folder<'a>),
     /// A B+tree in one file.
@@ -16,7 +16,7 @@ pub(super) enum Subject<'a> {
 
 impl Subject<'_> {
     /// What faults are about that lie in no place of their own: the folder, or the one file.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::dump) fn path(&self) -> &Path {
         match self {
             Subject::Tables(folder) => folder.dir(),
             Subject::Tree(tree) => tree.path(),
@@ -24,7 +24,7 @@ impl Subject<'_> {
     }
 
     /// What is durable.
-    pub(super) fn applied(&self) -> &Applied {
+    pub(in crate::dump) fn applied(&self) -> &Applied {
         match self {
             Subject::Tables(folder) => &folder.contents().applied,
             Subject::Tree(tree) => tree.applied(),

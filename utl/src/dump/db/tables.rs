@@ -74,20 +74,20 @@ pub(super) fn open_one(
 }
 
 /// A table as the manifest names it.
-pub(super) struct NamedTable {
-    pub(super) run: RunId,
-    pub(super) tier: Tier,
-    pub(super) file: TableFile,
+pub(in crate::dump) struct NamedTable {
+    pub(in crate::dump) run: RunId,
+    pub(in crate::dump) tier: Tier,
+    pub(in crate::dump) file: TableFile,
 }
 
 impl NamedTable {
-    pub(super) fn open(&self, folder: &Folder<'_>) -> Result<Table, retcd_engine::Error> {
+    pub(in crate::dump) fn open(&self, folder: &Folder<'_>) -> Result<Table, retcd_engine::Error> {
         folder.open(self.file, &Arc::new(BlockCache::new(0)))
     }
 }
 
 /// All tables, by keyspace, run and key.
-pub(super) fn all(folder: &Folder<'_>) -> impl Iterator<Item = NamedTable> {
+pub(in crate::dump) fn all(folder: &Folder<'_>) -> impl Iterator<Item = NamedTable> {
     let runs = KEYSPACES.into_iter().flat_map(|keyspace| runs_of(folder, keyspace));
     runs.flat_map(|(id, run)| {
         run.tables.iter().map(move |&file| NamedTable { run: id, tier: run.tier, file })
