@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::server::{Server, ServerOptions, StartError, free_addresses};
+use crate::server::{LAST_LINES, Server, ServerOptions, StartError, free_addresses};
 use crate::wire_cutter::WireCutter;
 
 /// How often ports are chosen anew.
@@ -150,20 +150,39 @@ impl Cluster {
         Ok(())
     }
 
-    /// Stops a member cleanly.
+    /// Stops a member cleanly. If that takes longer than the members' patience, it is killed, and
+    /// the error holds the end of all members' logs.
     pub fn stop(&mut self, number: usize) -> io::Result<()> {
-        if let Some(server) = self.members[number].server.take() {
-            server.terminate()?;
+        match self.members[number].server.take() {
+            Some(server) => {
+                server.terminate().map(drop).map_err(|error| self.explain(number, error))
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Waits for a member to end by itself, and tells with which code.
+    /// Waits for a member to end by itself, and tells with which code. If it goes on for longer
+    /// than the members' patience, it is killed, and the error holds the end of all members' logs.
     pub fn wait(&mut self, number: usize) -> io::Result<Option<i32>> {
         match self.members[number].server.take() {
-            Some(server) => Ok(server.wait()?.code()),
+            Some(server) => {
+                let ended = server.wait().map_err(|error| self.explain(number, error))?;
+                Ok(ended.code())
+            }
             None => Ok(None),
         }
+    }
+
+    /// Adds to an error of a member what the others have logged last.
+    fn explain(&self, number: usize, error: io::Error) -> io::Error {
+        let mut text = format!("{}: {error}", self.members[number].name);
+        for Member { name, server, .. } in &self.members {
+            if let Some(server) = server {
+                let last = server.log().last_lines(LAST_LINES);
+                text.push_str(&format!("\nthe log of {name} ends with:\n{last}"));
+            }
+        }
+        io::Error::new(error.kind(), text)
     }
 
     /// Starts a member that was stopped, on what it has, and waits until it serves.
@@ -261,4 +280,38 @@ fn name_of(number: usize) -> String {
 
 fn peer_of(number: usize, door: SocketAddr) -> String {
     format!("{}=http://{door}", name_of(number))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::tests::shell;
+    use std::time::Duration;
+
+    #[test]
+    fn a_member_that_does_not_end_is_shown_with_the_others_last_words() {
+        let patience = Duration::from_millis(300);
+        let options = ServerOptions::new("sh", Path::new("/nowhere")).patience(patience);
+        let mut cluster = Cluster { options, folder: PathBuf::new(), members: Vec::new() };
+        for number in 0..2 {
+            let server = shell(&format!("echo I am {number} >&2; exec sleep 600"), patience);
+            let said = format!("I am {number}");
+            server.log().wait_for_line(&said, Duration::from_secs(60)).expect("it says so");
+            cluster.members.push(Member {
+                name: name_of(number),
+                addresses: [server.client_address(), server.peer_address()],
+                peer_door: server.peer_address(),
+                id: Arc::default(),
+                beginning: Default::default(),
+                server: Some(server),
+            });
+        }
+        let error = cluster.wait(0).expect_err("it goes on");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let text = error.to_string();
+        assert!(text.starts_with("m0: process "), "{text}");
+        assert!(text.contains("its log ends with:\nI am 0\n"), "{text}");
+        assert!(text.ends_with("the log of m1 ends with:\nI am 1"), "{text}");
+        assert_eq!(cluster.wait(0).expect("it was killed"), None);
+    }
 }

@@ -46,13 +46,27 @@ impl Log {
     /// Waits until a line has `message` as its `msg` and returns the line. `Err` holds the whole
     /// log: the process ended, or the deadline passed, without it.
     pub fn wait_for(&self, message: &str, patience: Duration) -> Result<Value, String> {
+        self.wait_until(|line| entry_with_message(line, message), patience)
+    }
+
+    /// As [`Log::wait_for`], for a line that is this text and no JSON.
+    #[cfg(test)]
+    pub(crate) fn wait_for_line(&self, text: &str, patience: Duration) -> Result<(), String> {
+        self.wait_until(|line| (line == text).then_some(()), patience)
+    }
+
+    fn wait_until<T>(
+        &self,
+        found_in: impl Fn(&str) -> Option<T>,
+        patience: Duration,
+    ) -> Result<T, String> {
         let deadline = Instant::now() + patience;
         let mut seen = 0;
         let mut state = self.shared.lock();
         loop {
             for line in &state.lines[seen..] {
-                if let Some(entry) = entry_with_message(line, message) {
-                    return Ok(entry);
+                if let Some(found) = found_in(line) {
+                    return Ok(found);
                 }
             }
             seen = state.lines.len();
@@ -65,6 +79,12 @@ impl Log {
                 Err(poisoned) => poisoned.into_inner().0,
             };
         }
+    }
+
+    /// The last `count` lines so far, or all if there are fewer.
+    pub fn last_lines(&self, count: usize) -> String {
+        let lines = &self.shared.lock().lines;
+        lines[lines.len().saturating_sub(count)..].join("\n")
     }
 
     /// Everything written so far.
@@ -94,6 +114,16 @@ mod tests {
         let log = Log::collect(&b"noise\n{\"level\":\"info\",\"msg\":\"ready\",\"n\":1}\n"[..]);
         let entry = log.wait_for("ready", Duration::from_secs(5)).expect("the line is there");
         assert_eq!(entry["n"], 1);
+    }
+
+    #[test]
+    fn the_last_lines_are_no_more_than_there_are() {
+        let log = Log::collect(&b"1\n2\n3\n"[..]);
+        log.wait_for("never", Duration::from_secs(600)).expect_err("it ends before");
+        assert_eq!(
+            [log.last_lines(0), log.last_lines(2), log.last_lines(9)],
+            ["", "2\n3", "1\n2\n3"]
+        );
     }
 
     #[test]

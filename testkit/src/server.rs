@@ -5,6 +5,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
@@ -17,6 +18,12 @@ const READY: &str = "ready to serve client requests";
 /// A free port can be taken by somebody else before the server binds it; then others are tried.
 const PORT_ATTEMPTS_MAX: u32 = 5;
 
+/// Between two looks whether a process has ended.
+const END_POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Lines of its log that are shown of a process that doesn't end.
+pub(crate) const LAST_LINES: usize = 20;
+
 /// What to start.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -28,7 +35,7 @@ pub struct ServerOptions {
     pub arguments: Vec<String>,
     /// Further variables of its environment.
     pub variables: Vec<(String, String)>,
-    /// How long it may take until it serves.
+    /// How long it may take until it serves, and until it has ended where it is to end.
     pub patience: Duration,
 }
 
@@ -56,7 +63,7 @@ impl ServerOptions {
         self
     }
 
-    /// The same with another limit for the time until it serves.
+    /// The same with another limit for the time until it serves, or has ended.
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
         self
@@ -103,6 +110,7 @@ pub struct Server {
     peer_address: SocketAddr,
     started_at: Instant,
     start_time: Duration,
+    patience: Duration,
 }
 
 impl Server {
@@ -137,7 +145,7 @@ impl Server {
         let client_url = format!("http://{client_address}");
         let peer_url = format!("http://{peer_address}");
         let started_at = Instant::now();
-        let mut child = Command::new(&options.binary)
+        let child = Command::new(&options.binary)
             .arg("--data-dir")
             .arg(&options.data_dir)
             .args(["--listen-client-urls", &client_url, "--advertise-client-urls", &client_url])
@@ -150,9 +158,20 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .map_err(spawn_error)?;
+        let addresses = [client_address, peer_address];
+        Ok(Self::of_child(child, addresses, started_at, options.patience))
+    }
+
+    /// A process whose standard error is piped.
+    fn of_child(
+        mut child: Child,
+        [client_address, peer_address]: [SocketAddr; 2],
+        started_at: Instant,
+        patience: Duration,
+    ) -> Self {
         let log = Log::collect(child.stderr.take().expect("standard error is piped"));
         let start_time = Duration::ZERO;
-        Ok(Self { child, log, client_address, peer_address, started_at, start_time })
+        Self { child, log, client_address, peer_address, started_at, start_time, patience }
     }
 
     /// Waits until it serves.
@@ -207,16 +226,31 @@ impl Server {
         Ok(rustix::process::kill_process(Pid::from_child(&self.child), Signal::CONT)?)
     }
 
-    /// Sends SIGTERM and waits for the end.
-    pub fn terminate(mut self) -> io::Result<ExitStatus> {
+    /// Sends SIGTERM and waits for the end, as [`Server::wait`] does.
+    pub fn terminate(self) -> io::Result<ExitStatus> {
         let pid = Pid::from_child(&self.child);
         rustix::process::kill_process(pid, Signal::TERM)?;
-        self.child.wait()
+        self.wait()
     }
 
-    /// Waits for a process that is expected to end by itself.
+    /// Waits for a process that is expected to end by itself. One that lets its limit pass is
+    /// killed; the error is [`io::ErrorKind::TimedOut`] and holds the end of its log.
     pub fn wait(mut self) -> io::Result<ExitStatus> {
-        self.child.wait()
+        let deadline = Instant::now() + self.patience;
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() >= deadline {
+                let (pid, last) = (self.pid(), self.log.last_lines(LAST_LINES));
+                let text = format!(
+                    "process {pid} goes on after {:?}; its log ends with:\n{last}",
+                    self.patience
+                );
+                return Err(io::Error::new(io::ErrorKind::TimedOut, text));
+            }
+            thread::sleep(END_POLL_INTERVAL);
+        }
     }
 }
 
@@ -236,8 +270,15 @@ pub fn free_addresses() -> io::Result<[SocketAddr; 2]> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A shell that runs a script, in the place of a server.
+    pub(crate) fn shell(script: &str, patience: Duration) -> Server {
+        let shell = Command::new("sh").args(["-c", script]).stderr(Stdio::piped()).spawn();
+        let addresses = free_addresses().expect("free ports");
+        Server::of_child(shell.expect("there is a shell"), addresses, Instant::now(), patience)
+    }
 
     #[test]
     fn a_program_that_ends_is_reported_with_its_words() {
@@ -253,5 +294,20 @@ mod tests {
         let missing = dir.path().join("nothing-here");
         let error = Server::start(&ServerOptions::new(&missing, dir.path())).expect_err("missing");
         assert!(error.to_string().contains("nothing-here"));
+    }
+
+    #[test]
+    fn a_program_that_goes_on_is_waited_for_no_longer_than_its_limit() {
+        // It ends with the shell, which it is.
+        let stays = shell("echo I stay >&2; exec sleep 600", Duration::from_millis(300));
+        stays.log.wait_for_line("I stay", Duration::from_secs(60)).expect("it says so");
+        let error = stays.wait().expect_err("it goes on");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(error.to_string().ends_with("its log ends with:\nI stay"), "{error}");
+        let deaf = shell("trap '' TERM; echo deaf >&2; exec sleep 600", Duration::from_millis(300));
+        deaf.log.wait_for_line("deaf", Duration::from_secs(60)).expect("it says so");
+        assert_eq!(deaf.terminate().expect_err("deaf").kind(), io::ErrorKind::TimedOut);
+        let ends = shell("exit 7", Duration::from_secs(60));
+        assert_eq!(ends.wait().expect("it ends").code(), Some(7));
     }
 }
