@@ -38,14 +38,15 @@ async fn client(server: &Server) -> Client {
     Client::connect([endpoint], None).await.expect("the server accepts connections")
 }
 
-/// The names of the members, once all have told them.
+/// The names of the members, once all have told them. Until then those found by DNS have numbers.
 async fn names(server: &Server, count: usize) -> Vec<String> {
     let mut client = client(server).await;
     soon(async {
         loop {
             let list = client.member_list().await.expect("a list");
             let names = list.members().iter().map(|member| member.name().to_owned());
-            let mut names: Vec<String> = names.filter(|name| !name.is_empty()).collect();
+            let is_own = |name: &String| !name.is_empty() && name.parse::<u32>().is_err();
+            let mut names: Vec<String> = names.filter(is_own).collect();
             if names.len() == count {
                 names.sort();
                 return names;
