@@ -2,9 +2,12 @@
 //! paused, brought back, added, replaced, removed, and left alone.
 
 mod common;
+mod fault;
+mod progress;
 
 mod a_cluster_grows_and_shrinks;
 mod a_killed_leader_is_followed_by_another;
+mod a_replaced_leader_answers_nothing_old;
 mod any_member_answers_for_all;
 mod members_find_each_other;
 mod members_that_differ_are_told_apart;

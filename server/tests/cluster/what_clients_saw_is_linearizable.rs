@@ -2,13 +2,15 @@
 //! parted. What they saw has to be explained by each key having had one value after the other.
 
 use crate::common::Members;
+use crate::fault::FAULTS;
+use crate::progress::Progress;
 use etcd_client::{Client, Compare, CompareOp, Error, Txn, TxnOp};
 use retcd_testkit::linearizability::register::{Call, Register};
 use retcd_testkit::linearizability::{Operation, Verdict, check};
 use retcd_testkit::random::{Random, fresh_seed};
 use retcd_testkit::{Cluster, WireCutter};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 const CLIENTS: u64 = 6;
@@ -18,7 +20,7 @@ const CLIENTS: u64 = 6;
 const KEYS: u64 = 12;
 
 /// Faults, one after the other.
-const FAULTS: u64 = 8;
+const STRIKES: u64 = 8;
 
 /// Answers that have to come between two steps of a fault: the cluster goes on meanwhile.
 const ANSWERS_PER_STEP: u64 = 60;
@@ -36,21 +38,12 @@ struct Record {
     /// One history for each key.
     histories: Vec<Mutex<Vec<Operation<Call<Value>>>>>,
     clock: AtomicU64,
-    answers: AtomicU64,
-    is_over: AtomicBool,
+    progress: Progress,
 }
 
 impl Record {
     fn now(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::SeqCst)
-    }
-
-    /// Waits until so many more calls are answered.
-    fn wait_for_answers(&self) {
-        let until = self.answers.load(Ordering::SeqCst) + ANSWERS_PER_STEP;
-        while self.answers.load(Ordering::SeqCst) < until {
-            std::thread::yield_now();
-        }
     }
 }
 
@@ -66,8 +59,7 @@ fn what_clients_saw_is_linearizable() {
     let record = Record {
         histories: (0..KEYS).map(|_| Mutex::default()).collect(),
         clock: AtomicU64::new(1),
-        answers: AtomicU64::new(0),
-        is_over: AtomicBool::new(false),
+        progress: Progress::default(),
     };
     std::thread::scope(|scope| {
         for number in 0..CLIENTS {
@@ -79,12 +71,12 @@ fn what_clients_saw_is_linearizable() {
             });
         }
         let mut random = Random::new(seed);
-        for _ in 0..FAULTS {
-            record.wait_for_answers();
-            fault(&mut members.cluster, &cutter, &ids, &record, &mut random);
+        let _end = record.progress.end_later();
+        for _ in 0..STRIKES {
+            record.progress.wait_for(ANSWERS_PER_STEP);
+            strike(&mut members.cluster, &cutter, &ids, &record, &mut random);
         }
-        record.wait_for_answers();
-        record.is_over.store(true, Ordering::SeqCst);
+        record.progress.wait_for(ANSWERS_PER_STEP);
     });
     let histories = record.histories.into_iter();
     for (key, history) in histories.enumerate() {
@@ -104,7 +96,7 @@ fn what_clients_saw_is_linearizable() {
 }
 
 /// Does something to one member, lets the others go on, and mends it.
-fn fault(
+fn strike(
     cluster: &mut Cluster,
     cutter: &WireCutter,
     ids: &[u64],
@@ -112,24 +104,10 @@ fn fault(
     random: &mut Random,
 ) {
     let victim = random.below(3) as usize;
-    match random.below(3) {
-        0 => {
-            cluster.kill(victim).expect("it ran");
-            record.wait_for_answers();
-            cluster.restart(victim).unwrap_or_else(|error| panic!("{error}"));
-        }
-        1 => {
-            cluster.server(victim).pause().expect("it runs");
-            record.wait_for_answers();
-            cluster.server(victim).resume().expect("it is there");
-        }
-        _ => {
-            let others: Vec<u64> = ids.iter().copied().filter(|&id| id != ids[victim]).collect();
-            cutter.part(&[ids[victim]], &others);
-            record.wait_for_answers();
-            cutter.join();
-        }
-    }
+    let fault = FAULTS[random.below(3) as usize];
+    fault.strike(cluster, cutter, ids, victim);
+    record.progress.wait_for(ANSWERS_PER_STEP);
+    fault.mend(cluster, cutter, victim);
 }
 
 async fn run_client(record: &Record, endpoints: &[String], number: u64, mut random: Random) {
@@ -138,7 +116,7 @@ async fn run_client(record: &Record, endpoints: &[String], number: u64, mut rand
     let mut next_value = 1;
     // What the client believes of each key, to compare with something that may be there.
     let mut believed: Vec<Option<Value>> = vec![None; KEYS as usize];
-    while !record.is_over.load(Ordering::SeqCst) {
+    while !record.progress.is_over() {
         let connected = match client.take() {
             Some(connected) => Some(connected),
             None => {
@@ -157,7 +135,7 @@ async fn run_client(record: &Record, endpoints: &[String], number: u64, mut rand
         let is_answered = matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(())));
         let returned = is_answered.then(|| record.now());
         if is_answered {
-            record.answers.fetch_add(1, Ordering::SeqCst);
+            record.progress.answered();
             believed[key as usize] = match &call {
                 Call::Read { found } => *found,
                 Call::Write { value, .. } | Call::CompareAndSet { value, .. } => *value,
