@@ -92,11 +92,11 @@ impl Cluster {
         for (number, (addresses, peer_door, id)) in places.into_iter().enumerate() {
             let beginning = [named.join(","), "new".to_owned()];
             let (name, server) = (name_of(number), None);
-            cluster.add_member(Member { name, addresses, peer_door, id, beginning, server })?;
+            let member = Member { name, addresses, peer_door, id, beginning, server };
+            cluster.add_member(member, &[])?;
         }
-        for member in &mut cluster.members {
-            let server = member.server.as_mut().expect("it was just started");
-            server.wait_until_ready(cluster.options.patience)?;
+        for number in 0..size {
+            cluster.wait_until_ready(number)?;
         }
         Ok(cluster)
     }
@@ -192,13 +192,8 @@ impl Cluster {
 
     /// As [`Cluster::restart`], with more arguments for this once.
     pub fn restart_with(&mut self, number: usize, arguments: &[&str]) -> Result<(), StartError> {
-        let mut options = self.options_of(&self.members[number]);
-        options.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
-        let member = &mut self.members[number];
-        let mut server = Server::spawn(&options, member.addresses)?;
-        server.wait_until_ready(options.patience)?;
-        member.server = Some(server);
-        Ok(())
+        self.spawn(number, arguments)?;
+        self.wait_until_ready(number)
     }
 
     /// Starts all members that don't run, and waits until they serve.
@@ -206,17 +201,11 @@ impl Cluster {
         let mut started = Vec::new();
         for number in 0..self.members.len() {
             if self.members[number].server.is_none() {
-                let options = self.options_of(&self.members[number]);
-                let member = &mut self.members[number];
-                member.server = Some(Server::spawn(&options, member.addresses)?);
+                self.spawn(number, &[])?;
                 started.push(number);
             }
         }
-        for number in started {
-            let server = self.members[number].server.as_mut().expect("it was just started");
-            server.wait_until_ready(self.options.patience)?;
-        }
-        Ok(())
+        started.into_iter().try_for_each(|number| self.wait_until_ready(number))
     }
 
     /// Addresses for a member to come, and the URL under which the cluster has to be told of it.
@@ -232,30 +221,58 @@ impl Cluster {
         addresses: [SocketAddr; 2],
         gone: &[usize],
     ) -> Result<usize, StartError> {
+        let number = self.begin_join(addresses, gone, &[])?;
+        self.wait_until_ready(number)?;
+        Ok(number)
+    }
+
+    /// As [`Cluster::join`], with more arguments for this once, and doesn't wait.
+    pub fn begin_join(
+        &mut self,
+        addresses: [SocketAddr; 2],
+        gone: &[usize],
+        arguments: &[&str],
+    ) -> Result<usize, StartError> {
         let number = self.members.len();
         let others = self.members.iter().enumerate().filter(|(other, _)| !gone.contains(other));
         let mut named: Vec<String> =
             others.map(|(other, member)| peer_of(other, member.peer_door)).collect();
         named.push(peer_of(number, addresses[1]));
-        self.add_member(Member {
+        let member = Member {
             name: name_of(number),
             addresses,
             peer_door: addresses[1],
             id: Arc::default(),
             beginning: [named.join(","), "existing".to_owned()],
             server: None,
-        })?;
-        let member = self.members.last_mut().expect("it was just added");
-        let server = member.server.as_mut().expect("it was just started");
-        server.wait_until_ready(self.options.patience)?;
+        };
+        self.add_member(member, arguments)?;
         Ok(number)
     }
 
-    fn add_member(&mut self, mut member: Member) -> Result<(), StartError> {
-        let options = self.options_of(&member);
+    /// Starts a member, on what it has or for the first time.
+    fn spawn(&mut self, number: usize, arguments: &[&str]) -> Result<(), StartError> {
+        let mut options = self.options_of(&self.members[number]);
+        options.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        let member = &mut self.members[number];
         member.server = Some(Server::spawn(&options, member.addresses)?);
-        self.members.push(member);
         Ok(())
+    }
+
+    /// Waits until a member serves that was just started. One that doesn't is killed.
+    fn wait_until_ready(&mut self, number: usize) -> Result<(), StartError> {
+        let place = &mut self.members[number].server;
+        let server = place.as_mut().expect("it was just started");
+        let ready = server.wait_until_ready(self.options.patience);
+        if ready.is_err() {
+            place.take();
+        }
+        ready
+    }
+
+    fn add_member(&mut self, member: Member, arguments: &[&str]) -> Result<(), StartError> {
+        self.members.push(member);
+        self.spawn(self.members.len() - 1, arguments)
     }
 
     fn options_of(&self, member: &Member) -> ServerOptions {

@@ -17,6 +17,7 @@ pub(crate) struct Network {
     receive_failures: IntCounterVec,
     round_trip: HistogramVec,
     snapshots_sent: Snapshots,
+    snapshots_refused: IntGaugeVec,
     snapshots_received: Snapshots,
 }
 
@@ -93,6 +94,11 @@ impl Network {
                 &["To"],
             ),
             snapshots_sent: Snapshots::new(catalog, "send", "To"),
+            snapshots_refused: catalog.gauges(
+                "retcd_snapshot_send_refused",
+                "1 while a peer says that it can't use this member's snapshots.",
+                &["To"],
+            ),
             snapshots_received: Snapshots::new(catalog, "receive", "From"),
         }
     }
@@ -100,6 +106,11 @@ impl Network {
     /// A snapshot goes to the member with this id.
     pub(crate) fn sending(&self, id: u64) -> SnapshotMetrics {
         self.snapshots_sent.begin(id)
+    }
+
+    /// Whether the member with this id refuses snapshots.
+    pub(crate) fn snapshots_refused(&self, id: u64) -> IntGauge {
+        self.snapshots_refused.with_label_values(&[&*format!("{id:x}")])
     }
 
     /// A snapshot comes from the member with this id.

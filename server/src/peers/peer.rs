@@ -6,6 +6,7 @@ use crate::metrics::PeerMetrics;
 use parking_lot::Mutex;
 use retcd_api::raftpb::{Message, MessageType};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::task::AbortHandle;
 
@@ -35,6 +36,8 @@ pub(super) struct Peer {
     urls: Mutex<Urls>,
     append: Mutex<Option<Enter>>,
     message: Mutex<Option<Enter>>,
+    /// How often the peer has dialled the stream for all messages.
+    dials: AtomicU64,
     posts: Enter,
     activity: Mutex<Activity>,
     tasks: Mutex<Vec<AbortHandle>>,
@@ -64,6 +67,7 @@ impl Peer {
             urls: Mutex::new(Urls { all: urls, current: 0 }),
             append: Mutex::new(None),
             message: Mutex::new(None),
+            dials: AtomicU64::new(0),
             posts,
             activity: Mutex::default(),
             tasks: Mutex::default(),
@@ -103,10 +107,18 @@ impl Peer {
         let (enter, leave) = line();
         let place = match stream {
             Stream::Append => &self.append,
-            Stream::Message => &self.message,
+            Stream::Message => {
+                self.dials.fetch_add(1, Ordering::Relaxed);
+                &self.message
+            }
         };
         *place.lock() = Some(enter);
         leave
+    }
+
+    /// How often it has connected to this member: it does so at each of its starts.
+    pub(super) fn dials(&self) -> u64 {
+        self.dials.load(Ordering::Relaxed)
     }
 
     /// Where to try to reach it.

@@ -199,6 +199,11 @@ impl Peers {
         self.table.read().members.get(&id)?.active_for()
     }
 
+    /// How often a peer has connected to this member; `None` if it isn't in the configuration.
+    pub(crate) fn dials(&self, id: u64) -> Option<u64> {
+        Some(self.table.read().members.get(&id)?.dials())
+    }
+
     /// Where a peer is reached.
     pub(crate) fn urls(&self, id: u64) -> Vec<Url> {
         self.table.read().members.get(&id).map(|peer| peer.urls()).unwrap_or_default()

@@ -55,13 +55,7 @@ async fn a_learner_serves_little_until_it_is_promoted() {
     let second = members.client(0).await.member_add([url], Some(options)).await;
     let refused = second.expect_err("one learner at a time");
     assert_eq!(message(&refused), "etcdserver: too many learner members in cluster");
-    soon(async {
-        while let Err(error) = members.client(0).await.member_promote(id).await {
-            let early = "can only promote a learner member which is in sync with leader";
-            assert!(message(&error).contains(early), "{error}");
-        }
-    })
-    .await;
+    members.promote(0, id).await;
     // It hears of its promotion a moment after the leader does.
     soon(async {
         while let Err(error) = members.client(learner).await.put("key", "2", None).await {

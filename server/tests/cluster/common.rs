@@ -76,6 +76,18 @@ impl Members {
         (number, id)
     }
 
+    /// Gives a learner a vote, through member `through`, as soon as it knows enough.
+    pub(crate) async fn promote(&self, through: usize, id: u64) {
+        let mut client = self.client(through).await;
+        soon(async {
+            while let Err(error) = client.member_promote(id).await {
+                let early = "can only promote a learner member which is in sync with leader";
+                assert!(message(&error).contains(early), "{error}");
+            }
+        })
+        .await;
+    }
+
     /// A client of one member.
     pub(crate) async fn client(&self, number: usize) -> Client {
         let endpoint = self.cluster.endpoint(number);

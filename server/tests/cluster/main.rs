@@ -8,6 +8,7 @@ mod progress;
 mod a_cluster_grows_and_shrinks;
 mod a_killed_leader_is_followed_by_another;
 mod a_replaced_leader_answers_nothing_old;
+mod a_snapshot_of_the_other_engine_is_refused;
 mod any_member_answers_for_all;
 mod leases_outlive_their_leader;
 mod members_find_each_other;

@@ -14,11 +14,13 @@
 //!
 //! A transfer that breaks is begun again with the same manifest and goes on where it was. A chunk
 //! that isn't the next one is answered with 409: begin again. Everything else that is refused ends
-//! the transfer, raft is told, and orders another one after a while.
+//! the transfer, raft is told, and orders another one after a while: after a longer one each time
+//! if the receiver has said that it can't use them ([`refusals`]).
 
 mod from_etcd;
 mod manifest;
 mod receive;
+mod refusals;
 mod send;
 mod site;
 mod to_etcd;

@@ -4,7 +4,8 @@
 //!    readers nor writers wait.
 //! 2. Its files go out in chunks, not faster than [`SEND_BYTES_PER_SECOND`]. If the connection
 //!    breaks, the receiver is asked what it has.
-//! 3. Raft is told how it went, however that was.
+//! 3. Raft is told how it went, however that was. If it failed, that waits: raft would order the
+//!    next one at once. See [`super::refusals`].
 //!
 //! Meanwhile the log keeps what comes behind the snapshot, or it would be of no use when it is
 //! there; if that becomes too much, [`Sender::abort`] ends the transfer.
@@ -13,6 +14,7 @@ use super::super::client::{connect, read, send};
 use super::super::registry::Peers;
 use super::manifest::Manifest;
 use super::receive::remove_folder;
+use super::refusals::{Pause, Refusals};
 use super::to_etcd::send_database;
 use super::{CHECKSUM, CHUNK_BYTES, FILE, OFFSET, STEP};
 use crate::flags::Url;
@@ -46,9 +48,6 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(600);
 const ATTEMPTS_MAX: u32 = 10;
 const RETRY: Duration = Duration::from_millis(500);
 
-/// How long raft isn't told of a failure: it would order the next one at once.
-const FAILURE_PAUSE: Duration = Duration::from_secs(3);
-
 /// How long to wait before looking again whether everything is flushed, ...
 const FLUSH_POLL: Duration = Duration::from_millis(5);
 
@@ -66,6 +65,7 @@ pub(crate) struct Sender {
     engine: &'static str,
     is_busy: AtomicBool,
     is_aborted: AtomicBool,
+    refusals: Mutex<Refusals>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -78,6 +78,7 @@ impl Sender {
             engine,
             is_busy: AtomicBool::new(false),
             is_aborted: AtomicBool::new(false),
+            refusals: Mutex::default(),
             thread: Mutex::new(None),
         };
         sender.clear()?;
@@ -116,11 +117,15 @@ impl Sender {
         let run = move || {
             let sender = &member.snapshots.sender;
             let term = order.message.term;
-            let outcome = sender.run(&member, &peers, order);
+            let pause = sender.run(&member, &peers, order);
             sender.is_busy.store(false, Ordering::Release);
-            if outcome == SnapshotOutcome::Failed {
-                sender.pause(&member, term);
-            }
+            let outcome = match pause {
+                None => SnapshotOutcome::Sent,
+                Some(pause) => {
+                    sender.pause(&member, &peers, to, term, pause);
+                    SnapshotOutcome::Failed
+                }
+            };
             member.report_snapshot(to, outcome);
         };
         match std::thread::Builder::new().name("snapshot".into()).spawn(run) {
@@ -133,38 +138,66 @@ impl Sender {
         }
     }
 
-    /// Waits a while, unless this member doesn't lead any more.
-    fn pause(&self, member: &Member, term: u64) {
+    /// Waits until the pause is over, or the peer may be another process, or this member doesn't
+    /// lead any more.
+    fn pause(&self, member: &Member, peers: &Peers, to: u64, term: u64, pause: Pause) {
         let began = Instant::now();
-        while began.elapsed() < FAILURE_PAUSE && leads(member, term) {
+        while !pause.is_over(began.elapsed()) {
+            if pause.is_void(peers.dials(to)) || !leads(member, term) {
+                self.forget_refusal(member, to);
+                return;
+            }
             std::thread::sleep(WANTED_POLL);
         }
     }
 
-    fn run(&self, member: &Member, peers: &Peers, order: SnapshotOrder) -> SnapshotOutcome {
-        let id = format!("{:x}", order.to);
-        let metrics = member.metrics.network().sending(order.to);
+    fn forget_refusal(&self, member: &Member, to: u64) {
+        self.refusals.lock().forget(to);
+        member.metrics.network().snapshots_refused(to).set(0);
+    }
+
+    /// Sends one. If that fails, answers how long to wait with the next.
+    fn run(&self, member: &Member, peers: &Peers, order: SnapshotOrder) -> Option<Pause> {
+        let to = order.to;
+        let id = format!("{to:x}");
+        let metrics = member.metrics.network().sending(to);
         let began = Instant::now();
         let sent = self.try_run(member, peers, order);
         if let Err(error) = self.clear() {
             tracing::warn!(%error, "files of a snapshot that was sent stay behind");
         }
+        let dials = peers.dials(to).unwrap_or(0);
         match sent {
             Ok(bytes) => {
+                self.forget_refusal(member, to);
                 metrics.succeeded(began.elapsed());
                 let took = began.elapsed();
                 tracing::info!("remote-peer-id" = %id, bytes, ?took, "sent database snapshot");
-                SnapshotOutcome::Sent
+                None
             }
-            Err(error) => {
+            Err(Failure::Failed(error)) => {
                 metrics.failed();
                 tracing::warn!("remote-peer-id" = %id, %error, "failed to send database snapshot");
-                SnapshotOutcome::Failed
+                Some(Pause::short(dials))
+            }
+            Err(Failure::Unusable(error)) => {
+                metrics.failed();
+                member.metrics.network().snapshots_refused(to).set(1);
+                let (pause, is_new) = self.refusals.lock().note(to, &error.to_string(), dials);
+                if is_new {
+                    tracing::warn!("remote-peer-id" = %id, %error, "peer refuses snapshots");
+                }
+                Some(pause)
             }
         }
     }
 
-    fn try_run(&self, member: &Member, peers: &Peers, order: SnapshotOrder) -> io::Result<u64> {
+    fn try_run(
+        &self,
+        member: &Member,
+        peers: &Peers,
+        order: SnapshotOrder,
+    ) -> Result<u64, Failure> {
         let least = order.message.snapshot.metadata.index;
         let term = order.message.term;
         let is_wanted = || self.is_wanted(member, term);
@@ -239,6 +272,20 @@ fn wanted(is_wanted: &dyn Fn() -> bool) -> io::Result<()> {
     }
 }
 
+/// Why a snapshot wasn't sent.
+enum Failure {
+    /// The next one may have more luck.
+    Failed(io::Error),
+    /// The receiver says that it can't use what it is sent.
+    Unusable(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Failed(error)
+    }
+}
+
 /// How an attempt ended.
 pub(super) enum Ended {
     /// The receiver has everything.
@@ -247,6 +294,8 @@ pub(super) enum Ended {
     Broken(io::Error),
     /// It isn't.
     Refused(io::Error),
+    /// Nor is another snapshot.
+    Unusable(io::Error),
 }
 
 /// The files on their way.
@@ -265,19 +314,20 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    fn run(&mut self) -> io::Result<()> {
+    fn run(&mut self) -> Result<(), Failure> {
         let mut attempts = 0;
         loop {
             let before = self.confirmed;
             let error = match self.attempt() {
                 Ended::Done => return Ok(()),
-                Ended::Refused(error) => return Err(error),
+                Ended::Refused(error) => return Err(Failure::Failed(error)),
+                Ended::Unusable(error) => return Err(Failure::Unusable(error)),
                 Ended::Broken(error) => error,
             };
             wanted(self.is_wanted)?;
             attempts = if self.confirmed > before { 0 } else { attempts + 1 };
             if attempts >= ATTEMPTS_MAX {
-                return Err(error);
+                return Err(error.into());
             }
             std::thread::sleep(RETRY);
         }
@@ -291,7 +341,7 @@ impl Transfer<'_> {
                 Ok(()) => return Ended::Done,
                 Err(ended) => ended,
             };
-            if matches!(ended, Ended::Refused(_)) {
+            if !matches!(ended, Ended::Broken(_)) {
                 return ended;
             }
         }
@@ -304,7 +354,7 @@ impl Transfer<'_> {
         let mut call = Call { of: self, url, connection: &mut connection };
         let content = match call.post("begin", &[], manifest.into(), REQUEST_TIMEOUT) {
             // It takes the manifest for a message.
-            Err(Ended::Refused(error)) if error.to_string().contains(ETCDS_REFUSAL) => {
+            Err(Ended::Unusable(error)) if error.to_string().contains(ETCDS_REFUSAL) => {
                 let what = (self.dir, self.message);
                 let (runtime, is_wanted) = (&self.runtime, self.is_wanted);
                 return send_database(self.member, self.peers, runtime, url, what, is_wanted);
@@ -387,13 +437,20 @@ impl Call<'_, '_> {
         let answer = self.of.runtime.block_on(watched).map_err(Ended::Broken)?;
         match answer.head.status {
             StatusCode::OK | StatusCode::NO_CONTENT => Ok(answer.content),
-            status => {
-                let text = String::from_utf8_lossy(&answer.content).trim().to_owned();
-                let error = io::Error::other(format!("{status}: {text}"));
-                let is_out_of_step = status == StatusCode::CONFLICT;
-                Err(if is_out_of_step { Ended::Broken(error) } else { Ended::Refused(error) })
-            }
+            status => Err(refusal(status, &answer.content)),
         }
+    }
+}
+
+/// What the receiver's answer says about another attempt.
+pub(super) fn refusal(status: StatusCode, content: &[u8]) -> Ended {
+    let text = String::from_utf8_lossy(content).trim().to_owned();
+    let error = io::Error::other(format!("{status}: {text}"));
+    match status {
+        // It asks to begin again.
+        StatusCode::CONFLICT => Ended::Broken(error),
+        StatusCode::BAD_REQUEST => Ended::Unusable(error),
+        _ => Ended::Refused(error),
     }
 }
 

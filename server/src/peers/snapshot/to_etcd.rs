@@ -7,7 +7,7 @@
 
 use super::super::client::{connect, read, send};
 use super::super::registry::Peers;
-use super::send::{Ended, SEND_BYTES_PER_SECOND, given_up};
+use super::send::{Ended, SEND_BYTES_PER_SECOND, given_up, refusal};
 use crate::flags::Url;
 use crate::member::Member;
 use crate::rpc::conf_state_json;
@@ -110,10 +110,7 @@ impl Exchange<'_> {
         let answer = self.runtime.block_on(watched).map_err(Ended::Broken)?;
         match answer.head.status {
             StatusCode::NO_CONTENT => Ok(()),
-            status => {
-                let text = String::from_utf8_lossy(&answer.content).trim().to_owned();
-                Err(Ended::Refused(io::Error::other(format!("{status}: {text}"))))
-            }
+            status => Err(refusal(status, &answer.content)),
         }
     }
 }
