@@ -50,6 +50,7 @@ pub use member::{
 };
 pub use restoring::begin_log_behind;
 pub use standalone::StoodAlone;
+pub use survey::inspect_log;
 
 /// [`retcd_wal::LogEntry::kind`] of a normal entry: an encoded `InternalRaftRequest`, or nothing.
 pub const KIND_NORMAL: u8 = 0;

@@ -2,8 +2,29 @@
 //! the membership changes are, and that the entries can be what raft has written.
 
 use crate::convert::is_known_kind;
+use crate::member::agreed_hard_state;
 use crate::{Error, KIND_NORMAL, Result};
-use retcd_wal::{Flushed, Seen};
+use retcd_vfs::Vfs;
+use retcd_wal::{Flushed, Log, Recovery, Seen, SnapshotMark};
+use std::path::Path;
+
+/// Reads the log in `dir` as a start does whose engine has flushed up to `flushed`, and changes
+/// nothing.
+///
+/// # Errors
+///
+/// Those for which a start refuses the log: [`Error::Log`], [`Error::Inconsistent`],
+/// [`Error::UnknownEntry`].
+pub fn inspect_log(vfs: &dyn Vfs, dir: &Path, flushed: Flushed) -> Result<Recovery> {
+    let mut survey = Survey::new(flushed);
+    let recovery = Log::inspect_seeing(vfs, dir, flushed, &mut |seen| survey.see(seen))?;
+    survey.finish()?;
+    let state = recovery.state;
+    let applied = SnapshotMark { index: flushed.index, term: flushed.term };
+    let last = SnapshotMark { index: state.last_index, term: state.last_term };
+    agreed_hard_state(state.hard_state, applied, last)?;
+    Ok(recovery)
+}
 
 /// A look at the entries above the flushed index. Memory: a few words for each membership change
 /// and each change of the term.

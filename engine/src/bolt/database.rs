@@ -90,7 +90,16 @@ impl Database {
     ///
     /// [`Error::Corrupt`] names the first page that doesn't fit.
     pub fn verify(&self) -> Result<Usage> {
-        let mut used = Used { database: self, pages: Vec::new(), count: 0 };
+        self.verify_telling(&mut |_| {})
+    }
+
+    /// As [`Database::verify`]; `read` is told of bytes that are done with.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Database::verify`].
+    pub fn verify_telling(&self, read: &mut dyn FnMut(u64)) -> Result<Usage> {
+        let mut used = Used { database: self, pages: Vec::new(), count: 0, read };
         used.add(0, 0)?;
         used.add(1, 0)?;
         let mut usage = Usage::default();
@@ -186,6 +195,8 @@ struct Used<'a> {
     /// One bit for each page.
     pages: Vec<u64>,
     count: u64,
+    /// Told of their bytes.
+    read: &'a mut dyn FnMut(u64),
 }
 
 impl Used<'_> {
@@ -207,6 +218,7 @@ impl Used<'_> {
             }
             self.pages[word] |= bit;
             self.count += 1;
+            (self.read)(u64::from(self.database.meta.page_bytes));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::Restored;
 use crate::tail::{Durable, Tail};
 use crate::{Error, Result};
 use raft::eraftpb;
-use retcd_wal::HardState;
+use retcd_wal::{HardState, SnapshotMark};
 
 /// The tail that raft starts with: all entries are on the disk.
 pub(super) fn restored_tail(restored: Restored) -> Result<Tail> {
@@ -22,8 +22,17 @@ pub(super) fn restored_tail(restored: Restored) -> Result<Tail> {
 /// The hard state that raft starts with. Its commit index is the one that was kept or the applied
 /// one, whichever is higher: the commit index reaches the log late, with the next group.
 pub(crate) fn first_hard_state(restored: &Restored) -> Result<HardState> {
-    let Restored { applied, last, .. } = restored;
-    let HardState { term, vote, commit } = restored.hard_state;
+    let Restored { hard_state, applied, last, .. } = restored;
+    agreed_hard_state(*hard_state, *applied, *last)
+}
+
+/// As [`first_hard_state`], of what the log keeps, what is applied, and the last entry.
+pub(crate) fn agreed_hard_state(
+    kept: HardState,
+    applied: SnapshotMark,
+    last: SnapshotMark,
+) -> Result<HardState> {
+    let HardState { term, vote, commit } = kept;
     let is_older = term < applied.term;
     let commit = commit.max(applied.index);
     let inconsistent = |reason, index| Err(Error::Inconsistent { reason, index });

@@ -1,5 +1,6 @@
 //! `etcd-dump`: the offline inspector. It shows what is on disk and never changes it.
 
+mod check;
 mod db;
 mod directory;
 mod etcds;
@@ -29,6 +30,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Args),
     Db(db::Args),
     Meta(meta::Args),
     Wal(wal::Args),
@@ -118,6 +120,7 @@ pub fn run(
 fn execute(command: &Command, surroundings: &mut Surroundings<'_>) -> Result<bool, Failure> {
     let vfs = surroundings.vfs;
     Ok(match command {
+        Command::Check(args) => check::run(args, surroundings)?,
         Command::Db(args) => db::run(args, vfs, surroundings.out)?,
         Command::Meta(args) => meta::run(args, surroundings)?,
         Command::Wal(args) => wal::run(args, vfs, surroundings.out)?,

@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use std::path::Path;
 
 /// A key put twice and deleted, one with a long value, and a lease.
-fn database() -> Vec<u8> {
+pub(crate) fn database() -> Vec<u8> {
     let revision = |main: u64, sub: u64, mark: &[u8]| {
         [&main.to_be_bytes()[..], b"_", &sub.to_be_bytes(), mark].concat()
     };

@@ -33,6 +33,8 @@ fn wrong_arguments_are_named() {
         (&["db", "d", "--keys", "--full", "--values"], "--values"),
         (&["meta"], "<DIR>"),
         (&["meta", "d", "-w", "text", "--json"], "--json"),
+        (&["check"], "<DIR>"),
+        (&["check", "d", "--backend-engine", "bolt"], "btree"),
         (&["nonsense"], "nonsense"),
         (&[], "Usage"),
     ] {
@@ -58,6 +60,10 @@ fn help_is_no_error() {
     }
     let ran = etcd_dump(&vfs, &["meta", "--help"]);
     for part in ["--wal-dir", "Exit code", "no lock is taken", "which member is this"] {
+        assert!(ran.out.contains(part), "{part} in {}", ran.out);
+    }
+    let ran = etcd_dump(&vfs, &["check", "--help"]);
+    for part in ["--backend-engine", "Exit code", "no lock is taken", "is this copy good"] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
     assert_eq!(etcd_dump(&vfs, &["--version"]).out, "etcd-dump 0.1.0\n");
@@ -146,9 +152,15 @@ fn a_reader_that_goes_away_is_no_error() {
     drop(Database::small(&vfs, folder()));
     for (kind, code) in [(io::ErrorKind::BrokenPipe, 0), (io::ErrorKind::StorageFull, 1)] {
         for form in ["text", "json"] {
-            for (what, left) in
-                [("wal", 0), ("wal", 10), ("wal", 300), ("wal", 900), ("db", 9), ("meta", 9)]
-            {
+            for (what, left) in [
+                ("wal", 0),
+                ("wal", 10),
+                ("wal", 300),
+                ("wal", 900),
+                ("db", 9),
+                ("meta", 9),
+                ("check", 9),
+            ] {
                 let arguments = ["etcd-dump", what, "data", "-w", form];
                 let arguments = arguments.iter().map(Into::into);
                 let mut err = Vec::new();

@@ -65,3 +65,26 @@ pub(crate) fn remove_all(vfs: &MemVfs, path: &str) {
     }
     vfs.remove_dir(path).unwrap();
 }
+
+/// All files below a folder, by name.
+pub(crate) fn files_in(vfs: &MemVfs, folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for name in vfs.list(folder).unwrap() {
+        let path = folder.join(name);
+        match vfs.list(&path).is_ok() {
+            true => files.extend(files_in(vfs, &path)),
+            false => files.push(path),
+        }
+    }
+    files
+}
+
+/// A copy of everything in `data`.
+pub(crate) fn copy_in_memory(vfs: &MemVfs) -> MemVfs {
+    let copy = MemVfs::new();
+    for path in files_in(vfs, Path::new("data")) {
+        copy.create_dir_all(path.parent().unwrap()).unwrap();
+        write(&copy, &path, &read(vfs, &path));
+    }
+    copy
+}

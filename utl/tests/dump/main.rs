@@ -4,6 +4,7 @@
 mod a_damaged_database_is_reported;
 mod a_database_of_etcds_is_shown;
 mod a_database_of_its_own_is_shown;
+mod a_directorys_health_is_told;
 mod a_member_of_its_own_is_understood;
 mod a_tree_of_its_own_is_shown;
 mod any_damage_is_survived;
@@ -17,3 +18,4 @@ mod nothing_in_the_folder_changes;
 mod records_are_filtered;
 mod segments_are_shown_through_their_life;
 mod support;
+mod the_health_of_etcds_directory_is_told;

@@ -109,7 +109,17 @@ impl Log {
     /// a member that isn't running. Segments and their groups are read by
     /// [`SegmentReader`](crate::SegmentReader).
     pub fn inspect(vfs: &dyn Vfs, dir: &Path, flushed: Flushed) -> Result<Recovery> {
-        recover(vfs, dir, flushed, &mut |_| {}).map(|(recovery, _)| recovery)
+        Log::inspect_seeing(vfs, dir, flushed, &mut |_| {})
+    }
+
+    /// As [`Log::inspect`], and tells `seen` what [`Log::open_seeing`] would.
+    pub fn inspect_seeing(
+        vfs: &dyn Vfs,
+        dir: &Path,
+        flushed: Flushed,
+        seen: &mut dyn FnMut(Seen),
+    ) -> Result<Recovery> {
+        recover(vfs, dir, flushed, seen).map(|(recovery, _)| recovery)
     }
 
     /// Who wrote the log in `dir`; `None` if there is no log yet.

@@ -79,11 +79,19 @@ impl<'v> Folder<'v> {
     /// # Errors
     /// [`Error::Io`], and those of [`Table::open`] and [`Table::load`].
     pub fn open(&self, file: TableFile, cache: &Arc<BlockCache>) -> Result<Table> {
-        let path = self.path_of(file.number);
-        let read = self.vfs.open_read(&path).map_err(Error::io(&path))?;
-        let table = Table::open(read, path, file, Arc::clone(cache))?;
+        let table = self.open_as_a_start_does(file, cache)?;
         table.load()?;
         Ok(table)
+    }
+
+    /// Opens a table that the manifest names, and reads of it what an engine that starts reads.
+    ///
+    /// # Errors
+    /// [`Error::Io`], and those of [`Table::open`].
+    pub fn open_as_a_start_does(&self, file: TableFile, cache: &Arc<BlockCache>) -> Result<Table> {
+        let path = self.path_of(file.number);
+        let read = self.vfs.open_read(&path).map_err(Error::io(&path))?;
+        Table::open(read, path, file, Arc::clone(cache))
     }
 
     /// The path of a table.

@@ -8,7 +8,7 @@ use super::walk::Walk;
 use crate::lsm::manifest::Contents;
 use crate::lsm::tree::{self, OpenTables, TableHandle, Tree};
 use crate::picture::{Disk, Graveyard, PictureView};
-use crate::table::{BlockCache, FileNumber, Properties, TableFile};
+use crate::table::{BlockCache, FileNumber, Properties, Table, TableFile};
 use crate::{Error, KeyRange, Keyspace, Result, Version, View};
 
 /// Bytes of blocks that are kept in memory.
@@ -34,13 +34,33 @@ impl Tables {
         keyspaces: &[Keyspace],
         fault: &mut dyn FnMut(Error),
     ) -> Tables {
+        Tables::open_by(&|file, cache| folder.open(file, cache), folder, keyspaces, fault)
+    }
+
+    /// As [`Tables::open`], but of each table is read what an engine that starts reads; the other
+    /// parts are read when they are needed.
+    pub fn open_as_a_start_does(
+        folder: &Folder<'_>,
+        keyspaces: &[Keyspace],
+        fault: &mut dyn FnMut(Error),
+    ) -> Tables {
+        let open = |file, cache: &_| folder.open_as_a_start_does(file, cache);
+        Tables::open_by(&open, folder, keyspaces, fault)
+    }
+
+    fn open_by(
+        open_table: &dyn Fn(TableFile, &Arc<BlockCache>) -> Result<Table>,
+        folder: &Folder<'_>,
+        keyspaces: &[Keyspace],
+        fault: &mut dyn FnMut(Error),
+    ) -> Tables {
         let cache = Arc::new(BlockCache::new(CACHE_BYTES));
         let graveyard: Arc<Graveyard> = Arc::default();
         let mut contents = folder.contents().clone();
         contents.runs.retain(|_, run| keyspaces.contains(&run.keyspace));
         let mut open = OpenTables::new();
         for file in contents.runs.values().flat_map(|run| &run.tables) {
-            match folder.open(*file, &cache) {
+            match open_table(*file, &cache) {
                 Ok(table) => {
                     let handle = TableHandle::new(table, Arc::clone(&graveyard), 0);
                     open.insert(file.number, handle);

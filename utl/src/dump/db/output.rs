@@ -16,19 +16,51 @@ pub(in crate::dump) trait Line: Serialize {
     fn text(&self, out: &mut dyn Write) -> io::Result<()>;
 }
 
+/// Faults that are kept where they aren't printed.
+const FAULTS_KEPT: usize = 1000;
+
 /// Where lines go.
 pub(in crate::dump) struct Output<'a> {
     format: Format,
     out: &'a mut dyn Write,
     faults: u64,
+    /// For those who want the faults, and nothing printed: the first of them.
+    kept: Option<Vec<Fault>>,
+    /// Told of bytes that were read.
+    watch: Option<&'a mut dyn FnMut(u64)>,
 }
 
 impl<'a> Output<'a> {
     pub(in crate::dump) fn new(format: Format, out: &'a mut dyn Write) -> Output<'a> {
-        Output { format, out, faults: 0 }
+        Output { format, out, faults: 0, kept: None, watch: None }
+    }
+
+    /// One that prints nothing and keeps faults. `watch` is told of bytes that were read, and
+    /// `nowhere` isn't written to.
+    pub(in crate::dump) fn keeping(
+        nowhere: &'a mut io::Sink,
+        watch: &'a mut dyn FnMut(u64),
+    ) -> Output<'a> {
+        let (kept, watch) = (Some(Vec::new()), Some(watch));
+        Output { format: Format::Json, out: nowhere, faults: 0, kept, watch }
+    }
+
+    /// The faults that were kept.
+    pub(in crate::dump) fn into_faults(self) -> Vec<Fault> {
+        self.kept.unwrap_or_default()
+    }
+
+    /// So many more bytes were read.
+    pub(in crate::dump) fn advance(&mut self, bytes: u64) {
+        if let Some(watch) = &mut self.watch {
+            watch(bytes);
+        }
     }
 
     pub(in crate::dump) fn print(&mut self, line: &impl Line) -> Result<(), Error> {
+        if self.kept.is_some() {
+            return Ok(());
+        }
         match self.format {
             Format::Text => line.text(self.out)?,
             Format::Json => {
@@ -42,7 +74,15 @@ impl<'a> Output<'a> {
     /// Prints what doesn't hold, and counts it.
     pub(in crate::dump) fn fault(&mut self, fault: impl Into<Fault>) -> Result<(), Error> {
         self.faults += 1;
-        self.print(&fault.into())
+        let fault = fault.into();
+        match &mut self.kept {
+            Some(kept) if kept.len() < FAULTS_KEPT => {
+                kept.push(fault);
+                Ok(())
+            }
+            Some(_) => Ok(()),
+            None => self.print(&fault),
+        }
     }
 
     /// How many faults there were.

@@ -11,7 +11,7 @@ use super::output::{Faults, Output};
 use super::subject::Subject;
 use bytes::Bytes;
 use retcd_engine::btree::inspect::TreeFile;
-use retcd_engine::lsm::inspect::Tables;
+use retcd_engine::lsm::inspect::{Folder, Tables};
 use retcd_engine::table::Seen;
 use retcd_engine::{Cursor, Direction, KeyRange, Keyspace, Projection, Record, Version, View};
 
@@ -83,6 +83,9 @@ fn read_on(
     Ok(Ok(()))
 }
 
+/// How tables are opened; those that can't be are shown to the last argument and left out.
+type OpenTables = fn(&Folder<'_>, &[Keyspace], &mut dyn FnMut(retcd_engine::Error)) -> Tables;
+
 /// What is open.
 pub(in crate::dump) enum Reading<'a> {
     Tables(Tables),
@@ -97,12 +100,30 @@ impl<'a> Reading<'a> {
         keyspaces: &[Keyspace],
         output: &mut Output<'_>,
     ) -> Result<Reading<'a>, Error> {
+        Reading::open_by(Tables::open, subject, keyspaces, output)
+    }
+
+    /// As [`Reading::open`], of what an engine that starts reads.
+    pub(in crate::dump) fn open_as_a_start_does(
+        subject: Subject<'a>,
+        keyspaces: &[Keyspace],
+        output: &mut Output<'_>,
+    ) -> Result<Reading<'a>, Error> {
+        Reading::open_by(Tables::open_as_a_start_does, subject, keyspaces, output)
+    }
+
+    fn open_by(
+        open: OpenTables,
+        subject: Subject<'a>,
+        keyspaces: &[Keyspace],
+        output: &mut Output<'_>,
+    ) -> Result<Reading<'a>, Error> {
         let folder = match subject {
             Subject::Tables(folder) => folder,
             Subject::Tree(tree) => return Ok(Reading::Tree(tree)),
         };
         let mut faults = Faults::default();
-        let tables = Tables::open(folder, keyspaces, &mut |error| faults.take_in(error));
+        let tables = open(folder, keyspaces, &mut |error| faults.take_in(error));
         faults.print(output)?;
         Ok(Reading::Tables(tables))
     }

@@ -66,6 +66,8 @@ pub(in crate::dump) struct LogFault {
 pub(in crate::dump) struct TornTail {
     pub(in crate::dump) file: FileName,
     pub(in crate::dump) offset: u64,
+    /// How much is there of it.
+    pub(in crate::dump) bytes: u64,
 }
 
 /// See the module's text.
@@ -89,6 +91,8 @@ pub(in crate::dump) struct EtcdLog {
     pub(in crate::dump) faults: Vec<LogFault>,
     /// How it ends, if not whole.
     pub(in crate::dump) torn: Option<TornTail>,
+    /// Where something was written behind the zeros at its end, and up to where.
+    pub(in crate::dump) behind: Option<(FileName, u64, u64)>,
     /// The term of the entry that was asked for.
     pub(in crate::dump) watched_term: Option<u64>,
     watched: Option<u64>,
@@ -164,7 +168,11 @@ impl EtcdLog {
             };
             progress.add(offset - told);
             match ending {
-                Ending::Torn => self.torn = Some(TornTail { file, offset }),
+                Ending::Torn => {
+                    let end = records.written_behind().ok().flatten().unwrap_or(offset);
+                    let bytes = end.saturating_sub(offset);
+                    self.torn = Some(TornTail { file, offset, bytes });
+                }
                 Ending::Damaged(reason) => {
                     self.fault(file, offset, reason.to_owned());
                     return false;
@@ -180,10 +188,7 @@ impl EtcdLog {
     fn look_behind(&mut self, file: FileName, records: &mut Records) {
         match records.written_behind() {
             Ok(None) => {}
-            Ok(Some(end)) => {
-                let reason = format!("zeros, but something was written behind them, up to {end}");
-                self.fault(file, records.offset(), reason);
-            }
+            Ok(Some(end)) => self.behind = Some((file, records.offset(), end)),
             Err(error) => self.fault(file, records.offset(), error.to_string()),
         }
     }

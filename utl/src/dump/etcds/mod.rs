@@ -1,4 +1,4 @@
-//! What etcd itself has on disk, 3.4 and 3.5: its log and its database.
+//! What etcd itself has on disk, 3.4 and 3.5: its log, its snapshots' files, and its database.
 //!
 //! Everything is only opened for reading. What the files look like is etcd's choice; each module
 //! says it.
@@ -6,6 +6,8 @@
 mod facts;
 mod log;
 mod record;
+mod snap;
 
 pub(super) use facts::Facts;
-pub(super) use log::{EtcdLog, Position};
+pub(super) use log::{EtcdLog, Position, TornTail};
+pub(super) use snap::{SnapFile, read_all as read_snap_files};

@@ -163,18 +163,18 @@ impl Records {
         }
     }
 
-    /// Whether something was written behind the last record, and up to where at least.
+    /// Whether something was written behind the last record, and up to where.
     pub(super) fn written_behind(&mut self) -> io::Result<Option<u64>> {
-        let mut offset = self.offset;
+        let (mut offset, mut written) = (self.offset, None);
         while offset < self.file_bytes {
             let length = self.file_bytes.saturating_sub(offset).min(WINDOW_BYTES);
             let piece = self.bytes(offset, length)?;
             if let Some(at) = piece.iter().rposition(|byte| *byte != 0) {
-                return Ok(Some(offset.saturating_add(at as u64).saturating_add(1)));
+                written = Some(offset.saturating_add(at as u64).saturating_add(1));
             }
             offset = offset.saturating_add(length);
         }
-        Ok(None)
+        Ok(written)
     }
 
     /// What is cut off was never written if it is at the log's end.

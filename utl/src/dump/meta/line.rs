@@ -13,7 +13,7 @@ use std::io::{self, Write};
 /// Whose directory it is.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "directory")]
-pub(super) struct DirectoryLine {
+pub(in crate::dump) struct DirectoryLine {
     dir: String,
     /// `retcd` or `etcd`.
     writer: &'static str,
@@ -23,7 +23,7 @@ pub(super) struct DirectoryLine {
 }
 
 impl DirectoryLine {
-    pub(super) fn of(directory: &Directory) -> DirectoryLine {
+    pub(in crate::dump) fn of(directory: &Directory) -> DirectoryLine {
         DirectoryLine {
             dir: directory.dir.display().to_string(),
             writer: directory.kind.writer(),

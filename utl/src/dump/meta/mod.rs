@@ -15,7 +15,7 @@ use super::db::Error;
 use super::db::args::Format;
 use super::db::output::Output;
 use super::directory::{Directory, Kind};
-use line::DirectoryLine;
+pub(super) use line::DirectoryLine;
 use std::path::PathBuf;
 
 /// Show what a data directory says of its member and its cluster

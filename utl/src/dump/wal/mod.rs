@@ -34,7 +34,7 @@ use rewinds::{Follow, Position, Rewinds};
 use std::convert::Infallible;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use walk::{Event, walk};
+pub(super) use walk::{Event, walk};
 
 /// Why there is nothing, or nothing more, to print.
 #[derive(Debug)]

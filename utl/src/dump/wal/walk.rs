@@ -10,7 +10,7 @@ use retcd_wal::{Ending, Error, Found, ReadGroup, SegmentName, SegmentReader};
 use std::path::Path;
 
 /// What is met, in the order of the files.
-pub(super) enum Event<'a> {
+pub(in crate::dump) enum Event<'a> {
     /// A segment begins.
     Segment {
         /// Its name.
@@ -47,7 +47,7 @@ pub(super) enum Event<'a> {
 
 /// How a segment and the next one fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Junction {
+pub(in crate::dump) enum Junction {
     /// There is no next segment, or it can't be read, or numbers are missing in between.
     None,
     /// The next one follows the group that ends at this offset.
@@ -63,7 +63,7 @@ pub(super) enum Junction {
 /// # Errors
 ///
 /// Those of `visit`.
-pub(super) fn walk<E>(
+pub(in crate::dump) fn walk<E>(
     vfs: &dyn Vfs,
     dir: &Path,
     names: &[SegmentName],

@@ -7,7 +7,7 @@
 
 mod agreement;
 mod counted;
-pub(super) mod tree;
+pub(in crate::dump) mod tree;
 
 use super::Error;
 use super::fault::Fault;
@@ -25,7 +25,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 /// Checks `folder` and prints the verdict last.
-pub(super) fn show(
+pub(in crate::dump) fn show(
     folder: &Folder<'_>,
     is_held: bool,
     output: &mut Output<'_>,
@@ -78,6 +78,7 @@ fn check_table(
         Err(error) => output.fault(&error)?,
     }
     let bytes = named.file.file_bytes;
+    output.advance(bytes);
     sums.tables += 1;
     sums.bytes = sums.bytes.saturating_add(bytes);
     sums.records = sums.records.saturating_add(records.unwrap_or(0));

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 const PIECE_BYTES: u64 = 1 << 20;
 
 /// Checks `file` and prints the verdict last.
-pub(in crate::dump::db) fn show(
+pub(in crate::dump) fn show(
     file: &TreeFile<'_>,
     is_held: bool,
     output: &mut Output<'_>,
@@ -27,6 +27,7 @@ pub(in crate::dump::db) fn show(
     loop {
         let piece = scrub.step(PIECE_BYTES)?;
         bytes += piece.bytes;
+        output.advance(piece.bytes);
         piece.damage.iter().try_for_each(|error| output.fault(error))?;
         if piece.is_last {
             break;

@@ -1,0 +1,233 @@
+//! `etcd-dump check` on a directory of etcd's: each kind of damage is named with its weight.
+
+use crate::directories::*;
+use crate::support::*;
+use prost::Message;
+use retcd_api::raftpb;
+use retcd_vfs::{MemVfs, Vfs};
+use std::path::Path;
+
+const OLDER_SNAP: &str = "data/member/snap/0000000000000002-000000000000000b.snap";
+
+fn assert_found(vfs: &MemVfs, weight: &str, name: &str) -> Ran {
+    let ran = etcd_dump(vfs, &["check", "data", "--json"]);
+    let found = ran.json("finding");
+    let is_it =
+        |finding: &serde_json::Value| finding["name"] == name && finding["weight"] == weight;
+    assert!(found.iter().any(is_it), "{weight} {name}: {}", ran.out);
+    let verdict = &ran.json("verdict")[0];
+    assert_eq!(verdict["healthy"], weight == "note", "{name}: {}", ran.out);
+    assert_eq!(verdict["starts"], weight != "refused", "{name}: {}", ran.out);
+    assert_eq!(ran.code, u8::from(weight != "note"), "{name}");
+    assert_eq!(etcd_dump(vfs, &["check", "data"]).code, ran.code, "{name}");
+    ran
+}
+
+fn with(path: &str, with: impl FnOnce(&mut Vec<u8>)) -> MemVfs {
+    let vfs = etcds();
+    change(&vfs, path, with);
+    vfs
+}
+
+fn without(vfs: MemVfs, paths: &[&str]) -> MemVfs {
+    paths.iter().for_each(|path| vfs.remove_file(Path::new(path)).expect("it is there"));
+    vfs
+}
+
+/// Where the log's records end, and the checksum of the last one.
+fn end_of_log(bytes: &[u8]) -> (usize, u32) {
+    let (mut at, mut sum) = (0, 0);
+    loop {
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
+        if length == 0 {
+            return (at, sum);
+        }
+        let record = (length & ((1 << 56) - 1)) as usize;
+        let padding = if length >> 63 == 1 { (length >> 56 & 7) as usize } else { 0 };
+        sum = Envelope::decode(&bytes[at + 8..at + 8 + record]).expect("a record").sum;
+        at += 8 + record + padding;
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Envelope {
+    #[prost(int64, tag = "1")]
+    kind: i64,
+    #[prost(uint32, tag = "2")]
+    sum: u32,
+    #[prost(bytes = "vec", tag = "3")]
+    data: Vec<u8>,
+}
+
+/// Appends a record to the log, as etcd does.
+fn append(bytes: &mut [u8], kind: i64, data: &impl Message) {
+    let (at, sum) = end_of_log(bytes);
+    let data = data.encode_to_vec();
+    let sum = crc32c::crc32c_append(sum, &data);
+    let record = Envelope { kind, sum, data }.encode_to_vec();
+    let padding = record.len().next_multiple_of(8) - record.len();
+    let top = if padding == 0 { 0 } else { 0x80 | padding as u64 };
+    let length = record.len() as u64 | top << 56;
+    let frame = [&length.to_le_bytes()[..], &record, &[0; 8][..padding]].concat();
+    bytes[at..at + frame.len()].copy_from_slice(&frame);
+}
+
+/// Changes the eight bytes behind a key in the database, whose pages have no checksums.
+fn set_number(bytes: &mut [u8], key: &[u8], number: u64) {
+    let mut found = 0;
+    for at in 0..bytes.len() - key.len() - 8 {
+        if bytes[at..].starts_with(key) {
+            bytes[at + key.len()..at + key.len() + 8].copy_from_slice(&number.to_be_bytes());
+            found += 1;
+        }
+    }
+    assert!(found > 0, "it isn't there");
+}
+
+/// The first page of a database that is of this kind.
+fn page_of_kind(database: &[u8], kind: u8) -> usize {
+    let mut pages = 2..database.len() / 4096;
+    pages.find(|page| database[page * 4096 + 8] == kind).expect("there is one")
+}
+
+#[test]
+fn a_whole_one_is_healthy() {
+    let ran = etcd_dump(&etcds(), &["check", "data"]);
+    let expected = "data directory data: of etcd, engine bbolt\n\
+                    log: up to entry 26 of term 2, commit index 26\n\
+                    database: applied index 26, 24576 bytes read\n\
+                    verdict: healthy, a server would start\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, expected, ""));
+}
+
+#[test]
+fn of_the_log() {
+    assert_found(&with(ETCDS_LOG, |bytes| bytes[0x80] ^= 1), "refused", "log");
+    let ran = assert_found(&with(ETCDS_LOG, |b| b.truncate(2000)), "damaged", "log-too-short");
+    assert!(ran.out.contains("torn-tail"), "{}", ran.out);
+    let torn = with(ETCDS_LOG, |bytes| {
+        let (end, _) = end_of_log(bytes);
+        // An entry that a crash kept from reaching the disk but for its first sector.
+        let entry = raftpb::Entry { term: 2, index: 27, ..Default::default() };
+        append(bytes, 2, &raftpb::Entry { data: Some(vec![7; 1500].into()), ..entry });
+        bytes[end + 600..].fill(0);
+    });
+    let ran = assert_found(&torn, "note", "torn-tail");
+    assert!(ran.json("verdict")[0]["given_up_bytes"].as_u64() > Some(500), "{}", ran.out);
+    let vfs = etcds();
+    remove_all(&vfs, "data/member/wal");
+    assert_found(&vfs, "damaged", "log-missing");
+    let gap = with(ETCDS_LOG, |bytes| {
+        append(bytes, 2, &raftpb::Entry { term: 2, index: 40, ..Default::default() });
+    });
+    let ran = assert_found(&gap, "refused", "log");
+    assert!(ran.out.contains("those between are missing"), "{}", ran.out);
+    let fallen = with(ETCDS_LOG, |bytes| {
+        append(bytes, 2, &raftpb::Entry { term: 1, index: 27, ..Default::default() });
+    });
+    assert!(assert_found(&fallen, "refused", "log").out.contains("the term of entry 27"));
+    let committed = with(ETCDS_LOG, |bytes| {
+        append(bytes, 3, &raftpb::HardState { term: 2, vote: 0, commit: 99 });
+    });
+    assert_found(&committed, "refused", "log-too-short");
+    let cut_off = with(ETCDS_LOG, |bytes| *bytes.last_mut().expect("there are some") = 1);
+    assert_found(&cut_off, "damaged", "log-behind-end");
+    let later = with(ETCDS_LOG, |bytes| append(bytes, 9, &raftpb::Entry::default()));
+    assert!(assert_found(&later, "refused", "log").out.contains("kind is unknown"));
+}
+
+#[test]
+fn of_a_log_of_several_files() {
+    let next = "data/member/wal/0000000000000001-000000000000001b.wal";
+    let vfs = |sum: u32, name: &str| {
+        let vfs = etcds();
+        let mut file = vec![0; 4096];
+        let record = Envelope { kind: 4, sum, data: Vec::new() }.encode_to_vec();
+        let padding = record.len().next_multiple_of(8) - record.len();
+        file[0] = record.len() as u8;
+        file[7] = 0x80 | padding as u8;
+        file[8..8 + record.len()].copy_from_slice(&record);
+        append(&mut file, 2, &raftpb::Entry { term: 2, index: 27, ..Default::default() });
+        write(&vfs, Path::new(name), &file);
+        vfs
+    };
+    let (_, sum) = end_of_log(&read(&etcds(), Path::new(ETCDS_LOG)));
+    let ran = etcd_dump(&vfs(sum, next), &["check", "data", "--json"]);
+    assert_eq!((ran.code, &ran.json("checked")[0]["last_index"]), (0, &27.into()), "{}", ran.out);
+    let ran = assert_found(&vfs(sum ^ 1, next), "refused", "log");
+    assert!(ran.out.contains("doesn't go on with"), "{}", ran.out);
+    let gap = "data/member/wal/0000000000000002-000000000000001b.wal";
+    let ran = assert_found(&vfs(sum, gap), "refused", "log");
+    assert!(ran.out.contains("the files before it are missing"), "{}", ran.out);
+    // A start needs the first file no more if a snapshot goes as far as the second one.
+    let vfs = vfs(sum, "data/member/wal/0000000000000001-0000000000000016.wal");
+    change(&vfs, ETCDS_LOG, |bytes| bytes[0x20] ^= 1);
+    let ran = etcd_dump(&vfs, &["check", "data", "--json"]);
+    assert!(ran.out.contains("\"weight\":\"note\",\"name\":\"old-segment\"") || ran.code == 1);
+}
+
+#[test]
+fn of_snapshots() {
+    let ran = assert_found(&with(ETCDS_SNAP, |bytes| bytes[90] ^= 1), "damaged", "snapshot");
+    assert!(ran.out.contains("its checksum is wrong"), "{}", ran.out);
+    assert_found(&with(ETCDS_SNAP, Vec::clear), "damaged", "snapshot");
+    let renamed = etcds();
+    let other = "data/member/snap/0000000000000002-0000000000000017.snap";
+    renamed.rename(Path::new(ETCDS_SNAP), Path::new(other)).expect("in memory");
+    assert!(assert_found(&renamed, "damaged", "snapshot").out.contains("it is of index 22"));
+    let vfs = without(etcds(), &[ETCDS_SNAP, OLDER_SNAP]);
+    assert_eq!(etcd_dump(&vfs, &["check", "data"]).code, 0, "the log begins at the beginning");
+    let later = "data/member/wal/0000000000000001-000000000000000c.wal";
+    vfs.rename(Path::new(ETCDS_LOG), Path::new(later)).expect("in memory");
+    assert_found(&vfs, "refused", "snapshot-missing");
+}
+
+#[test]
+fn of_the_database() {
+    assert_found(&with(ETCDS_DATABASE, |bytes| bytes.truncate(8192)), "refused", "database");
+    let of_etcds = read(&etcds(), Path::new(ETCDS_DATABASE));
+    let leaf = page_of_kind(&of_etcds, 2);
+    let damaged = with(ETCDS_DATABASE, |bytes| bytes[leaf * 4096] ^= 1);
+    assert_found(&damaged, "refused", "database");
+    // A page that is listed as free, and isn't. etcd's own databases have no such list.
+    let vfs = without(etcds(), &[ETCDS_SNAP, OLDER_SNAP]);
+    let mut listed = crate::a_database_of_etcds_is_shown::database();
+    let (list, leaf) = (page_of_kind(&listed, 0x10), page_of_kind(&listed, 2));
+    listed[list * 4096 + 10] = 1;
+    listed[list * 4096 + 16] = leaf as u8;
+    change(&vfs, ETCDS_DATABASE, |bytes| *bytes = listed);
+    assert_found(&vfs, "damaged", "database");
+    assert_found(&without(etcds(), &[ETCDS_DATABASE]), "refused", "database-missing");
+    let all = [ETCDS_DATABASE, ETCDS_SNAP, OLDER_SNAP];
+    assert_found(&without(etcds(), &all), "note", "database-missing");
+    let number = |key: &'static str, number| {
+        with(ETCDS_DATABASE, |bytes| set_number(bytes, key.as_bytes(), number))
+    };
+    assert_found(&number("consistent_index", 5), "refused", "database-too-old");
+    let received = number("consistent_index", 5);
+    write(&received, Path::new("data/member/snap/0000000000000016.snap.db"), b"a database");
+    assert_eq!(etcd_dump(&received, &["check", "data"]).code, 0, "it takes the place");
+    assert_found(&number("consistent_index", 99), "damaged", "log-too-short");
+    assert_found(&number("term", 9), "damaged", "disagreement");
+    let member = with(ETCDS_DATABASE, |bytes| {
+        for at in 0..bytes.len() - 5 {
+            if bytes[at..].starts_with(b"{\"id\"") {
+                bytes[at] = b'[';
+            }
+        }
+    });
+    let ran = assert_found(&member, "damaged", "state");
+    assert!(ran.out.contains("a bad member"), "{}", ran.out);
+}
+
+#[test]
+fn who_uses_it() {
+    for lock in [ETCDS_DATABASE, ETCDS_LOG] {
+        let vfs = etcds();
+        let held = vfs.lock(Path::new(lock)).expect("nobody has it");
+        assert_found(&vfs, "refused", "lock-held");
+        drop(held);
+    }
+    let ran = etcd_dump(&etcds(), &["check", "data", "--backend-engine", "lsm", "--json"]);
+    assert_eq!((ran.code, &ran.json("finding")[0]["name"]), (1, &"wrong-engine".into()));
+}
