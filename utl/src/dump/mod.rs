@@ -5,6 +5,7 @@ mod db;
 mod directory;
 mod etcds;
 mod meta;
+mod snapshot;
 mod wal;
 
 use crate::progress::Progress;
@@ -33,6 +34,7 @@ enum Command {
     Check(check::Args),
     Db(db::Args),
     Meta(meta::Args),
+    Snapshot(snapshot::Args),
     Wal(wal::Args),
 }
 
@@ -123,6 +125,7 @@ fn execute(command: &Command, surroundings: &mut Surroundings<'_>) -> Result<boo
         Command::Check(args) => check::run(args, surroundings)?,
         Command::Db(args) => db::run(args, vfs, surroundings.out)?,
         Command::Meta(args) => meta::run(args, surroundings)?,
+        Command::Snapshot(args) => snapshot::run(args, surroundings)?,
         Command::Wal(args) => wal::run(args, vfs, surroundings.out)?,
     })
 }

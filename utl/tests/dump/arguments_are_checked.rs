@@ -35,6 +35,8 @@ fn wrong_arguments_are_named() {
         (&["meta", "d", "-w", "text", "--json"], "--json"),
         (&["check"], "<DIR>"),
         (&["check", "d", "--backend-engine", "bolt"], "btree"),
+        (&["snapshot"], "<FILE>"),
+        (&["snapshot", "f", "--depth", "0"], "--depth"),
         (&["nonsense"], "nonsense"),
         (&[], "Usage"),
     ] {
@@ -64,6 +66,10 @@ fn help_is_no_error() {
     }
     let ran = etcd_dump(&vfs, &["check", "--help"]);
     for part in ["--backend-engine", "Exit code", "no lock is taken", "is this copy good"] {
+        assert!(ran.out.contains(part), "{part} in {}", ran.out);
+    }
+    let ran = etcd_dump(&vfs, &["snapshot", "--help"]);
+    for part in ["--delimiter", "Exit code", "is it whole, and of when is it?"] {
         assert!(ran.out.contains(part), "{part} in {}", ran.out);
     }
     assert_eq!(etcd_dump(&vfs, &["--version"]).out, "etcd-dump 0.1.0\n");

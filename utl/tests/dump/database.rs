@@ -8,10 +8,12 @@ use retcd_api::etcdserverpb::{
     AlarmRequest, CompactionRequest, DeleteRangeRequest, InternalRaftRequest, LeaseGrantRequest,
     PutRequest,
 };
+use retcd_engine::sort::Sorter;
 use retcd_engine::table::{Compression, TableOptions};
 use retcd_engine::{Btree, Engine, Lsm, Options, Step, btree};
-use retcd_mvcc::{Applier, CommittedEntry, Config, Store};
-use retcd_vfs::Vfs;
+use retcd_mvcc::{Applier, CommittedEntry, Config, DatabaseOrigin, Store};
+use retcd_vfs::{MemVfs, Vfs};
+use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +38,7 @@ fn options() -> Options {
 pub(crate) struct Database<E = Lsm> {
     pub(crate) engine: Arc<E>,
     applier: Applier,
-    _store: Arc<Store>,
+    store: Arc<Store>,
 }
 
 impl Database {
@@ -69,7 +71,7 @@ impl<E: Engine + 'static> Database<E> {
         let config = Config { cluster_id: 0xc, member_id: 0xa, ..Config::default() };
         let shared = Arc::clone(&engine) as Arc<dyn Engine>;
         let (store, applier) = Store::open(shared, config).unwrap();
-        Database { engine, applier, _store: store }
+        Database { engine, applier, store }
     }
 
     fn fill(&mut self) {
@@ -124,6 +126,20 @@ impl<E: Engine + 'static> Database<E> {
     pub(crate) fn flush(&self) {
         self.engine.request_flush().unwrap();
         self.work();
+    }
+
+    /// The database that clients are sent, with the hash behind.
+    pub(crate) fn snapshot(&self) -> Vec<u8> {
+        let vfs = MemVfs::new();
+        vfs.create_dir_all(Path::new("sort")).unwrap();
+        let sorter = Sorter::new(Arc::new(vfs), Path::new("sort"), 1 << 20);
+        let conf_state_json = &|_: &bytes::Bytes| Some(b"{\"voters\":[10]}".to_vec());
+        let origin = DatabaseOrigin { term: 1, conf_state_json, is_wanted: &|| true };
+        let mut file = Vec::new();
+        self.store.etcd_database(sorter, &origin).unwrap().write(&mut file).unwrap();
+        let hash = Sha256::digest(&file);
+        file.extend_from_slice(&hash);
+        file
     }
 
     /// Works until nothing is due.

@@ -11,11 +11,11 @@ use std::path::{Path, PathBuf};
 const VALUE_BYTES_SHOWN: usize = 64;
 
 /// Prefixes that `--space` lists unless told otherwise.
-const PREFIXES_SHOWN: usize = 20;
+pub(in crate::dump) const PREFIXES_SHOWN: usize = 20;
 
 /// Parts of a key that make a prefix, and what separates them, unless told otherwise.
-const DEPTH: u8 = 2;
-const DELIMITER: &[u8] = b"/";
+pub(in crate::dump) const DEPTH: u8 = 2;
+pub(in crate::dump) const DELIMITER: &[u8] = b"/";
 
 /// Show a database: of a member's data directory, or one of etcd's, or a snapshot
 ///
@@ -358,7 +358,8 @@ fn behind(prefix: &[u8]) -> Option<Bytes> {
     Some(end.into())
 }
 
-fn key(text: &str) -> Result<Bytes, &'static str> {
+/// A key as the output has it, without the quotes.
+pub(in crate::dump) fn key(text: &str) -> Result<Bytes, &'static str> {
     let bytes =
         unquote(text).ok_or("a backslash goes before n, t, r, x and two digits, \" or \\")?;
     if bytes.is_empty() {

@@ -19,6 +19,13 @@ pub(in crate::dump) struct Fault {
     pub(in crate::dump) reason: String,
 }
 
+impl Fault {
+    /// Something about a file as a whole.
+    pub(in crate::dump) fn of_file(file: &str, reason: &str) -> Fault {
+        Fault { file: Some(file.to_owned()), offset: None, reason: reason.to_owned() }
+    }
+}
+
 impl From<&Error> for Fault {
     fn from(error: &Error) -> Fault {
         let (file, offset, reason) = match error {

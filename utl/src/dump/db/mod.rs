@@ -19,7 +19,7 @@ pub(super) mod place;
 mod properties;
 pub(super) mod reading;
 mod record;
-mod space;
+pub(super) mod space;
 pub(super) mod state;
 pub(super) mod subject;
 mod summary;
@@ -53,6 +53,8 @@ pub(super) enum Error {
     NoMember(PathBuf),
     /// A restore didn't come to its end.
     Unfinished(PathBuf),
+    /// A folder where a file is expected, and what to do.
+    Folder(PathBuf, &'static str),
     /// A flag that isn't for what is at this place, and what to do.
     Flag(PathBuf, &'static str),
     /// There is no bucket of this name.
@@ -77,7 +79,7 @@ pub(super) enum Error {
 impl Error {
     /// Whether the arguments are to blame.
     pub(super) fn is_usage(&self) -> bool {
-        matches!(self, Error::Flag(..))
+        matches!(self, Error::Flag(..) | Error::Folder(..))
     }
 }
 
@@ -98,6 +100,7 @@ impl std::fmt::Display for Error {
                 let error = retcd_raft_glue::Error::Unfinished { path: path.clone() };
                 error.fmt(f)
             }
+            Error::Folder(path, what) => write!(f, "{}: {what}", path.display()),
             Error::Flag(path, what) => write!(f, "{}: {what}", path.display()),
             Error::NoBucket(path, name) => {
                 write!(f, "{}: there is no bucket {name}", path.display())

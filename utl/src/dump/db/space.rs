@@ -280,7 +280,7 @@ impl<'a> Tally<'a> {
 
 /// What the first `depth` parts of `key` make, with the delimiter behind; less if it has not so
 /// many. A delimiter in front isn't the end of a part.
-fn prefix_of<'k>(key: &'k [u8], delimiter: &[u8], depth: usize) -> &'k [u8] {
+pub(in crate::dump) fn prefix_of<'k>(key: &'k [u8], delimiter: &[u8], depth: usize) -> &'k [u8] {
     let mut end = if key.starts_with(delimiter) { delimiter.len() } else { 0 };
     for _ in 0..depth {
         let rest = &key[end..];

@@ -5,9 +5,11 @@
 
 mod facts;
 mod log;
+mod pairs;
 mod record;
 mod snap;
 
 pub(super) use facts::Facts;
 pub(super) use log::{EtcdLog, Position, TornTail};
+pub(super) use pairs::{Pairs, Sums};
 pub(super) use snap::{SnapFile, read_all as read_snap_files};

@@ -13,6 +13,7 @@ use crate::progress::Progress;
 use retcd_engine::bolt::Database;
 use retcd_vfs::Vfs;
 use std::io;
+use std::path::Path;
 
 /// The version of bbolt's format, the only one that there is.
 const BBOLT_FORMAT: u32 = 2;
@@ -55,7 +56,7 @@ impl Parts {
             }
         }
         match self.facts {
-            Ok(facts) => show_facts(facts, directory, last_index, output),
+            Ok(facts) => show_facts(facts, &directory.database, last_index, output),
             Err(error) => output.fault(&error),
         }
     }
@@ -82,13 +83,14 @@ fn log_line(log: &EtcdLog) -> LogLine {
     }
 }
 
-fn show_facts(
+/// Prints what the database at `path` says. `last_index` is where a log beside it ends.
+pub(in crate::dump) fn show_facts(
     facts: Facts,
-    directory: &Directory,
+    path: &Path,
     last_index: Option<u64>,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let path = directory.database.display().to_string();
+    let path = path.display().to_string();
     output.print(&DatabaseLine {
         path: path.clone(),
         formats: vec![FormatPart { of: "bbolt", versions: vec![BBOLT_FORMAT] }],

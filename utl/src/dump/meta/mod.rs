@@ -15,6 +15,7 @@ use super::db::Error;
 use super::db::args::Format;
 use super::db::output::Output;
 use super::directory::{Directory, Kind};
+pub(super) use etcds::show_facts;
 pub(super) use line::DirectoryLine;
 use std::path::PathBuf;
 
