@@ -1,6 +1,6 @@
 //! What the tests of clusters share.
 
-use etcd_client::{Client, Error, MemberAddOptions};
+use etcd_client::{Client, Error, HashKvResponse, Member, MemberAddOptions};
 use retcd_testkit::{Cluster, ServerOptions, WireCutter};
 use std::future::Future;
 use std::path::PathBuf;
@@ -9,6 +9,13 @@ use tempfile::TempDir;
 
 /// Nothing that these tests wait for takes longer, unless it will never come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+
+/// What is said of a request that may have been carried out all the same, ...
+pub(crate) const TIMED_OUT: &str = "etcdserver: request timed out";
+
+/// ... and if the leader was lost meanwhile.
+pub(crate) const LEADER_FAILED: &str =
+    "etcdserver: request timed out, possibly due to previous leader failure";
 
 /// A cluster, and the folder that goes with it. The processes go first.
 pub(crate) struct Members {
@@ -63,15 +70,24 @@ impl Members {
         let options = MemberAddOptions::new();
         let options = if is_learner { options.with_is_learner() } else { options };
         let added = soon(async {
+            let mut is_again = false;
             loop {
-                match client.member_add([url.clone()], Some(options.clone())).await {
-                    Ok(added) => return added,
+                let added = client.member_add([url.clone()], Some(options.clone())).await;
+                match added.as_ref().map_err(message) {
+                    Ok(added) => return added.member().map(|member| member.id()),
                     // Peers count as connected after some seconds.
-                    Err(error) => assert_eq!(message(&error), "etcdserver: unhealthy cluster"),
+                    Err("etcdserver: unhealthy cluster") => {}
+                    Err(TIMED_OUT | LEADER_FAILED) => is_again = true,
+                    Err("etcdserver: Peer URLs already exists") if is_again => {
+                        let list = client.member_list().await.expect("list");
+                        let is_it = |member: &&Member| member.peer_urls().contains(&url);
+                        return list.members().iter().find(is_it).map(Member::id);
+                    }
+                    Err(other) => panic!("{other}"),
                 }
             }
         });
-        let id = added.await.member().expect("the new member").id();
+        let id = added.await.expect("the new member");
         let number = self.cluster.join(addresses, gone).unwrap_or_else(|error| panic!("{error}"));
         (number, id)
     }
@@ -113,24 +129,46 @@ impl Members {
 
     /// Waits until all of `among` have applied what is committed, and their content is the same.
     pub(crate) async fn agree(&self, among: &[usize]) {
-        let agreed =
-            async {
-                loop {
-                    let mut hashes = Vec::new();
-                    for &number in among {
-                        let hash = self.client(number).await.hash_kv(0).await;
-                        hashes.push(hash.map(|hash| {
-                            (hash.header().map(|header| header.revision()), hash.hash())
-                        }));
-                    }
-                    let all: Result<Vec<_>, _> = hashes.into_iter().collect();
-                    if all.is_ok_and(|all| all.windows(2).all(|pair| pair[0] == pair[1])) {
-                        return;
-                    }
-                }
-            };
-        soon(agreed).await;
+        let newest_is_same = async || {
+            let mut hashes = Vec::new();
+            for &number in among {
+                let hash = self.client(number).await.hash_kv(0).await;
+                let revision =
+                    |hash: &HashKvResponse| hash.header().map(|header| header.revision());
+                hashes.push(hash.map(|hash| (revision(&hash), hash.hash())));
+            }
+            are_same(hashes)
+        };
+        soon(async { while !newest_is_same().await {} }).await;
     }
+
+    /// Waits until the content of all of `among` is the same as of what is the newest now; others
+    /// may go on writing.
+    pub(crate) async fn agree_on_now(&self, among: &[usize]) {
+        let read = soon(self.client(among[0]).await.get("key", None)).await.expect("get");
+        let revision = read.header().expect("a header").revision();
+        let content_is_same = async || {
+            let mut hashes = Vec::new();
+            for &number in among {
+                let hash = self.client(number).await.hash_kv(revision).await;
+                hashes.push(hash.map(|hash| hash.hash()));
+            }
+            are_same(hashes)
+        };
+        soon(async { while !content_is_same().await {} }).await;
+    }
+}
+
+/// Whether all were answered, and alike.
+fn are_same<T: PartialEq>(answers: Vec<Result<T, Error>>) -> bool {
+    let all: Result<Vec<_>, _> = answers.into_iter().collect();
+    all.is_ok_and(|all| all.windows(2).all(|pair| pair[0] == pair[1]))
+}
+
+/// Runs something in the midst of a test of threads.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(work)
 }
 
 /// Waits for an answer, but not for ever.

@@ -4,6 +4,7 @@
 mod common;
 mod fault;
 mod progress;
+mod recorded_load;
 
 mod a_cluster_grows_and_shrinks;
 mod a_killed_leader_is_followed_by_another;

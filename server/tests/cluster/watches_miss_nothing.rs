@@ -6,7 +6,7 @@
 //! Nothing else is written, so revisions have no gap: each watch must see each revision once, in
 //! order and whole, and what was acknowledged must be there under its own.
 
-use crate::common::{Members, soon};
+use crate::common::{Members, block_on, soon};
 use crate::fault::{FAULTS, Fault};
 use crate::progress::Progress;
 use etcd_client::{Client, Error, EventType, Txn, TxnOp, WatchOptions, WatchStream};
@@ -45,11 +45,6 @@ struct Seen {
     changes: Changes,
     /// Streams that ended under it.
     broken: usize,
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.expect("a runtime").block_on(work)
 }
 
 #[test]

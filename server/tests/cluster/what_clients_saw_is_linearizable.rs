@@ -1,193 +1,28 @@
-//! Clients of all members put, read, delete and compare while members are killed, paused and
-//! parted. What they saw has to be explained by each key having had one value after the other.
+//! What clients of all members see is linearizable while members are killed, paused and cut off.
 
-use crate::common::Members;
+use crate::common::{Members, block_on};
 use crate::fault::FAULTS;
-use crate::progress::Progress;
-use etcd_client::{Client, Compare, CompareOp, Error, Txn, TxnOp};
-use retcd_testkit::linearizability::register::{Call, Register};
-use retcd_testkit::linearizability::{Operation, Verdict, check};
-use retcd_testkit::random::{Random, fresh_seed};
-use retcd_testkit::{Cluster, WireCutter};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
-
-const CLIENTS: u64 = 6;
-
-/// Few enough that clients meet, and many enough that a history of one can be checked: each call
-/// without an answer doubles what there is to try.
-const KEYS: u64 = 12;
+use crate::recorded_load::RecordedLoad;
+use retcd_testkit::WireCutter;
 
 /// Faults, one after the other.
 const STRIKES: u64 = 8;
 
-/// Answers that have to come between two steps of a fault: the cluster goes on meanwhile.
-const ANSWERS_PER_STEP: u64 = 60;
-
-/// How long a client waits for an answer; then it goes on with another member.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How many calls the search for an explanation may place for one key.
-const STEPS_MAX: usize = 2_000_000;
-
-type Value = u64;
-
-/// What all clients write down.
-struct Record {
-    /// One history for each key.
-    histories: Vec<Mutex<Vec<Operation<Call<Value>>>>>,
-    clock: AtomicU64,
-    progress: Progress,
-}
-
-impl Record {
-    fn now(&self) -> u64 {
-        self.clock.fetch_add(1, Ordering::SeqCst)
-    }
-}
-
 #[test]
 fn what_clients_saw_is_linearizable() {
-    let seed = fresh_seed();
-    println!("seed {seed}");
     let cutter = WireCutter::new();
-    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let founded = runtime().expect("a runtime").block_on(Members::found_to_be_parted(3, &cutter));
-    let (mut members, ids) = founded;
-    let endpoints: Vec<String> = (0..3).map(|number| members.cluster.endpoint(number)).collect();
-    let record = Record {
-        histories: (0..KEYS).map(|_| Mutex::default()).collect(),
-        clock: AtomicU64::new(1),
-        progress: Progress::default(),
-    };
-    std::thread::scope(|scope| {
-        for number in 0..CLIENTS {
-            let (record, endpoints) = (&record, &endpoints);
-            scope.spawn(move || {
-                let random = Random::new(seed ^ (number << 32));
-                let client = run_client(record, endpoints, number, random);
-                runtime().expect("a runtime").block_on(client);
-            });
-        }
-        let mut random = Random::new(seed);
-        let _end = record.progress.end_later();
+    let (mut members, ids) = block_on(Members::found_to_be_parted(3, &cutter));
+    let load = RecordedLoad::new(members.cluster.endpoints());
+    load.during(|random| {
         for _ in 0..STRIKES {
-            record.progress.wait_for(ANSWERS_PER_STEP);
-            strike(&mut members.cluster, &cutter, &ids, &record, &mut random);
+            load.goes_on();
+            let victim = random.below(3) as usize;
+            let fault = FAULTS[random.below(3) as usize];
+            fault.strike(&mut members.cluster, &cutter, &ids, victim);
+            load.goes_on();
+            fault.mend(&mut members.cluster, &cutter, victim);
         }
-        record.progress.wait_for(ANSWERS_PER_STEP);
     });
-    let histories = record.histories.into_iter();
-    for (key, history) in histories.enumerate() {
-        let mut history = history.into_inner().expect("no client panicked");
-        history.sort_by_key(|operation| operation.invoked);
-        match check(Register::default(), &history, STEPS_MAX) {
-            Verdict::Linearizable => {}
-            Verdict::Refuted(stuck) => {
-                let shown: Vec<_> = stuck.next.iter().map(|&place| &history[place]).collect();
-                panic!("seed {seed}, key {key}: {:?} can't be followed by {shown:?}", stuck.state);
-            }
-            Verdict::Undecided => panic!("seed {seed}, key {key}: too many calls without answers"),
-        }
-    }
-    let agreed = members.agree(&[0, 1, 2]);
-    runtime().expect("a runtime").block_on(agreed);
-}
-
-/// Does something to one member, lets the others go on, and mends it.
-fn strike(
-    cluster: &mut Cluster,
-    cutter: &WireCutter,
-    ids: &[u64],
-    record: &Record,
-    random: &mut Random,
-) {
-    let victim = random.below(3) as usize;
-    let fault = FAULTS[random.below(3) as usize];
-    fault.strike(cluster, cutter, ids, victim);
-    record.progress.wait_for(ANSWERS_PER_STEP);
-    fault.mend(cluster, cutter, victim);
-}
-
-async fn run_client(record: &Record, endpoints: &[String], number: u64, mut random: Random) {
-    let mut member = number as usize;
-    let mut client: Option<Client> = None;
-    let mut next_value = 1;
-    // What the client believes of each key, to compare with something that may be there.
-    let mut believed: Vec<Option<Value>> = vec![None; KEYS as usize];
-    while !record.progress.is_over() {
-        let connected = match client.take() {
-            Some(connected) => Some(connected),
-            None => {
-                member = (member + 1) % endpoints.len();
-                let connecting = Client::connect([&endpoints[member]], None);
-                tokio::time::timeout(PATIENCE, connecting).await.ok().and_then(Result::ok)
-            }
-        };
-        let Some(mut connected) = connected else { continue };
-        let key = random.below(KEYS);
-        next_value += 1;
-        let value = (number << 32) + next_value;
-        let mut call = choose(&mut random, value, believed[key as usize]);
-        let invoked = record.now();
-        let asked = ask(&mut connected, key, &mut call);
-        let is_answered = matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(())));
-        let returned = is_answered.then(|| record.now());
-        if is_answered {
-            record.progress.answered();
-            believed[key as usize] = match &call {
-                Call::Read { found } => *found,
-                Call::Write { value, .. } | Call::CompareAndSet { value, .. } => *value,
-            };
-            client = Some(connected);
-        }
-        // A read without an answer has had no effect.
-        if is_answered || !matches!(call, Call::Read { .. }) {
-            let mut history = record.histories[key as usize].lock().expect("no client panicked");
-            history.push(Operation { call, invoked, returned });
-        }
-    }
-}
-
-fn choose(random: &mut Random, value: Value, believed: Option<Value>) -> Call<Value> {
-    match random.below(10) {
-        0..5 => Call::Read { found: None },
-        5..8 => Call::Write { value: Some(value), existed: None },
-        8 => Call::Write { value: None, existed: None },
-        _ => Call::CompareAndSet { expected: believed, value: Some(value), succeeded: None },
-    }
-}
-
-/// Asks a member, and enters its answer.
-async fn ask(client: &mut Client, key: u64, call: &mut Call<Value>) -> Result<(), Error> {
-    let key = format!("key {key}");
-    match call {
-        Call::Read { found } => {
-            let response = client.get(key, None).await?;
-            *found = response
-                .kvs()
-                .first()
-                .map(|pair| pair.value_str().expect("a number").parse().expect("a number"));
-        }
-        Call::Write { value: Some(value), .. } => {
-            client.put(key, value.to_string(), None).await?;
-        }
-        Call::Write { value: None, existed } => {
-            *existed = Some(client.delete(key, None).await?.deleted() == 1);
-        }
-        Call::CompareAndSet { expected, value, succeeded } => {
-            let compare = match expected {
-                Some(expected) => {
-                    Compare::value(key.clone(), CompareOp::Equal, expected.to_string())
-                }
-                None => Compare::version(key.clone(), CompareOp::Equal, 0),
-            };
-            let value = value.expect("it sets something").to_string();
-            let put = TxnOp::put(key, value, None);
-            let response = client.txn(Txn::new().when([compare]).and_then([put])).await?;
-            *succeeded = Some(response.succeeded());
-        }
-    }
-    Ok(())
+    load.judge();
+    block_on(members.agree(&[0, 1, 2]));
 }
