@@ -1,4 +1,5 @@
-//! etcd's messages, errors and names.
+//! etcd's messages, errors and names, and the texts that several programs read alike: numbers and
+//! durations of Go's, URLs of members, who founds a cluster.
 //!
 //! The messages are generated from `proto/` by the build script; byte fields are [`bytes::Bytes`],
 //! so that a decoded request shares the memory of the buffer it came in.
@@ -42,8 +43,11 @@ pub use generated::{
 
 pub mod base64;
 pub mod error;
+pub mod go;
+pub mod initial_cluster;
 #[cfg(feature = "json")]
 mod json;
+pub mod url;
 
 /// The etcd release whose behaviour all programs here have.
 pub const ETCD_VERSION: &str = "3.5.33";

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use super::global::{FLAGS, Global, GlobalFlag};
 use crate::failure::{Failure, Outcome, code};
 use crate::go::log;
-use crate::go::quote::quote;
+use crate::go::quote;
 
 const PREFIX: &str = "ETCDCTL_";
 

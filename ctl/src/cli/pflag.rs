@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, Command, Parser};
 
 use crate::failure::{Failure, Outcome, code};
 use crate::go::number;
-use crate::go::quote::quote;
+use crate::go::quote;
 
 /// Makes a grammar follow the rules.
 pub(super) fn adapt(command: Command) -> Command {

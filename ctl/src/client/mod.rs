@@ -35,7 +35,8 @@ use crate::go::log;
 
 pub(crate) use call_error::CallError;
 pub(crate) use deadline::Deadline;
-use methods::{BothWays, Downstream, Unary};
+pub(crate) use methods::Unary;
+use methods::{BothWays, Downstream};
 pub(crate) use settings::Settings;
 
 /// How long to wait before a request is repeated.

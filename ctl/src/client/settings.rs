@@ -8,7 +8,7 @@ use super::endpoint::Endpoint;
 use super::tls::{self, Files};
 use crate::cli::Global;
 use crate::failure::{Failure, Outcome};
-use crate::go::quote::quote;
+use crate::go::quote;
 use crate::terminal;
 
 /// What clients send at most if the flag doesn't say, in bytes.

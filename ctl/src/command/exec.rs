@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus, Stdio};
 
 use crate::failure::code;
-use crate::go::quote::quote;
+use crate::go::quote;
 
 /// Why a program couldn't be started, or how it ended if without success.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use retcd_api::etcdserverpb::range_request::{SortOrder, SortTarget};
 use super::keys::Selection;
 use crate::app::App;
 use crate::failure::{Failure, Outcome};
-use crate::go::quote::quote;
+use crate::go::quote;
 use crate::output::Format;
 
 const EXAMPLES: &str = "Examples:

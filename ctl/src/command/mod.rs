@@ -19,6 +19,7 @@ mod follow;
 mod get;
 mod keys;
 mod lease;
+mod listing;
 mod lock;
 mod make_mirror;
 mod member;

@@ -5,5 +5,6 @@ pub(crate) mod io_error;
 pub(crate) mod json;
 pub(crate) mod log;
 pub(crate) mod number;
-pub(crate) mod quote;
 pub(crate) mod scan;
+
+pub(crate) use retcd_api::go::{quote, unquote_prefix};

@@ -1,6 +1,6 @@
 //! How etcdctl takes lines of input apart: words as in a shell, and a comparison of a transaction.
 
-use super::quote::unquote_prefix;
+use super::unquote_prefix;
 
 /// Splits a line into words. A word in double quotes is a literal of Go's, one in single quotes is
 /// taken as it is; everything else reaches to the next space, quotes within it included. A quote

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::{HasHeader, Page, Show};
 use crate::failure::Outcome;
-use crate::go::quote::quote;
+use crate::go::quote;
 
 /// As a range's end: there is none.
 const ZERO: &[u8] = b"\0";
@@ -29,7 +29,7 @@ impl Show for AuthStatusResponse {
 
 impl Show for AuthUserListResponse {
     fn simple(&self, page: &mut Page) -> Outcome {
-        self.users.iter().try_for_each(|user| page.line(user))
+        names(page, &self.users)
     }
 
     fn protobuf(&self) -> Outcome<Vec<u8>> {
@@ -39,7 +39,7 @@ impl Show for AuthUserListResponse {
 
 impl Show for AuthRoleListResponse {
     fn simple(&self, page: &mut Page) -> Outcome {
-        self.roles.iter().try_for_each(|role| page.line(role))
+        names(page, &self.roles)
     }
 
     fn fields(&self, page: &mut Page) -> Outcome {
@@ -51,6 +51,11 @@ impl Show for AuthRoleListResponse {
     fn protobuf(&self) -> Outcome<Vec<u8>> {
         Ok(self.encode_to_vec())
     }
+}
+
+/// One a line.
+fn names(page: &mut Page, names: &[String]) -> Outcome {
+    names.iter().try_for_each(|name| page.line(name))
 }
 
 /// A user or a role by its name, which the response doesn't have.

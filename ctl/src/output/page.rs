@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::failure::Outcome;
 use crate::go::json;
-use crate::go::quote::quote;
+use crate::go::quote;
 
 /// Collects output and writes it in large pieces.
 pub(crate) struct Page {

@@ -4,8 +4,8 @@ use super::config::Urls;
 use super::gates::Gates;
 use super::resolve::Source;
 use super::settings::Settings;
-use super::url::{self, Scheme, Url};
 use super::{discovery, go};
+use retcd_api::url::{self, Scheme, Url};
 
 /// Longest election timeout, in milliseconds.
 const ELECTION_MS_MAX: u64 = 50_000;

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::bootstrap::InitialCluster;
 use super::discovery::Discovery;
-use super::url::Url;
 use crate::logging::LogConfig;
+use retcd_api::initial_cluster::InitialCluster;
+use retcd_api::url::Url;
 
 /// Limits of the settings that etcd doesn't have or doesn't limit. Those of etcd's own checks
 /// stand beside their error texts.

@@ -16,7 +16,6 @@ use serde_json::json;
 use crate::logging::{Level, Record, io_text};
 
 mod args;
-mod bootstrap;
 mod checks;
 mod config;
 mod discovery;
@@ -28,19 +27,18 @@ mod help;
 mod resolve;
 mod settings;
 mod table;
-mod url;
 mod value;
 
-pub use bootstrap::{
-    ClusterState, Founding, InitialCluster, Resolve, member_names, system_resolver, unequal_urls,
-};
 pub use config::{
     Allowed, AutoCompaction, BatchLimits, Config, CorruptChecks, EngineKind, HttpConfig, Keepalive,
     LogIo, MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
 pub use discovery::Discovery;
-pub use go::format_duration;
-pub use url::{Scheme, Url};
+pub use retcd_api::go::duration::format as format_duration;
+pub use retcd_api::initial_cluster::{
+    ClusterState, Founding, InitialCluster, Resolve, member_names, system_resolver, unequal_urls,
+};
+pub use retcd_api::url::{Scheme, Url};
 
 use resolve::{Refusal, Source};
 use settings::Settings;

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::bootstrap::{ClusterState, InitialCluster};
 use super::config::{
     Allowed, AutoCompaction, BatchLimits, Config, CorruptChecks, EngineKind, HttpConfig, Keepalive,
     LogIo, MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
@@ -15,9 +14,10 @@ use super::discovery::{self, Discovery};
 use super::gates::Gates;
 use super::settings::Settings;
 use super::table::{self, Role};
-use super::url::{self, Url};
 use super::{checks, go};
 use crate::logging::{Level, LogConfig, Record};
+use retcd_api::initial_cluster::{ClusterState, InitialCluster};
+use retcd_api::url::{self, Url};
 
 /// Quota when `--quota-backend-bytes` is 0.
 const QUOTA_BYTES_DEFAULT: u64 = 2 << 30;

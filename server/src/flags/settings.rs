@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::table::{self, Flag, Role};
-use super::url::Url;
 use super::value::Value;
 use crate::logging::{Level, Record};
+use retcd_api::url::Url;
 
 /// A value that somebody gave.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //! etcd has were taken from its output.
 
 use super::*;
+use retcd_api::url;
 
 /// A world without environment and files.
 fn load_words(words: &[&str]) -> Loaded {

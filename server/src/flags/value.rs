@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::gates;
 use super::go;
-use super::url::{self, Url};
+use retcd_api::url::{self, Url};
 
 /// How the text of a flag is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,17 +85,17 @@ impl Kind {
 
     /// Reads `text`. The error is what Go prints after the colon.
     pub(super) fn parse(self, text: &str) -> Result<Value, String> {
-        let plain = |error: go::NumberError| error.to_string();
+        let plain = |error| go::problem(error).to_owned();
         match self {
-            Kind::Bool => go::parse_bool(text)
-                .map(Value::Bool)
-                .ok_or_else(|| go::NumberError::Syntax.to_string()),
+            Kind::Bool => {
+                go::parse_bool(text).map(Value::Bool).ok_or_else(|| plain(go::NumberError::Syntax))
+            }
             Kind::Int | Kind::Int64 => go::parse_int(text).map(Value::Int).map_err(plain),
             Kind::Uint | Kind::Uint64 => go::parse_uint(text).map(Value::Uint).map_err(plain),
             Kind::Uint32 => parse_uint32(text).map(Value::Uint),
             Kind::Duration => go::parse_duration(text)
                 .map(Value::Duration)
-                .map_err(|_| go::NumberError::Syntax.to_string()),
+                .map_err(|_| plain(go::NumberError::Syntax)),
             Kind::Text | Kind::Ignored => Ok(Value::Text(text.to_owned())),
             Kind::Gates => gates::parse(text).map(|_| Value::Text(text.to_owned())),
             Kind::Urls => url::parse_list(text).map(Value::Urls),

@@ -20,6 +20,7 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use failure::Failure;
 use output::Format;
+use retcd_api::initial_cluster::Resolve;
 use retcd_vfs::Vfs;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -43,6 +44,8 @@ pub struct Surroundings<'a> {
     pub shows_progress: bool,
     /// A folder for scratch files, which isn't there yet.
     pub scratch: PathBuf,
+    /// Finds the addresses of hosts.
+    pub resolve: Resolve<'a>,
     /// How logs are made.
     pub log: retcd_wal::Options,
 }

@@ -34,7 +34,8 @@ pub(super) fn run(args: &RestoreArgs, surroundings: &mut Surroundings<'_>) -> Re
     }
     let advertised = &args.initial_advertise_peer_urls;
     let (cluster, token) = (args.initial_cluster(), &args.initial_cluster_token);
-    let founders = cluster::founders(&args.name, &cluster, advertised, token)?;
+    let resolve = surroundings.resolve;
+    let founders = cluster::founders(&args.name, &cluster, advertised, token, resolve)?;
     let place = Place::new(data_dir, args.wal_dir.as_deref());
     place.clear(&*surroundings.vfs)?;
     let database = source::open(&*surroundings.vfs, file)?;

@@ -45,6 +45,7 @@ pub(crate) fn etcdutl(vfs: &(impl Vfs + Clone), arguments: &[&str]) -> Ran {
         out: &mut out,
         err: &mut err,
         shows_progress: false,
+        resolve: &|_| Ok(Vec::new()),
         scratch: "scratch".into(),
         log: log_options(),
     };

@@ -8,7 +8,7 @@ use retcd_api::etcdserverpb::{CompactionRequest, DefragmentRequest, DeleteRangeR
 use crate::client::{CallError, Client, Deadline};
 use crate::command::keys::prefix;
 use crate::failure::{Failure, Outcome};
-use crate::go::quote::quote;
+use crate::go::quote;
 use crate::output::HasHeader;
 
 /// How long each step may take.

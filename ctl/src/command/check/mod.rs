@@ -15,7 +15,7 @@ use super::keys::prefix;
 use crate::app::App;
 use crate::client::{Client, Deadline};
 use crate::failure::{Failure, Outcome, code};
-use crate::go::quote::quote;
+use crate::go::quote;
 
 /// Whether a cluster is fast enough, and how much memory data takes
 #[derive(Args, Debug)]

@@ -8,7 +8,7 @@ use retcd_api::etcdserverpb::{MemberAddRequest, MemberAddResponse};
 use super::urls;
 use crate::app::App;
 use crate::failure::{Failure, Outcome};
-use crate::go::quote::quote;
+use crate::go::quote;
 use crate::output::{Format, HasHeader, Told};
 
 const EXAMPLES: &str = "Prints the variables with which the new member is to be started.

@@ -1,7 +1,7 @@
 //! URLs of members, which are checked before they are sent, in etcd's words.
 
 use crate::failure::{Failure, Outcome};
-use crate::go::quote::quote;
+use crate::go::quote;
 
 /// The URLs of a list that is separated by commas.
 pub(super) fn split(list: &str) -> Outcome<Vec<String>> {

@@ -6,12 +6,13 @@ use clap::Args;
 use retcd_api::etcdserverpb::AuthRoleListRequest;
 
 use crate::app::App;
-use crate::client::Deadline;
-use crate::failure::{Failure, Outcome};
+use crate::command::listing;
+use crate::failure::Outcome;
 
 /// Print all roles
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl role list")]
+#[command(after_help = "Example:\n  etcdctl role list")]
 pub(super) struct List {
     #[arg(hide = true)]
     args: Vec<OsString>,
@@ -19,11 +20,6 @@ pub(super) struct List {
 
 impl List {
     pub(super) async fn run(self, app: &mut App) -> Outcome {
-        if !self.args.is_empty() {
-            return Err(Failure::bad_arguments("role list command requires no arguments"));
-        }
-        let mut session = app.session().await?;
-        let response = session.client.call(AuthRoleListRequest {}, Deadline::NEVER).await;
-        session.printer.print(&response.map_err(Failure::error)?)
+        listing::print(app, "role list", &self.args, AuthRoleListRequest {}).await
     }
 }

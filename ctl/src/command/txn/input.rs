@@ -12,7 +12,7 @@ use retcd_api::etcdserverpb::{Compare, RequestOp};
 use crate::cli::parse_words;
 use crate::command::{del, get, put};
 use crate::failure::{Failure, Outcome, code};
-use crate::go::quote::quote;
+use crate::go::quote;
 use crate::go::{number, scan};
 
 /// A request on a line of its own.

@@ -6,12 +6,13 @@ use clap::Args;
 use retcd_api::etcdserverpb::AuthUserListRequest;
 
 use crate::app::App;
-use crate::client::Deadline;
-use crate::failure::{Failure, Outcome};
+use crate::command::listing;
+use crate::failure::Outcome;
 
 /// Print all users
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl user list")]
+#[command(after_help = "Example:\n  etcdctl user list")]
 pub(super) struct List {
     #[arg(hide = true)]
     args: Vec<OsString>,
@@ -19,11 +20,6 @@ pub(super) struct List {
 
 impl List {
     pub(super) async fn run(self, app: &mut App) -> Outcome {
-        if !self.args.is_empty() {
-            return Err(Failure::bad_arguments("user list command requires no arguments"));
-        }
-        let mut session = app.session().await?;
-        let response = session.client.call(AuthUserListRequest {}, Deadline::NEVER).await;
-        session.printer.print(&response.map_err(Failure::error)?)
+        listing::print(app, "user list", &self.args, AuthUserListRequest {}).await
     }
 }

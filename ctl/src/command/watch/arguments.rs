@@ -8,7 +8,7 @@ use super::Watch;
 use crate::cli::Environment;
 use crate::command::keys::{KeyRange, bytes, prefix};
 use crate::failure::{Failure, Outcome};
-use crate::go::quote::quote;
+use crate::go::quote;
 
 /// `ETCDCTL_WATCH_KEY` and `ETCDCTL_WATCH_RANGE_END`.
 pub(super) struct KeyVariables(Vec<OsString>);

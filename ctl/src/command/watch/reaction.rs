@@ -8,7 +8,7 @@ use retcd_api::mvccpb::Event;
 use crate::app::Session;
 use crate::command::exec;
 use crate::failure::{Failure, Outcome, code};
-use crate::go::quote::quote;
+use crate::go::quote;
 use crate::output::Watched;
 
 /// Prints a response and runs `program` for its events.

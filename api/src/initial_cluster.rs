@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use super::go::quote;
-use super::url::{self, Scheme, Url};
+use crate::go::quote;
+use crate::url::{self, Scheme, Url};
 
 /// `--initial-cluster-state`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl InitialCluster {
         let members = parse_members(&self.members)
             .map_err(|what| format!("error setting up initial cluster: {what}"))?;
         let Some(listed) = members.get(name) else {
-            let name = quote(name);
+            let name = quote(name.as_bytes());
             return Err(format!(
                 "couldn't find local name {name} in the initial cluster configuration"
             ));
@@ -88,7 +88,7 @@ fn parse_members(text: &str) -> Result<BTreeMap<String, Vec<Url>>, String> {
     let mut members: BTreeMap<String, Vec<Url>> = BTreeMap::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
         let (name, url) = part.split_once('=').unwrap_or((part, ""));
-        members.entry(name.to_owned()).or_default().push(url::parse(url)?);
+        members.entry(name.to_owned()).or_default().push(Url::parse(url)?);
     }
     for urls in members.values_mut() {
         urls.sort_by_key(Url::to_string);
@@ -154,7 +154,8 @@ pub fn unequal_urls(left: &[Url], right: &[Url]) -> Option<String> {
 fn unequal(left: &[Url], right: &[Url], resolve: Resolve<'_>) -> Option<String> {
     if left.len() != right.len() {
         let quoted = |urls: &[Url]| {
-            let texts: Vec<String> = urls.iter().map(|url| quote(&url.to_string())).collect();
+            let texts: Vec<String> =
+                urls.iter().map(|url| quote(url.to_string().as_bytes())).collect();
             texts.join(" ")
         };
         let (left, right) = (quoted(left), quoted(right));
@@ -168,7 +169,7 @@ fn unequal(left: &[Url], right: &[Url], resolve: Resolve<'_>) -> Option<String> 
         (Err(what), _) | (_, Err(what)) => return Some(what),
     };
     let (left, right) = left.iter().zip(&right).find(|(left, right)| left != right)?;
-    let (left, right) = (quote(left), quote(right));
+    let (left, right) = (quote(left.as_bytes()), quote(right.as_bytes()));
     Some(format!("resolved urls: {left} != {right}"))
 }
 
@@ -182,7 +183,7 @@ fn resolved(urls: &[Url], resolve: Resolve<'_>) -> Result<Vec<String>, String> {
             continue;
         }
         let failure = |what: &dyn std::fmt::Display| {
-            let url = quote(&url.to_string());
+            let url = quote(url.to_string().as_bytes());
             format!("failed to resolve {url} ({what})")
         };
         let addresses = resolve(&url.authority).map_err(|error| failure(&error))?;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// `bytes` as a string literal of Go's: what can't be printed is escaped, bytes that aren't UTF-8
 /// one by one.
-pub(crate) fn quote(bytes: &[u8]) -> String {
+pub fn quote(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len() + 2);
     text.push('"');
     for chunk in bytes.utf8_chunks() {
@@ -59,7 +59,7 @@ fn is_printable(character: char) -> bool {
 
 /// Reads a string literal of Go's from the beginning of `text`: in double quotes with escapes, or
 /// in back quotes as it is. Returns its bytes and what follows it.
-pub(crate) fn unquote_prefix(text: &str) -> Option<(Vec<u8>, &str)> {
+pub fn unquote_prefix(text: &str) -> Option<(Vec<u8>, &str)> {
     if let Some(raw) = text.strip_prefix('`') {
         let (inner, rest) = raw.split_once('`')?;
         return Some((inner.replace('\r', "").into_bytes(), rest));

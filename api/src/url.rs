@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::go::quote;
+use crate::go::quote;
 
 /// How one speaks at an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,7 +74,9 @@ impl Url {
 
     /// The address to bind. `localhost` is 127.0.0.1, an empty port any free one.
     ///
-    /// Fails with etcd's text unless the host is an IP address or `localhost`.
+    /// # Errors
+    ///
+    /// etcd's text, unless the host is an IP address or `localhost`.
     pub fn bind_address(&self) -> Result<SocketAddr, String> {
         let ip = match self.host() {
             "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -91,22 +93,25 @@ impl Url {
 }
 
 /// Reads URLs separated by commas and sorts them, as etcd does.
-pub(super) fn parse_list(text: &str) -> Result<Vec<Url>, String> {
+///
+/// # Errors
+///
+/// etcd's text.
+pub fn parse_list(text: &str) -> Result<Vec<Url>, String> {
     let mut urls = text.split(',').map(parse).collect::<Result<Vec<_>, _>>()?;
     urls.sort_by_key(Url::to_string);
     Ok(urls)
 }
 
 /// Writes URLs separated by commas.
-pub(super) fn join(urls: &[Url]) -> String {
+pub fn join(urls: &[Url]) -> String {
     let texts: Vec<String> = urls.iter().map(Url::to_string).collect();
     texts.join(",")
 }
 
-/// Reads one URL.
-pub(super) fn parse(text: &str) -> Result<Url, String> {
+fn parse(text: &str) -> Result<Url, String> {
     let text = text.trim();
-    let failure = |what: &str| Err(format!("parse {}: {what}", quote(text)));
+    let failure = |what: &str| Err(format!("parse {}: {what}", quote(text.as_bytes())));
     if text.chars().any(|c| c.is_ascii_control()) {
         return failure("net/url: invalid control character in URL");
     }
@@ -176,12 +181,13 @@ fn check_authority(authority: &str) -> Result<(), String> {
         None => after_host.is_empty(),
     };
     if !is_port {
-        let port = quote(after_host);
+        let port = quote(after_host.as_bytes());
         return Err(format!("invalid port {port} after host"));
     }
     match authority.chars().find(|c| " \"<>^`{|}\\%".contains(*c)) {
         Some(c) => {
-            Err(format!("invalid character {} in host name", quote(c.encode_utf8(&mut [0; 4]))))
+            let character = quote(c.encode_utf8(&mut [0; 4]).as_bytes());
+            Err(format!("invalid character {character} in host name"))
         }
         None => Ok(()),
     }
