@@ -10,59 +10,74 @@ use crate::go::{duration, number};
 
 /// The global flags' values.
 #[derive(Args, Clone, Debug)]
-#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Members to talk to, separated by commas: host:port, or a URL of http, https, unix or unixs
     #[arg(long, global = true, default_value = "127.0.0.1:2379", value_name = "LIST")]
+    #[arg(help_heading = "Endpoints")]
     pub(crate) endpoints: Vec<String>,
     /// Say on standard error what the flags are and what happens to connections
     #[arg(long, global = true)]
+    #[arg(help_heading = "Output")]
     pub(crate) debug: bool,
     /// Format of the output: simple, json, fields, protobuf or table
     #[arg(short, long, global = true, default_value = "simple", value_name = "FORMAT")]
+    #[arg(help_heading = "Output")]
     pub(crate) write_out: String,
     /// Print keys and values as hexadecimal digits
     #[arg(long, global = true)]
+    #[arg(help_heading = "Output")]
     pub(crate) hex: bool,
     /// How long one attempt to connect may take
     #[arg(long, global = true, default_value = "2s", value_name = "TIME",
           value_parser = duration::parse)]
+    #[arg(help_heading = "Timeouts")]
     pub(crate) dial_timeout: Duration,
     /// How long a request may take, connecting included
     #[arg(long, global = true, default_value = "5s", value_name = "TIME",
           value_parser = duration::parse)]
+    #[arg(help_heading = "Timeouts")]
     pub(crate) command_timeout: Duration,
     /// How often to ask a silent connection whether it is alive, at most every 10s
     #[arg(long, global = true, default_value = "2s", value_name = "TIME",
           value_parser = duration::parse)]
+    #[arg(help_heading = "Timeouts")]
     pub(crate) keepalive_time: Duration,
     /// How long to wait for that answer
     #[arg(long, global = true, default_value = "6s", value_name = "TIME",
           value_parser = duration::parse)]
+    #[arg(help_heading = "Timeouts")]
     pub(crate) keepalive_timeout: Duration,
     /// Don't use TLS unless an endpoint or a certificate asks for it
     #[arg(long, global = true, default_value_t = true)]
+    #[arg(help_heading = "TLS")]
     pub(crate) insecure_transport: bool,
     /// Take endpoints that were discovered although their records aren't signed
     #[arg(long, global = true, default_value_t = true)]
+    #[arg(help_heading = "Endpoints")]
     pub(crate) insecure_discovery: bool,
     /// Don't verify servers' certificates: for tests only
     #[arg(long, global = true)]
+    #[arg(help_heading = "TLS")]
     pub(crate) insecure_skip_tls_verify: bool,
     /// Certificate to identify with, in PEM
     #[arg(long, global = true, default_value = "", hide_default_value = true, value_name = "FILE")]
+    #[arg(help_heading = "TLS")]
     pub(crate) cert: String,
     /// Private key of that certificate, in PEM
     #[arg(long, global = true, default_value = "", hide_default_value = true, value_name = "FILE")]
+    #[arg(help_heading = "TLS")]
     pub(crate) key: String,
     /// Certificates of the authorities to trust, in PEM
     #[arg(long, global = true, default_value = "", hide_default_value = true, value_name = "FILE")]
+    #[arg(help_heading = "TLS")]
     pub(crate) cacert: String,
     /// Who to log in as, NAME or NAME:PASSWORD; a password that is missing is asked for
     #[arg(long, global = true, default_value = "", hide_default_value = true, value_name = "USER")]
+    #[arg(help_heading = "Login")]
     pub(crate) user: String,
     /// Password of --user, which then has none
     #[arg(long, global = true, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    #[arg(help_heading = "Login")]
     pub(crate) password: String,
     /// Token to log in with instead
     #[arg(
@@ -72,6 +87,7 @@ pub(crate) struct Global {
         hide_default_value = true,
         value_name = "TOKEN"
     )]
+    #[arg(help_heading = "Login")]
     pub(crate) auth_jwt_token: String,
     /// Domain whose SRV records name the endpoints
     #[arg(
@@ -82,15 +98,19 @@ pub(crate) struct Global {
         hide_default_value = true,
         value_name = "DOMAIN"
     )]
+    #[arg(help_heading = "Endpoints")]
     pub(crate) discovery_srv: String,
     /// Name of the service in those records
     #[arg(long, global = true, default_value = "", hide_default_value = true, value_name = "NAME")]
+    #[arg(help_heading = "Endpoints")]
     pub(crate) discovery_srv_name: String,
     /// Largest request to send, in bytes; 0 for 2 MiB
     #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    #[arg(help_heading = "Limits")]
     pub(crate) max_request_bytes: i64,
     /// Largest response to take, in bytes; 0 for 2 GiB
     #[arg(long, global = true, default_value_t = 0, value_name = "N")]
+    #[arg(help_heading = "Limits")]
     pub(crate) max_recv_bytes: i64,
 }
 

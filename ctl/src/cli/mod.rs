@@ -40,16 +40,21 @@ pub(crate) enum Parsed {
     Command(Box<Cli>),
 }
 
-/// The whole grammar, as help and completion scripts need it too.
+/// The whole grammar, as completion scripts and manual pages need it too.
 pub(crate) fn grammar() -> clap::Command {
     help::group_commands(pflag::adapt(Cli::command()))
+}
+
+/// The grammar whose commands print short help.
+fn grammar_with_help() -> clap::Command {
+    help::refer_to_globals(grammar())
 }
 
 /// Parses arguments, the program's name left out.
 pub(crate) fn parse(arguments: &[OsString]) -> Outcome<Parsed> {
     let name = OsString::from("etcdctl");
     let words = std::iter::once(&name).chain(arguments);
-    let matches = match grammar().try_get_matches_from(words) {
+    let matches = match grammar_with_help().try_get_matches_from(words) {
         Ok(matches) => matches,
         Err(error) => return pflag::explain(&error, arguments).map(Parsed::Help),
     };

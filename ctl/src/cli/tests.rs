@@ -127,13 +127,45 @@ fn unknown_commands_are_told_twice_with_a_suggestion() {
 #[test]
 fn help_is_grouped_and_names_every_command() {
     let text = help("--help");
-    for line in ["Keys:", "Global options:", "  get ", "  completion ", "  version "] {
+    for line in ["Keys:", "Endpoints:", "Login:", "  get ", "  completion ", "  version "] {
         assert!(text.lines().any(|have| have.starts_with(line)), "{line:?} isn't in:\n{text}");
     }
     assert_eq!(text, help(""));
     assert!(help("lease").contains("timetolive"));
     assert!(help("help lease grant").contains("etcdctl lease grant SECONDS"));
     assert!(help("get --help").contains("Examples:"));
+}
+
+#[test]
+fn every_command_has_an_example_and_refers_to_the_global_flags() {
+    let mut names = Vec::new();
+    collect_names("etcdctl", &grammar(), &mut names);
+    assert!(names.len() > 60, "{names:?}");
+    for name in names {
+        let text = help::of(&name);
+        assert!(text.contains("\nExample"), "{name}:\n{text}");
+        assert!(text.contains("see 'etcdctl --help'"), "{name}:\n{text}");
+        assert!(!text.contains("--dial-timeout"), "{name}:\n{text}");
+    }
+    assert!(help("get --help").contains("see 'etcdctl --help'"));
+    assert!(!help("help get").contains("--dial-timeout"));
+}
+
+#[test]
+fn flags_that_help_leaves_out_are_taken_as_before() {
+    let cli = cli("lease grant 5 --dial-timeout=7s -w json");
+    assert_eq!((cli.global.dial_timeout.as_secs(), cli.global.write_out.as_str()), (7, "json"));
+    let given: Vec<&str> = cli.given.iter().map(|flag| flag.name).collect();
+    assert_eq!(given, ["dial-timeout", "write-out"]);
+}
+
+/// The commands below `command`, each with its parents.
+fn collect_names(parent: &str, command: &clap::Command, names: &mut Vec<String>) {
+    for command in command.get_subcommands() {
+        let name = format!("{parent} {}", command.get_name());
+        collect_names(&name, command, names);
+        names.push(name);
+    }
 }
 
 fn with_environment(line: &str, variables: &[(&str, &str)]) -> Outcome<Global> {

@@ -9,9 +9,14 @@ use retcd_api::etcdserverpb::{AlarmRequest, AlarmType};
 use crate::app::App;
 use crate::failure::{Failure, Outcome};
 
+const ALARM_EXAMPLES: &str = "Examples:
+  etcdctl alarm list
+  etcdctl alarm disarm";
+
 /// Alarms: print them, and take them back
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = ALARM_EXAMPLES)]
 pub(crate) struct Alarm {
     #[command(subcommand)]
     action: Action,
@@ -26,6 +31,7 @@ enum Action {
 /// Print all alarms
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl alarm list")]
+#[command(after_help = "Example:\n  etcdctl alarm list")]
 struct List {
     #[arg(hide = true)]
     args: Vec<OsString>,
@@ -34,6 +40,7 @@ struct List {
 /// Take all alarms back, and print them
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl alarm disarm")]
+#[command(after_help = "Example:\n  etcdctl alarm disarm")]
 struct Disarm {
     #[arg(hide = true)]
     args: Vec<OsString>,

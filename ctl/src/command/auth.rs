@@ -16,9 +16,15 @@ use crate::failure::{Failure, Outcome};
 /// The user and the role that may do everything.
 const ROOT: &str = "root";
 
+const AUTH_EXAMPLES: &str = "Examples:
+  etcdctl user add root
+  etcdctl auth enable
+  etcdctl --user=root auth disable";
+
 /// Authentication: turn it on and off
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = AUTH_EXAMPLES)]
 pub(crate) struct Auth {
     #[command(subcommand)]
     action: Action,
@@ -34,6 +40,7 @@ enum Action {
 /// Turn authentication on; there must be a user root, who is given the role root if need be
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl auth enable")]
+#[command(after_help = "Example:\n  etcdctl auth enable")]
 struct Enable {
     #[arg(hide = true)]
     args: Vec<OsString>,
@@ -42,6 +49,7 @@ struct Enable {
 /// Turn authentication off
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl auth disable")]
+#[command(after_help = "Example:\n  etcdctl --user=root auth disable")]
 struct Disable {
     #[arg(hide = true)]
     args: Vec<OsString>,
@@ -50,6 +58,7 @@ struct Disable {
 /// Print whether it is on
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl auth status")]
+#[command(after_help = "Example:\n  etcdctl auth status")]
 struct Status {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -9,9 +9,14 @@ use super::targets::Targets;
 use crate::app::App;
 use crate::failure::{Failure, Outcome, code};
 
+const DEFRAG_EXAMPLES: &str = "Examples:
+  etcdctl defrag
+  etcdctl defrag --cluster";
+
 /// Let members give back space that nothing needs any more
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl defrag [OPTIONS]")]
+#[command(after_help = DEFRAG_EXAMPLES)]
 pub(crate) struct Defrag {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -10,9 +10,14 @@ use crate::app::App;
 use crate::failure::{Failure, Outcome};
 use crate::output::Told;
 
+const DOWNGRADE_EXAMPLES: &str = "Examples:
+  etcdctl downgrade validate 3.5
+  etcdctl downgrade enable 3.5";
+
 /// Going back to an older version: ask whether it can be, begin it, give it up
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = DOWNGRADE_EXAMPLES)]
 pub(crate) struct Downgrade {
     #[command(subcommand)]
     action: Action,
@@ -28,6 +33,7 @@ enum Action {
 /// Print whether the cluster can go back to a version
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl downgrade validate VERSION")]
+#[command(after_help = "Example:\n  etcdctl downgrade validate 3.5")]
 struct Validate {
     #[arg(hide = true)]
     args: Vec<OsString>,
@@ -36,6 +42,7 @@ struct Validate {
 /// Begin to go back to a version
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl downgrade enable VERSION")]
+#[command(after_help = "Example:\n  etcdctl downgrade enable 3.5")]
 struct Enable {
     #[arg(hide = true)]
     args: Vec<OsString>,
@@ -44,6 +51,7 @@ struct Enable {
 /// Give it up again
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl downgrade cancel")]
+#[command(after_help = "Example:\n  etcdctl downgrade cancel")]
 struct Cancel {
     #[arg(hide = true)]
     args: Vec<OsString>,

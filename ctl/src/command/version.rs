@@ -13,6 +13,7 @@ const API: &str = "3.5";
 /// Print the version
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl version")]
+#[command(after_help = "Example:\n  etcdctl version")]
 pub(crate) struct Version {
     #[arg(hide = true)]
     args: Vec<std::ffi::OsString>,

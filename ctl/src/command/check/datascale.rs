@@ -29,7 +29,10 @@ const LOADS: &str = "Loads, with keys and values of 512 bytes:
   s     10,000 keys, 50 clients
   m     100,000 keys, 200 clients
   l     1,000,000 keys, 500 clients
-  xl    3,000,000 keys, 1,000 clients";
+  xl    3,000,000 keys, 1,000 clients
+
+Example:
+  etcdctl check datascale --load=s --auto-compact --auto-defrag";
 
 /// Write many keys and print how much more memory the member has then
 #[derive(Args, Debug)]

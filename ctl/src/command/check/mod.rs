@@ -17,9 +17,14 @@ use crate::client::{Client, Deadline};
 use crate::failure::{Failure, Outcome, code};
 use crate::go::quote;
 
+const CHECK_EXAMPLES: &str = "Examples:
+  etcdctl check perf --load=m
+  etcdctl check datascale --load=s --auto-compact";
+
 /// Whether a cluster is fast enough, and how much memory data takes
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = CHECK_EXAMPLES)]
 pub(crate) struct Check {
     #[command(subcommand)]
     action: Action,

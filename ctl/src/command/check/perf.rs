@@ -38,7 +38,10 @@ const LOADS: &str = "Loads:
   s     50 clients, 150 writes a second
   m     200 clients, 1,000 writes a second
   l     500 clients, 8,000 writes a second
-  xl    1,000 clients, 15,000 writes a second";
+  xl    1,000 clients, 15,000 writes a second
+
+Example:
+  etcdctl check perf --load=m --auto-compact --auto-defrag";
 
 /// Write for a minute and print whether it was fast enough
 #[derive(Args, Debug)]

@@ -13,6 +13,7 @@ use crate::output::{Hash, Hashes};
 /// Print a hash of all keys and their history, which is the same on all members
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl endpoint hashkv [OPTIONS]")]
+#[command(after_help = "Example:\n  etcdctl endpoint hashkv --cluster --rev=1000")]
 pub(super) struct HashKv {
     #[arg(hide = true)]
     args: Vec<OsString>,

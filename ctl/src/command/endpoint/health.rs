@@ -21,6 +21,7 @@ const KEY: &[u8] = b"health";
 /// Print whether endpoints serve: each reads a key through a quorum
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl endpoint health [OPTIONS]")]
+#[command(after_help = "Example:\n  etcdctl endpoint health --cluster -w table")]
 pub(super) struct Health {
     #[arg(hide = true)]
     args: Vec<OsString>,

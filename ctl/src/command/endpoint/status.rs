@@ -12,7 +12,10 @@ use crate::output::{self, Statuses};
 
 const COLUMNS: &str = "\
 In the simple format: endpoint, id, version, size of the database, whether it leads, whether it is
-a learner, raft's term, raft's index, the index that is applied, errors.";
+a learner, raft's term, raft's index, the index that is applied, errors.
+
+Example:
+  etcdctl endpoint status --cluster -w table";
 
 /// Print what endpoints say about themselves
 #[derive(Args, Debug)]

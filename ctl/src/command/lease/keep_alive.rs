@@ -20,9 +20,14 @@ use crate::output::{Format, KeptAlive};
 /// How long to wait before a broken stream is opened again.
 const RETRY_DELAY: Duration = Duration::from_millis(500);
 
+const KEEP_ALIVE_EXAMPLES: &str = "Examples:
+  etcdctl lease keep-alive 694d5765fc71500b
+  etcdctl lease keep-alive --once 694d5765fc71500b";
+
 /// Prolong a lease until this program is stopped
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl lease keep-alive [OPTIONS] LEASE")]
+#[command(after_help = KEEP_ALIVE_EXAMPLES)]
 pub(super) struct KeepAlive {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -13,6 +13,7 @@ use crate::output::Leases;
 /// Print all leases
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl lease list")]
+#[command(after_help = "Example:\n  etcdctl lease list")]
 pub(super) struct List {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -16,9 +16,15 @@ use crate::app::App;
 use crate::failure::{Failure, Outcome};
 use crate::go::number;
 
+const LEASE_EXAMPLES: &str = "Examples:
+  etcdctl lease grant 60
+  etcdctl put session/1 up --lease=694d5765fc71500b
+  etcdctl lease keep-alive 694d5765fc71500b";
+
 /// Leases: grant, prolong, look at and revoke them
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = LEASE_EXAMPLES)]
 pub(crate) struct Lease {
     #[command(subcommand)]
     action: Action,

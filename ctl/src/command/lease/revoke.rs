@@ -13,6 +13,7 @@ use crate::output::Told;
 /// End a lease and delete its keys
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl lease revoke LEASE")]
+#[command(after_help = "Example:\n  etcdctl lease revoke 694d5765fc71500b")]
 pub(super) struct Revoke {
     #[arg(hide = true)]
     args: Vec<OsString>,

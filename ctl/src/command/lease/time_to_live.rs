@@ -14,6 +14,7 @@ use crate::output;
 /// Print how much of a lease is left
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl lease timetolive LEASE [OPTIONS]")]
+#[command(after_help = "Example:\n  etcdctl lease timetolive 694d5765fc71500b --keys")]
 pub(super) struct TimeToLive {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -12,7 +12,10 @@ use crate::output::Members;
 
 const COLUMNS: &str = "\
 In the simple format: id, started or not, name, URLs for members, URLs for clients, whether it is
-a learner.";
+a learner.
+
+Example:
+  etcdctl member list -w table";
 
 /// Print all members
 #[derive(Args, Debug)]

@@ -15,9 +15,15 @@ use crate::app::App;
 use crate::failure::{Failure, Outcome};
 use crate::go::number;
 
+const MEMBER_EXAMPLES: &str = "Examples:
+  etcdctl member list -w table
+  etcdctl member add m4 --learner --peer-urls=http://10.0.0.4:2380
+  etcdctl member promote 8211f1d0f64f3269";
+
 /// Members of the cluster: list, add, change, promote and remove them
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = MEMBER_EXAMPLES)]
 pub(crate) struct Member {
     #[command(subcommand)]
     action: Action,

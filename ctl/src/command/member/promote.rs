@@ -13,6 +13,7 @@ use crate::output::{HasHeader, Told};
 /// Give a learner a vote, once it has the data
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl member promote MEMBER")]
+#[command(after_help = "Example:\n  etcdctl member promote 8211f1d0f64f3269")]
 pub(super) struct Promote {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -13,6 +13,7 @@ use crate::output::{HasHeader, Told};
 /// Remove a member: it stops, and can't come back under this id
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl member remove MEMBER")]
+#[command(after_help = "Example:\n  etcdctl member remove 8211f1d0f64f3269")]
 pub(super) struct Remove {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -10,9 +10,13 @@ use crate::app::App;
 use crate::failure::{Failure, Outcome};
 use crate::output::{HasHeader, Told};
 
+const UPDATE_EXAMPLES: &str = "Example:
+  etcdctl member update 8211f1d0f64f3269 --peer-urls=http://10.0.0.4:2380";
+
 /// Tell members where to find one of them from now on
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl member update [OPTIONS] MEMBER")]
+#[command(after_help = UPDATE_EXAMPLES)]
 pub(super) struct Update {
     #[arg(hide = true)]
     args: Vec<OsString>,

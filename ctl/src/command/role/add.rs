@@ -14,6 +14,7 @@ use crate::output::Told;
 /// Add a role, which may do nothing yet
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl role add NAME")]
+#[command(after_help = "Example:\n  etcdctl role add reader")]
 pub(super) struct Add {
     #[arg(hide = true)]
     args: Vec<OsString>,

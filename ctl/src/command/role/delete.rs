@@ -14,6 +14,7 @@ use crate::output::Told;
 /// Delete a role, and take it from all users
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl role delete NAME")]
+#[command(after_help = "Example:\n  etcdctl role delete reader")]
 pub(super) struct Delete {
     #[arg(hide = true)]
     args: Vec<OsString>,

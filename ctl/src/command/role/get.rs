@@ -14,6 +14,7 @@ use crate::output::Named;
 /// Print what a role may do
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl role get NAME")]
+#[command(after_help = "Example:\n  etcdctl role get reader")]
 pub(super) struct Get {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -13,9 +13,15 @@ use clap::{Args, Subcommand};
 use crate::app::App;
 use crate::failure::{Failure, Outcome};
 
+const ROLE_EXAMPLES: &str = "Examples:
+  etcdctl role add reader
+  etcdctl role grant-permission reader read app/ --prefix
+  etcdctl role get reader";
+
 /// Roles: add, look at and delete them, say what they may do
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = ROLE_EXAMPLES)]
 pub(crate) struct Role {
     #[command(subcommand)]
     action: Action,

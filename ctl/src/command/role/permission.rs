@@ -39,6 +39,7 @@ pub(super) struct Grant {
 /// Take back what a role may do with keys; they are named as when it was given
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl role revoke-permission [OPTIONS] ROLE KEY [RANGE_END]")]
+#[command(after_help = "Example:\n  etcdctl role revoke-permission reader app/ --prefix")]
 pub(super) struct Revoke {
     #[arg(hide = true)]
     args: Vec<OsString>,

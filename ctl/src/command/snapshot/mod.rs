@@ -13,6 +13,7 @@ use crate::failure::{Failure, Outcome};
 /// Snapshots of a member
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = "Example:\n  etcdctl snapshot save backup.db")]
 pub(crate) struct Snapshot {
     #[command(subcommand)]
     action: Action,
@@ -28,6 +29,7 @@ enum Action {
 /// Moved: see 'etcdutl snapshot status'
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdutl snapshot status FILE")]
+#[command(after_help = "Example:\n  etcdutl snapshot status backup.db -w table")]
 struct Status {
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
@@ -36,6 +38,7 @@ struct Status {
 /// Moved: see 'etcdutl snapshot restore'
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdutl snapshot restore FILE --data-dir DIR")]
+#[command(after_help = "Example:\n  etcdutl snapshot restore backup.db --data-dir default.etcd")]
 struct Restore {
     #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,

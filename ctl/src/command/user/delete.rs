@@ -14,6 +14,7 @@ use crate::output::Told;
 /// Delete a user
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl user delete NAME")]
+#[command(after_help = "Example:\n  etcdctl user delete alice")]
 pub(super) struct Delete {
     #[arg(hide = true)]
     args: Vec<OsString>,

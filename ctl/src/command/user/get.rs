@@ -14,6 +14,7 @@ use crate::output::Named;
 /// Print a user's roles
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl user get [OPTIONS] NAME")]
+#[command(after_help = "Example:\n  etcdctl user get alice --detail")]
 pub(super) struct Get {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -14,9 +14,15 @@ use clap::{Args, Subcommand};
 use crate::app::App;
 use crate::failure::{Failure, Outcome};
 
+const USER_EXAMPLES: &str = "Examples:
+  etcdctl user add alice
+  etcdctl user grant-role alice reader
+  etcdctl user get alice --detail";
+
 /// Users: add, look at and delete them, give them roles and passwords
 #[derive(Args, Debug)]
 #[command(arg_required_else_help = true)]
+#[command(after_help = USER_EXAMPLES)]
 pub(crate) struct User {
     #[command(subcommand)]
     action: Action,

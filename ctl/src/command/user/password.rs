@@ -13,9 +13,14 @@ use crate::failure::{Failure, Outcome};
 use crate::output::Told;
 use crate::terminal;
 
+const PASSWD_EXAMPLES: &str = "Examples:
+  etcdctl user passwd alice
+  echo \"$SECRET\" | etcdctl user passwd alice --interactive=false";
+
 /// Change a user's password
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl user passwd [OPTIONS] NAME")]
+#[command(after_help = PASSWD_EXAMPLES)]
 pub(super) struct Passwd {
     #[arg(hide = true)]
     args: Vec<OsString>,

@@ -13,6 +13,7 @@ use crate::output::Told;
 /// Give a role to a user
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl user grant-role NAME ROLE")]
+#[command(after_help = "Example:\n  etcdctl user grant-role alice reader")]
 pub(super) struct GrantRole {
     #[arg(hide = true)]
     args: Vec<OsString>,
@@ -21,6 +22,7 @@ pub(super) struct GrantRole {
 /// Take a role from a user
 #[derive(Args, Debug)]
 #[command(override_usage = "etcdctl user revoke-role NAME ROLE")]
+#[command(after_help = "Example:\n  etcdctl user revoke-role alice reader")]
 pub(super) struct RevokeRole {
     #[arg(hide = true)]
     args: Vec<OsString>,
