@@ -24,6 +24,11 @@ mod terminal;
 use std::ffi::OsString;
 use std::io::{self, Write};
 
+/// What command lines may be, for manual pages.
+pub fn grammar() -> clap::Command {
+    cli::grammar()
+}
+
 /// Runs the command line `arguments`, the program's name left out, and returns its exit code.
 /// Diagnostics are on standard error by then.
 pub fn run(arguments: Vec<OsString>) -> u8 {

@@ -7,7 +7,7 @@ use std::fs;
 use retcd_tidy::{assert_no_offences, manifest_section, workspace_members, workspace_root};
 
 /// Folder, and the folders that it may use. `*` stands for all.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("vfs", &[]),
     ("api", &[]),
     ("wal", &["vfs"]),
@@ -20,6 +20,8 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("server", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs", "discovery"]),
     ("ctl", &["api", "discovery"]),
     ("utl", &["raft-glue", "wal", "mvcc", "api", "engine", "vfs"]),
+    // Pages are made from what the programs say of themselves.
+    ("man", &["ctl", "utl", "server"]),
     ("testkit", &[]),
     // The simulator drives members as the server does, and lays hands on what lies between their
     // parts.

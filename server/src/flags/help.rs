@@ -1,6 +1,6 @@
 //! What `--help` and `--version` print.
 
-use super::table::{self, Role, Section};
+use super::table::{self, Role};
 use crate::version;
 
 /// Printed after every mistake in the arguments, and with the help.
@@ -38,29 +38,75 @@ fn go_arch() -> &'static str {
     }
 }
 
+/// What the program is, for the head of its manual page.
+pub const ABOUT: &str = "keeps keys and values, alone or in a cluster whose members agree";
+
+/// What holds for all flags.
+pub const DESCRIPTION: &str = "\
+Serves etcd's v3 API on the URLs of --listen-client-urls, and speaks with the other members on
+those of --listen-peer-urls. What was acknowledged is in --data-dir and survives any crash.
+
+Each flag may be given by a variable instead: ETCD_DATA_DIR for --data-dir. With --config-file the
+file says everything, and other flags and the environment are ignored. SIGINT and SIGTERM end it.";
+
+/// Command lines to begin with.
+pub const EXAMPLES: &str = "  etcd --data-dir=/var/lib/etcd
+  etcd --name=m1 --listen-peer-urls=http://10.0.0.1:2380 \\
+    --initial-advertise-peer-urls=http://10.0.0.1:2380 \\
+    --initial-cluster=m1=http://10.0.0.1:2380,m2=http://10.0.0.2:2380,m3=http://10.0.0.3:2380 \\
+    --listen-client-urls=http://10.0.0.1:2379 --advertise-client-urls=http://10.0.0.1:2379
+  ETCD_DATA_DIR=/var/lib/etcd etcd --quota-backend-bytes=8589934592
+";
+
+/// What the help says about a flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Documented {
+    /// Under which heading it stands.
+    pub heading: &'static str,
+    /// Its name without dashes.
+    pub name: &'static str,
+    /// Its default as one would write it.
+    pub default: &'static str,
+    /// What it does.
+    pub text: &'static str,
+    /// What it doesn't do in this version.
+    pub note: Option<String>,
+}
+
+/// All flags in the order of the help.
+pub fn documented() -> impl Iterator<Item = Documented> {
+    table::all().filter(|flag| flag.role != Role::Legacy).map(|flag| Documented {
+        heading: flag.section.title().trim_end_matches(':'),
+        name: flag.name,
+        default: match flag.name {
+            "data-dir" => "${name}.etcd",
+            _ => flag.default,
+        },
+        text: flag.help,
+        note: match flag.role {
+            Role::Later(what, _) => Some(format!("Not available yet: {what}.")),
+            Role::Gone(what, _) => Some(format!("Not available: {what}.")),
+            Role::Moot(reason) => Some(format!("Has no effect: {reason}.")),
+            Role::Works | Role::Same(_) | Role::Gate(_) | Role::Legacy => None,
+        },
+    })
+}
+
 /// Every flag under its heading, with its default and what it does.
 pub(super) fn flags() -> String {
     let mut text = String::new();
-    let mut heading: Option<Section> = None;
-    for flag in table::all().filter(|flag| flag.role != Role::Legacy) {
-        if heading != Some(flag.section) {
-            heading = Some(flag.section);
-            text.push_str(&format!("\n{}\n", flag.section.title()));
+    let mut heading = "";
+    for flag in documented() {
+        if heading != flag.heading {
+            heading = flag.heading;
+            text.push_str(&format!("\n{heading}:\n"));
         }
-        let default = match flag.name {
-            "data-dir" => "${name}.etcd",
-            _ => flag.default,
-        };
-        text.push_str(&format!("  --{} '{default}'\n    {}\n", flag.name, flag.help));
-        let note = match flag.role {
-            Role::Later(what, _) => format!("Not available yet: {what}."),
-            Role::Gone(what, _) => format!("Not available: {what}."),
-            Role::Moot(reason) => format!("Has no effect: {reason}."),
-            Role::Works | Role::Same(_) | Role::Gate(_) | Role::Legacy => continue,
-        };
-        text.push_str(&format!("    {note}\n"));
+        text.push_str(&format!("  --{} '{}'\n    {}\n", flag.name, flag.default, flag.text));
+        if let Some(note) = flag.note {
+            text.push_str(&format!("    {note}\n"));
+        }
     }
-    text
+    text + "\nExamples:\n" + EXAMPLES
 }
 
 #[cfg(test)]

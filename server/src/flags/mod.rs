@@ -34,6 +34,7 @@ pub use config::{
     LogIo, MetricsDetail, RaftConfig, RequestLimits, StorageConfig, Urls, limits,
 };
 pub use discovery::Discovery;
+pub use help::{ABOUT, DESCRIPTION, Documented, EXAMPLES, documented};
 pub use retcd_api::go::duration::format as format_duration;
 pub use retcd_api::initial_cluster::{
     ClusterState, Founding, InitialCluster, Resolve, member_names, system_resolver, unequal_urls,

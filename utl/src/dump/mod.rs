@@ -9,7 +9,7 @@ mod snapshot;
 mod wal;
 
 use crate::progress::Progress;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use retcd_vfs::Vfs;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -24,10 +24,15 @@ const USAGE: u8 = 2;
 /// Shows what a member has on disk, without a member, and never changes it
 #[derive(Parser)]
 #[command(name = "etcd-dump", version)]
+#[command(after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
+
+const EXAMPLES: &str = "Examples:
+  etcd-dump wal default.etcd --summary
+  etcd-dump db default.etcd --keys --prefix app/";
 
 #[derive(Subcommand)]
 enum Command {
@@ -88,6 +93,11 @@ impl From<wal::Error> for Failure {
             error => Failure::Failed(error.to_string()),
         }
     }
+}
+
+/// What command lines may be, for manual pages.
+pub fn grammar() -> clap::Command {
+    Arguments::command()
 }
 
 /// Runs the program: `arguments` begin with its name. Returns the exit code.

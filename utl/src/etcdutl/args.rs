@@ -44,6 +44,7 @@ const EXAMPLES: &str = "Examples:
 pub(super) enum Command {
     /// Look at a snapshot, or make a data directory of one
     #[command(subcommand_required = true, arg_required_else_help = true)]
+    #[command(after_help = SNAPSHOT_EXAMPLES)]
     Snapshot {
         #[command(subcommand)]
         command: SnapshotCommand,
@@ -52,6 +53,7 @@ pub(super) enum Command {
     ///
     /// A running member does that by itself, and on request (etcdctl defrag). A directory that a
     /// member runs on is refused.
+    #[command(after_help = "Example:\n  etcdutl defrag --data-dir default.etcd")]
     Defrag(DefragArgs),
     /// Print the hash by which members compare their keys and history
     ///
@@ -60,17 +62,33 @@ pub(super) enum Command {
     #[command(after_help = HASHKV_EXAMPLES)]
     Hashkv(HashkvArgs),
     /// Not available: says what to do instead
+    #[command(after_help = INSTEAD_EXAMPLES)]
     Backup(Anything),
     /// Not available: says what to do instead
+    #[command(after_help = INSTEAD_EXAMPLES)]
     Migrate(Anything),
     /// Print the version
+    #[command(after_help = "Example:\n  etcdutl version")]
     Version,
     /// Print a script that completes commands in a shell
+    #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {
         /// The shell
         shell: Shell,
     },
 }
+
+const SNAPSHOT_EXAMPLES: &str = "Examples:
+  etcdutl snapshot status backup.db -w table
+  etcdutl snapshot restore backup.db --data-dir default.etcd";
+
+const INSTEAD_EXAMPLES: &str = "Example:
+  etcdctl snapshot save backup.db
+  etcdutl snapshot restore backup.db --data-dir default.etcd";
+
+const COMPLETION_EXAMPLES: &str = "Examples:
+  source <(etcdutl completion bash)
+  etcdutl completion fish > ~/.config/fish/completions/etcdutl.fish";
 
 const HASHKV_EXAMPLES: &str = "Examples:
   etcdutl hashkv backup.db
@@ -79,6 +97,7 @@ const HASHKV_EXAMPLES: &str = "Examples:
 #[derive(Subcommand)]
 pub(super) enum SnapshotCommand {
     /// Print hash, revision, number of keys and size of a snapshot, after checking that it is whole
+    #[command(after_help = "Example:\n  etcdutl snapshot status backup.db -w table")]
     Status(FileArgs),
     /// Make a data directory for a member of a new cluster
     ///

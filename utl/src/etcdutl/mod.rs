@@ -65,6 +65,11 @@ impl Surroundings<'_> {
     }
 }
 
+/// What command lines may be, for manual pages.
+pub fn grammar() -> clap::Command {
+    Arguments::command()
+}
+
 /// Runs the program: `arguments` begin with its name. Returns the exit code.
 ///
 /// A reader of the output that goes away ends it without an error.

@@ -10,6 +10,11 @@ use std::path::PathBuf;
 /// How much of a value text shows unless told otherwise, in bytes.
 const TEXT_VALUES_MAX: usize = 64;
 
+const EXAMPLES: &str = "Examples:
+  etcd-dump wal default.etcd --summary           would a member start, and how much is there?
+  etcd-dump wal default.etcd --from 100 --to 120
+  etcd-dump wal default.etcd --kind txn --key /registry/pods/ --prefix -w json";
+
 /// Show a write-ahead log: segments, groups, records, and what a start would make of it
 ///
 /// Nothing is changed and no lock is taken. The log of a running member can be read too; what it is
@@ -18,6 +23,7 @@ const TEXT_VALUES_MAX: usize = 64;
 /// Exit code: 0 if a member would start with this log, 1 if not or if something can't be read, 2 if
 /// the arguments are wrong.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(in crate::dump) struct Args {
     /// A data directory, or the folder of a log
     pub(super) dir: PathBuf,
