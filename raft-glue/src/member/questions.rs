@@ -3,13 +3,14 @@
 use super::tests::{Three, follower, from_leader, hear, only_group, persist, restored, take};
 use super::*;
 use crate::Read;
-use crate::limits::{READ_ASKED_AGAIN_TICKS, READ_ROUNDS_MAX};
+use crate::limits::{
+    READ_ASKED_AGAIN_TICKS, READ_CONTEXT_BYTES_MAX, READ_ROUNDS_MAX, READS_UNDER_WAY_MAX,
+};
 use retcd_api::raftpb;
 use retcd_api::raftpb::MessageType::*;
 
 #[test]
 fn a_read_whose_question_or_answer_is_lost_is_asked_again() {
-    use raftpb::MessageType::*;
     let mut member = follower();
     hear(&mut member, from_leader(MsgHeartbeat));
     let group = only_group(&take(&mut member)).expect("the new term");
@@ -18,13 +19,18 @@ fn a_read_whose_question_or_answer_is_lost_is_asked_again() {
     member.step(Input::ReadIndex { context: 7 }).expect("ok");
     let [first] = &take(&mut member).messages[..] else { panic!("one question") };
     assert_eq!((first.r#type(), first.to), (MsgReadIndex, 2));
-    for _ in 0..READ_ASKED_AGAIN_TICKS {
-        assert!(!member.has_output(), "not so soon");
-        member.step(Input::Tick).expect("ok");
+    for _ in 0..2 {
+        for _ in 0..READ_ASKED_AGAIN_TICKS {
+            assert!(!member.has_output(), "not so soon");
+            member.step(Input::Tick).expect("ok");
+        }
+        let [again] = &take(&mut member).messages[..] else { panic!("one question") };
+        assert_eq!(again, first);
     }
-    let [again] = &take(&mut member).messages[..] else { panic!("one question") };
-    assert_eq!(again, first);
-    // Both are answered, and one is enough.
+    // Not heard from for so long, the leader would be given up soon.
+    hear(&mut member, from_leader(MsgHeartbeat));
+    take(&mut member);
+    // All are answered, and one is enough.
     let answer =
         raftpb::Message { entries: first.entries.clone(), ..from_leader(MsgReadIndexResp) };
     hear(&mut member, answer.clone());
@@ -48,14 +54,14 @@ fn led() -> (Three, usize, usize) {
     (three, leader, (leader + 1) % 3)
 }
 
-fn question(three: &Three, from: usize, context: &'static [u8]) -> raftpb::Message {
+fn question(three: &Three, from: usize, context: &[u8]) -> raftpb::Message {
     let leader = three.members.iter().find(|member| member.status().role == Role::Leader);
     raftpb::Message {
         to: leader.expect("somebody leads").config.id,
         from: three.members[from].config.id,
         term: 0,
         entries: vec![raftpb::Entry {
-            data: Some(Bytes::from_static(context)),
+            data: Some(Bytes::copy_from_slice(context)),
             ..raftpb::Entry::default()
         }],
         ..from_leader(MsgReadIndex)
@@ -98,6 +104,41 @@ fn all_that_ask_at_once_share_one_round() {
         .collect();
     let bytes = |context: &'static [u8]| Some(Bytes::from_static(context));
     assert_eq!(told, [(other, bytes(b"1"), 4), (third, bytes(b"1"), 4), (other, bytes(b"2"), 4)]);
+}
+
+#[test]
+fn a_question_that_is_asked_again_during_its_round_is_answered_once() {
+    let (mut three, leader, other) = led();
+    let asked = question(&three, other, b"1");
+    hear(&mut three.members[leader], asked.clone());
+    let heartbeats = of_kind(&take(&mut three.members[leader]).messages, MsgHeartbeat);
+    hear(&mut three.members[leader], asked);
+    assert!(!three.members[leader].has_output(), "no round of its own");
+    answer_newest(&mut three, leader, &heartbeats);
+    let output = take(&mut three.members[leader]);
+    assert_eq!(of_kind(&output.messages, MsgReadIndexResp).len(), 1);
+}
+
+#[test]
+fn no_more_is_taken_than_there_is_room_for() {
+    let (mut three, leader, other) = led();
+    let too_long: &[u8] = &[b'q'; READ_CONTEXT_BYTES_MAX + 1];
+    let asked = question(&three, other, too_long);
+    hear(&mut three.members[leader], asked);
+    assert!(!three.members[leader].has_output(), "no question of a member's is so long");
+    let room = READS_UNDER_WAY_MAX as u64;
+    for context in 0..=room {
+        three.members[leader].step(Input::ReadIndex { context }).expect("ok");
+    }
+    let asked = question(&three, other, b"1");
+    hear(&mut three.members[leader], asked);
+    let output = take(&mut three.members[leader]);
+    assert_eq!(output.reads_dropped, [room]);
+    let heartbeats = of_kind(&output.messages, MsgHeartbeat);
+    answer_newest(&mut three, leader, &heartbeats);
+    let output = take(&mut three.members[leader]);
+    assert_eq!(output.reads.len(), READS_UNDER_WAY_MAX);
+    assert!(output.messages.is_empty(), "no answer, and no round for it");
 }
 
 #[test]
@@ -150,12 +191,46 @@ fn a_leader_that_is_none_any_more_answers_nobody() {
     let (mut three, leader, other) = led();
     let asked = question(&three, other, b"1");
     hear(&mut three.members[leader], asked);
-    three.members[leader].step(Input::ReadIndex { context: 9 }).expect("ok");
-    let heartbeats = of_kind(&take(&mut three.members[leader]).messages, MsgHeartbeat);
+    // The last one waits for a round to end.
+    let own: Vec<u64> = (1..=READ_ROUNDS_MAX as u64 + 1).collect();
+    let mut heartbeats = Vec::new();
+    for &context in &own {
+        three.members[leader].step(Input::ReadIndex { context }).expect("ok");
+        heartbeats.extend(of_kind(&take(&mut three.members[leader]).messages, MsgHeartbeat));
+    }
     three.members[leader].step(Input::StepDown).expect("ok");
-    let output = take(&mut three.members[leader]);
-    assert_eq!((&output.reads[..], &output.reads_dropped[..]), (&[][..], &[9][..]));
+    let mut output = take(&mut three.members[leader]);
+    output.reads_dropped.sort_unstable();
+    assert_eq!((&output.reads[..], &output.reads_dropped[..]), (&[][..], &own[..]));
     answer_newest(&mut three, leader, &heartbeats);
     let output = take(&mut three.members[leader]);
     assert!(output.reads.is_empty() && of_kind(&output.messages, MsgReadIndexResp).is_empty());
+}
+
+#[test]
+fn what_was_confirmed_before_a_leader_went_is_its_own_to_read_and_nobody_elses() {
+    let (mut three, leader, other) = led();
+    let asked = question(&three, other, b"1");
+    hear(&mut three.members[leader], asked);
+    three.members[leader].step(Input::ReadIndex { context: 9 }).expect("ok");
+    let heartbeats = of_kind(&take(&mut three.members[leader]).messages, MsgHeartbeat);
+    answer_newest(&mut three, leader, &heartbeats);
+    three.members[leader].step(Input::StepDown).expect("ok");
+    let output = take(&mut three.members[leader]);
+    assert_eq!(output.reads, [Read { context: 9, index: 4 }]);
+    assert!(of_kind(&output.messages, MsgReadIndexResp).is_empty(), "the term isn't its own");
+}
+
+#[test]
+fn a_read_that_went_to_a_leader_of_before_comes_back() {
+    let mut member = follower();
+    hear(&mut member, from_leader(MsgHeartbeat));
+    let group = only_group(&take(&mut member)).expect("the new term");
+    persist(&mut member, group.number);
+    take(&mut member);
+    member.step(Input::ReadIndex { context: 7 }).expect("ok");
+    take(&mut member);
+    let heartbeat = from_leader(MsgHeartbeat);
+    hear(&mut member, raftpb::Message { term: heartbeat.term + 1, from: 3, ..heartbeat });
+    assert_eq!(take(&mut member).reads_dropped, [7]);
 }
