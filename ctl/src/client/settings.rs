@@ -24,6 +24,8 @@ pub(crate) struct Settings {
     pub(super) dial_timeout: Duration,
     pub(super) keepalive_time: Duration,
     pub(super) keepalive_timeout: Duration,
+    /// Whether to say on standard error what happens to connections.
+    pub(super) tells_connections: bool,
     /// For endpoints that don't say whether they use TLS.
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     /// Whether certificates aren't looked at.
@@ -75,6 +77,7 @@ impl Settings {
         };
         Ok(Self {
             endpoints: endpoints.iter().map(|text| Endpoint::parse(text)).collect(),
+            tells_connections: global.debug,
             dial_timeout: global.dial_timeout,
             keepalive_time: global.keepalive_time,
             keepalive_timeout: global.keepalive_timeout,
