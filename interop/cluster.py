@@ -68,6 +68,10 @@ class Cluster:
         """Stops a member for good. Clients are told of it nevertheless."""
         self.members.pop(number).stop()
 
+    def kill(self, number):
+        """As `remove`, but nobody is told that it goes."""
+        self.members.pop(number).kill()
+
     def id_of(self, number):
         """A member's id as clients write it."""
         return f"{self.member_ids[f'm{number + 1}']:x}"

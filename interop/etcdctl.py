@@ -7,16 +7,12 @@ client library's warning before an error, which ours doesn't write.
 
 import concurrent.futures
 import json
-import os
-import pty
 import re
-import select
-import subprocess
 import termios
-import time
 
 import etcdctl_scenarios
 from comparison import AllowList, compare_step
+from pseudo_terminal import Terminal
 from scenarios import all_scenarios, server_args
 from server import Server
 from session import Session
@@ -49,24 +45,18 @@ class CtlSession(Session):
     def terminal(self, arguments, dialogue, label, mask=()):
         """Runs the client at a terminal. `dialogue` has pairs of what to wait for and what to type
         then; the terminal's whole text is recorded as standard output."""
-        controller, terminal = pty.openpty()
-        process = subprocess.Popen(self.command(arguments), env=self.environment(),
-                                   stdin=terminal, stdout=terminal, stderr=terminal,
-                                   start_new_session=True)
-        os.close(terminal)
-        text, seen = b"", 0
+        terminal = Terminal(self.command(arguments), self.environment(), TERMINAL_SECONDS_MAX)
+        seen = 0
         for expected, typed in dialogue:
-            text = read_until(controller, text, expected.encode(), seen)
-            seen = len(text)
+            terminal.read_until(expected.encode(), seen)
+            seen = len(terminal.text)
             if expected.startswith("Password"):
-                self.wait_until(lambda: not termios.tcgetattr(controller)[3] & termios.ECHO, 5)
-            os.write(controller, typed.encode())
-        text = read_until(controller, text, None, 0)
-        os.close(controller)
-        if process.poll() is None:
-            process.kill()
+                self.wait_until(lambda: not termios.tcgetattr(terminal.controller)[3]
+                                & termios.ECHO, 5)
+            terminal.type(typed)
+        text, code = terminal.finish()
         text = without_retries(text.replace(b"\r\n", b"\n"))
-        self.record(label, text, b"", process.wait(), mask)
+        self.record(label, text, b"", code, mask)
 
     def record(self, label, stdout, stderr, code, mask=(), lines_max=None):
         lines = [log_line(line) for line in without_retries(stderr).splitlines(True)]
@@ -87,23 +77,6 @@ def log_line(line):
     for name in ("ts", "caller", "logger", "stacktrace"):
         fields.pop(name, None)
     return json.dumps(fields).encode() + b"\n"
-
-
-def read_until(controller, text, expected, start):
-    """Reads a terminal until a text appears behind `start`, or, without one, until its end."""
-    deadline = time.monotonic() + TERMINAL_SECONDS_MAX
-    while expected is None or expected not in text[start:]:
-        ready, _, _ = select.select([controller], [], [], max(0, deadline - time.monotonic()))
-        if not ready:
-            return text
-        try:
-            chunk = os.read(controller, 65536)
-        except OSError:  # The program's end closes the terminal.
-            return text
-        if not chunk:
-            return text
-        text += chunk
-    return text
 
 
 def record(server, client, scenario, original):

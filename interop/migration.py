@@ -13,8 +13,11 @@ import subprocess
 from server import ADVERTISED_PEER_URL, Server
 from session import Session
 
-KEYS = 300
+# How many keys there are unless the caller says; each is written two or three times.
+KEYS = 120
+WRITES_AT_ONCE = 50
 HASHED_REVISIONS = 12
+RESTORE_SECONDS_MAX = 900
 
 
 class Mover:
@@ -26,7 +29,7 @@ class Mover:
     def run(self, *arguments):
         """Standard output, standard error and exit code."""
         done = subprocess.run([self.program, *arguments], capture_output=True, text=True,
-                              timeout=120, check=False)
+                              timeout=RESTORE_SECONDS_MAX, check=False)
         return done.stdout, done.stderr, done.returncode
 
     def restore(self, snapshot, data, *more):
@@ -36,16 +39,17 @@ class Mover:
                         f"--initial-advertise-peer-urls={ADVERTISED_PEER_URL}", *more)
 
 
-def fill(session):
+def fill(session, keys):
     """A history with everything that has to be moved."""
     lease = session.grant(5000)
     session.ctl(f"put leased/1 x --lease={lease}")
     session.ctl(f"put leased/2 y --lease={lease}")
     session.grant(6000)
-    for number in range(0, KEYS, 50):
-        puts = [f'put key/{n % 120:04} "value {n}"' for n in range(number, number + 50)]
+    for number in range(0, keys * 5 // 2, WRITES_AT_ONCE):
+        puts = [f'put key/{n % keys:04} "value {n}"'
+                for n in range(number, number + WRITES_AT_ONCE)]
         session.txn("", *puts)
-        session.ctl(f"del key/{number % 120:04}")
+        session.ctl(f"del key/{number % keys:04}")
     session.ctl("compaction 5 --physical")
     session.ctl("put leased/2 z")
     session.ctl("put last 1")
@@ -87,11 +91,12 @@ def differences(before, after):
 class Migration:
     """Both moves, and what is told on the way."""
 
-    def __init__(self, client, original, server, etcdutl, tally):
+    def __init__(self, client, original, server, options, tally):
         self.client = client
+        self.keys = options.migration_keys
         self.original = original
         self.server = str(server)
-        self.ours = Mover(etcdutl)
+        self.ours = Mover(options.etcdutl)
         self.theirs = Mover(os.path.join(os.path.dirname(original), "etcdutl"))
         self.tally = tally
 
@@ -132,7 +137,7 @@ class Migration:
         theirs = self.session(Server(self.original))
         servers = [theirs.server]
         try:
-            fill(theirs)
+            fill(theirs, self.keys)
             users = [theirs.ctl(command) for command in
                      ("user get alice", "role get reader", "user list")]
             before = seen(theirs)
@@ -174,6 +179,6 @@ class Migration:
         self.check("authentication that is on isn't ignored", offences)
 
 
-def run(client, original, server, etcdutl, tally):
+def run(client, original, server, options, tally):
     """Runs all of it with one client."""
-    Migration(client, original, server, etcdutl, tally).run()
+    Migration(client, original, server, options, tally).run()

@@ -56,7 +56,7 @@ class Server:
                 return
             log = "".join(self.log)
             self._end(signal.SIGKILL)
-            if "address already in use" not in log or attempt == PORT_ATTEMPTS_MAX:
+            if "address already in use" not in log.lower() or attempt == PORT_ATTEMPTS_MAX:
                 shutil.rmtree(self.folder, ignore_errors=True)
                 raise RuntimeError(f"{self.binary} doesn't serve; its log:\n{log}")
 
@@ -81,6 +81,7 @@ class Server:
             *extra_args,
         ]
         self.log = []
+        self.serves = False
         self.ready = threading.Event()
         self.process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
@@ -88,7 +89,8 @@ class Server:
         self.reader = threading.Thread(target=self._read_log, daemon=True)
         self.reader.start()
         self.ready.wait(START_SECONDS_MAX)
-        return self.ready.is_set() and self.process.poll() is None
+        # A process that ends closes its log before it is seen to have ended.
+        return self.serves
 
     def member_args(self):
         """Who it is."""
@@ -108,6 +110,7 @@ class Server:
             text = line.decode(errors="replace")
             self.log.append(text)
             if READY in text:
+                self.serves = True
                 self.ready.set()
         self.ready.set()
 
@@ -126,6 +129,11 @@ class Server:
         self._end(signal.SIGKILL)
         if not self._launch(self.extra_args):
             raise RuntimeError(f"{self.binary} doesn't serve again\n{''.join(self.log[-40:])}")
+
+    def kill(self):
+        """Ends the process as a power failure would, and removes its data."""
+        self._end(signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self):
         """Ends the process; the exit status tells whether it had crashed before."""
