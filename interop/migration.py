@@ -155,10 +155,27 @@ class Migration:
             after = [back.ctl(command) for command in
                      ("user get alice", "role get reader", "user list")]
             self.check("users and roles", [] if users == after else [f"{users} became {after}"])
+            servers.remove(ours.server)
+            self.back_up(ours.server, before)
             self.refuses_authentication(back)
         finally:
             for server in servers:
                 server.stop()
+
+    def back_up(self, server, before):
+        """The data directory of a killed server becomes that of another one, which has the same."""
+        server.halt()
+        data, backup = f"{server.folder}/data", f"{server.folder}/backup"
+        try:
+            _, said, code = self.ours.run("backup", "--data-dir", data, "--backup-dir", backup)
+            self.check("backup", [] if code == 0 else [said])
+            copied = self.session(Server(self.server, data=backup))
+            try:
+                self.check("backed up", differences(before, seen(copied)))
+            finally:
+                copied.server.stop()
+        finally:
+            server.kill()
 
     def refuses_authentication(self, session):
         """A state in which authentication is on isn't served as if it were off."""

@@ -130,9 +130,13 @@ class Server:
         if not self._launch(self.extra_args):
             raise RuntimeError(f"{self.binary} doesn't serve again\n{''.join(self.log[-40:])}")
 
-    def kill(self):
-        """Ends the process as a power failure would, and removes its data."""
+    def halt(self):
+        """Ends the process as a power failure would; its data stays."""
         self._end(signal.SIGKILL)
+
+    def kill(self):
+        """As `halt`, and removes its data."""
+        self.halt()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self):

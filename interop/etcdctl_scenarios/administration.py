@@ -32,7 +32,7 @@ def scenario_arguments(s):
 
 def scenario_dead_endpoints(s):
     both = [f"--endpoints={s.server.client},{DEAD}", "--command-timeout=500ms"]
-    took = [(r"5\d\d(\.\d+)?ms|\| +<duration>", "<duration>")]
+    took = [(r"(?<![\w.])\d+(\.\d+)?m?s\b|\| +<duration>", "<duration>")]
     for arguments in (["endpoint", "status"], ["endpoint", "status", "-w", "json"],
                       ["endpoint", "hashkv"], ["defrag"]):
         s.bare([*both, *arguments], mask=[*STATUS_SIMPLE, *STATUS_JSON])

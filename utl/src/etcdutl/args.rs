@@ -5,12 +5,6 @@ use super::folder::EngineKind;
 use clap::{Parser, Subcommand, ValueEnum};
 use std::path::{Path, PathBuf};
 
-/// Why there is no `backup`.
-pub(super) const NO_BACKUP: &str = "backup isn't available: take a snapshot of the running member \
-    (etcdctl snapshot save), which is consistent and has a hash, and make a directory with new ids \
-    of it (etcdutl snapshot restore). Of a member that doesn't run, the whole data directory can \
-    be copied as it is";
-
 /// Why there is no `migrate`.
 pub(super) const NO_MIGRATION: &str = "there is no storage version to migrate: a member opens \
     directories of all earlier versions and brings them up to date by itself. To move between etcd \
@@ -61,9 +55,13 @@ pub(super) enum Command {
     /// the number that a member's HashKV gives, also one of etcd's.
     #[command(after_help = HASHKV_EXAMPLES)]
     Hashkv(HashkvArgs),
-    /// Not available: says what to do instead
-    #[command(after_help = INSTEAD_EXAMPLES)]
-    Backup(Anything),
+    /// Make a data directory for a new cluster of that of a member that doesn't run
+    ///
+    /// Everything that the member knows to be committed is taken, also what only its log has. The
+    /// backup is the only member of a cluster of its own, with new ids; nothing is changed in the
+    /// directory that it is made of. Of a member that runs, take a snapshot instead.
+    #[command(after_help = BACKUP_EXAMPLES)]
+    Backup(BackupArgs),
     /// Not available: says what to do instead
     #[command(after_help = INSTEAD_EXAMPLES)]
     Migrate(Anything),
@@ -81,6 +79,10 @@ pub(super) enum Command {
 const SNAPSHOT_EXAMPLES: &str = "Examples:
   etcdutl snapshot status backup.db -w table
   etcdutl snapshot restore backup.db --data-dir default.etcd";
+
+const BACKUP_EXAMPLES: &str = "Examples:
+  etcdutl backup --data-dir default.etcd --backup-dir backup.etcd
+  etcd --data-dir backup.etcd";
 
 const INSTEAD_EXAMPLES: &str = "Example:
   etcdctl snapshot save backup.db
@@ -165,6 +167,53 @@ pub(super) struct HashkvArgs {
 impl HashkvArgs {
     pub(super) fn path(&self) -> Result<&Path, Failure> {
         one(&self.paths, "hashkv requires exactly one argument")
+    }
+}
+
+#[derive(clap::Args)]
+pub(super) struct BackupArgs {
+    /// The data directory of the member that doesn't run
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+
+    /// Where its log lies, if not within the data directory
+    #[arg(long, value_name = "DIR")]
+    wal_dir: Option<PathBuf>,
+
+    /// The data directory to be made; it must not exist, or be empty
+    #[arg(long, value_name = "DIR")]
+    backup_dir: Option<PathBuf>,
+
+    /// Where the new log is to lie, if not within the new data directory; it must not exist
+    #[arg(long, value_name = "DIR")]
+    backup_wal_dir: Option<PathBuf>,
+
+    /// Taken for etcd's sake: there is nothing else than the third version's data
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    #[arg(default_value_t = true, action = clap::ArgAction::Set, hide_possible_values = true)]
+    with_v3: bool,
+}
+
+impl BackupArgs {
+    /// The directory that there is, and the one to be made.
+    pub(super) fn dirs(&self) -> Result<(&Path, &Path), Failure> {
+        if !self.with_v3 {
+            return Err(Failure::BadArguments(
+                "--with-v3=false would leave nothing: there is only the third version's data"
+                    .to_owned(),
+            ));
+        }
+        let data_dir = self.data_dir.as_deref().ok_or(Failure::MissingFlag("data-dir"))?;
+        let backup_dir = self.backup_dir.as_deref().ok_or(Failure::MissingFlag("backup-dir"))?;
+        Ok((data_dir, backup_dir))
+    }
+
+    pub(super) fn wal_dir(&self) -> Option<&Path> {
+        self.wal_dir.as_deref().filter(|dir| !dir.as_os_str().is_empty())
+    }
+
+    pub(super) fn backup_wal_dir(&self) -> Option<&Path> {
+        self.backup_wal_dir.as_deref()
     }
 }
 

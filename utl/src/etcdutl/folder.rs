@@ -46,26 +46,41 @@ pub(super) struct Opened {
 
 /// Opens the engine of the data directory `data_dir`.
 pub(super) fn open(vfs: &Arc<dyn Vfs>, data_dir: &Path) -> Result<Opened, Failure> {
-    let member = data_dir.join(MEMBER_NAME);
-    let dir = member.join("snap/db");
-    DataDir::refuse_etcds(&**vfs, &member.join("wal"), &dir)?;
-    if !vfs.exists(&member).map_err(Failure::io(&member))? {
-        return Err(Failure::Io(member, io::ErrorKind::NotFound.into()));
-    }
-    let path = member.join("lock");
-    let lock = vfs.lock(&path).map_err(|source| match source.kind() {
-        io::ErrorKind::WouldBlock => Failure::Member(MemberError::Locked { path }),
-        _ => Failure::Io(path, source),
-    })?;
-    let kind = match is_tree(&**vfs, &dir)? {
-        true => EngineKind::Btree,
-        false => EngineKind::Lsm,
-    };
+    let lock = hold(&**vfs, data_dir, None)?;
+    let dir = data_dir.join(MEMBER_NAME).join("snap/db");
+    let kind = kind_of(&**vfs, &dir)?;
     let own = vfs.clone();
     let opener = Box::new(move |dir: &Path| kind.open(&own, dir));
     // Not the engine itself: a snapshot that was received may have been on its way there.
     let engine = Arc::new(Replaceable::open(vfs.clone(), &dir, opener)?);
     Ok(Opened { engine, dir, _lock: lock })
+}
+
+/// Keeps members away from the data directory of one that doesn't run, after a look at whose it is.
+pub(super) fn hold(
+    vfs: &dyn Vfs,
+    data_dir: &Path,
+    log_dir: Option<&Path>,
+) -> Result<Box<dyn FileLock>, Failure> {
+    let member = data_dir.join(MEMBER_NAME);
+    let log_dir = log_dir.map_or_else(|| member.join("wal"), Path::to_owned);
+    DataDir::refuse_etcds(vfs, &log_dir, &member.join("snap/db"))?;
+    if !vfs.exists(&member).map_err(Failure::io(&member))? {
+        return Err(Failure::Io(member, io::ErrorKind::NotFound.into()));
+    }
+    let path = member.join("lock");
+    vfs.lock(&path).map_err(|source| match source.kind() {
+        io::ErrorKind::WouldBlock => Failure::Member(MemberError::Locked { path }),
+        _ => Failure::Io(path, source),
+    })
+}
+
+/// The kind of the engine in a folder.
+pub(super) fn kind_of(vfs: &dyn Vfs, dir: &Path) -> Result<EngineKind, Failure> {
+    Ok(match is_tree(vfs, dir)? {
+        true => EngineKind::Btree,
+        false => EngineKind::Lsm,
+    })
 }
 
 fn is_tree(vfs: &dyn Vfs, dir: &Path) -> Result<bool, Failure> {

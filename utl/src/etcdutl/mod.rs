@@ -4,6 +4,7 @@
 //! appears under its final name before it is complete, so it can be interrupted at any time.
 
 mod args;
+mod backup;
 mod cluster;
 mod defrag;
 mod failure;
@@ -106,7 +107,7 @@ fn execute(arguments: Arguments, surroundings: &mut Surroundings<'_>) -> Result<
             let hash = hash_kv::read(args, surroundings)?;
             hash.print(format()?, surroundings.out)
         }
-        Command::Backup(_) => Err(Failure::NotHere(args::NO_BACKUP)),
+        Command::Backup(args) => backup::run(args, surroundings),
         Command::Migrate(_) => Err(Failure::NotHere(args::NO_MIGRATION)),
         Command::Version => {
             let version = retcd_api::ETCD_VERSION;

@@ -12,6 +12,7 @@
 
 use super::args::RestoreArgs;
 use super::failure::Failure;
+use super::folder::EngineKind;
 use super::{Surroundings, cluster, folder, source};
 use crate::notation::Count;
 use crate::snapshot_hash::{self, HASH_BYTES, SnapshotHash};
@@ -42,7 +43,8 @@ pub(super) fn run(args: &RestoreArgs, surroundings: &mut Surroundings<'_>) -> Re
     check(&database, args, surroundings)?;
     let (file, target) = (file.display(), data_dir.display());
     surroundings.tell(format_args!("restoring {file} into {target}"));
-    let (imported, held) = match fill(&place, &database, &founders, args, surroundings) {
+    let target = Target { kind: args.backend_engine, revision_bump: args.bump_revision };
+    let (imported, held) = match fill(&place, &database, &founders, target, surroundings) {
         Ok(filled) => filled,
         Err(failure) => {
             // The first failure is the one to be told.
@@ -57,8 +59,16 @@ pub(super) fn run(args: &RestoreArgs, surroundings: &mut Surroundings<'_>) -> Re
     Ok(())
 }
 
+/// What a directory is made for.
+pub(super) struct Target {
+    /// The engine with which the server is going to run.
+    pub(super) kind: EngineKind,
+    /// By how much the revision is raised.
+    pub(super) revision_bump: u64,
+}
+
 /// Where things come to lie.
-struct Place {
+pub(super) struct Place {
     data_dir: PathBuf,
     part: PathBuf,
     /// The log's folder and its name until the end, if it lies elsewhere.
@@ -66,7 +76,7 @@ struct Place {
 }
 
 impl Place {
-    fn new(data_dir: &Path, log_dir: Option<&Path>) -> Place {
+    pub(super) fn new(data_dir: &Path, log_dir: Option<&Path>) -> Place {
         let within = data_dir.join(MEMBER_NAME).join("wal");
         let log_dir = log_dir.filter(|dir| **dir != within && !dir.as_os_str().is_empty());
         let log = log_dir.map(|dir| {
@@ -79,7 +89,7 @@ impl Place {
 
     /// Makes sure that nothing is there but what a restore has left that was killed, and removes
     /// that.
-    fn clear(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
+    pub(super) fn clear(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
         let lock = self.part.join("lock");
         if vfs.is_locked(&lock).unwrap_or(false) {
             let dir = self.data_dir.display();
@@ -106,7 +116,12 @@ impl Place {
         }
     }
 
-    fn remove_parts(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
+    /// The folder of the member before it has its name.
+    pub(super) fn part(&self) -> &Path {
+        &self.part
+    }
+
+    pub(super) fn remove_parts(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
         if let Some((_, part)) = &self.log {
             folder::remove(vfs, part)?;
         }
@@ -114,7 +129,7 @@ impl Place {
     }
 
     /// Gives everything its name.
-    fn show(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
+    pub(super) fn show(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
         if let Some((dir, part)) = &self.log {
             rename(vfs, part, dir)?;
         }
@@ -166,24 +181,24 @@ fn numbers(bytes: &[u8; HASH_BYTES]) -> String {
 }
 
 /// Makes engine and log under their names of before the end. The directory stays locked.
-fn fill(
+pub(super) fn fill(
     place: &Place,
     database: &Database,
     founders: &Founders,
-    args: &RestoreArgs,
+    into: Target,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(Imported, DataDir), Failure> {
     let vfs: Arc<dyn Vfs> = surroundings.vfs.clone();
     let log_part = place.log.as_ref().map(|(_, part)| part.as_path());
     let data_dir = DataDir::open_member(vfs.clone(), &place.part, log_part)?;
-    let engine = args.backend_engine.open(&vfs, data_dir.engine())?;
+    let engine = into.kind.open(&vfs, data_dir.engine())?;
     let mark = founders.mark();
     let target = ImportAs {
         index: mark.index,
         term: mark.term,
         conf_state: founders.conf_state(),
         members: ImportMembers::Founders(&founders.members),
-        revision_bump: args.bump_revision,
+        revision_bump: into.revision_bump,
         batch_records: IMPORT_BATCH_RECORDS,
     };
     let mut progress = surroundings.progress("restoring", database.file_bytes());
@@ -204,7 +219,7 @@ fn report(
     args: &RestoreArgs,
     surroundings: &mut Surroundings<'_>,
 ) {
-    let Imported { revision, compacted, keys, versions, leases, users, alarms, .. } = *imported;
+    let Imported { revision, alarms, .. } = *imported;
     for name in &imported.ignored {
         surroundings.tell(format_args!("Warning: the bucket {name} means nothing here: left out"));
     }
@@ -227,6 +242,16 @@ fn report(
             "Warning: {alarms} in the snapshot stay raised: see etcdctl alarm list and disarm"
         ));
     }
+    tell_content(imported, founders, surroundings);
+}
+
+/// Says what the member has, and who it is.
+pub(super) fn tell_content(
+    imported: &Imported,
+    founders: &Founders,
+    surroundings: &mut Surroundings<'_>,
+) {
+    let Imported { revision, compacted, keys, versions, leases, users, .. } = *imported;
     let (keys, versions) = (Count(keys, "key"), Count(versions, "version"));
     let (leases, users) = (Count(leases, "lease"), Count(users, "user"));
     let compacted = match compacted {

@@ -54,11 +54,9 @@ pub(crate) fn etcdutl(vfs: &(impl Vfs + Clone), arguments: &[&str]) -> Ran {
     Ran { code, out: text(out), err: text(err) }
 }
 
-/// A store with keys that were put, changed, deleted, leased and compacted.
-pub(crate) fn store() -> Arc<Store> {
-    let engine: Arc<dyn Engine> = Arc::new(Oracle::new());
-    let (store, mut applier) = Store::open(engine, Config::default()).unwrap();
-    let put = |key: &str, value: &str, lease| InternalRaftRequest {
+/// A request to write a key.
+pub(crate) fn put(key: &str, value: &str, lease: i64) -> InternalRaftRequest {
+    InternalRaftRequest {
         put: Some(PutRequest {
             key: key.to_owned().into(),
             value: value.to_owned().into(),
@@ -66,7 +64,13 @@ pub(crate) fn store() -> Arc<Store> {
             ..PutRequest::default()
         }),
         ..InternalRaftRequest::default()
-    };
+    }
+}
+
+/// A store with keys that were put, changed, deleted, leased and compacted.
+pub(crate) fn store() -> Arc<Store> {
+    let engine: Arc<dyn Engine> = Arc::new(Oracle::new());
+    let (store, mut applier) = Store::open(engine, Config::default()).unwrap();
     let mut history = vec![InternalRaftRequest {
         lease_grant: Some(LeaseGrantRequest { id: LEASE, ttl: 600 }),
         ..InternalRaftRequest::default()
@@ -133,8 +137,17 @@ pub(crate) fn try_open(
     vfs: &(impl Vfs + Clone),
     log_dir: Option<&str>,
 ) -> retcd_raft_glue::Result<Parts> {
+    try_open_in(vfs, "data", log_dir)
+}
+
+/// Opens the member in a data directory.
+pub(crate) fn try_open_in(
+    vfs: &(impl Vfs + Clone),
+    data_dir: &str,
+    log_dir: Option<&str>,
+) -> retcd_raft_glue::Result<Parts> {
     let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
-    let data_dir = DataDir::open(shared.clone(), Path::new("data"), log_dir.map(Path::new))?;
+    let data_dir = DataDir::open(shared.clone(), Path::new(data_dir), log_dir.map(Path::new))?;
     assert!(!data_dir.may_be_new()?, "it doesn't look as if a member had to be founded");
     let options = BootstrapOptions {
         name: String::new(),
