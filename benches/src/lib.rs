@@ -6,6 +6,7 @@
 //! [`wal`] and [`engine`]. Figures of one run on one machine can be compared with each other and
 //! with nothing else.
 
+pub mod behind;
 pub mod checkpoint;
 pub mod client;
 pub mod corpus;

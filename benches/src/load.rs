@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -77,11 +79,26 @@ impl Kind {
 
 /// Runs the load against the servers, which take the connections in turn.
 pub fn run(servers: &[&Server], load: Load, seed: u64) -> Result<Measurement, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(LocalSet::new().run_until(measure(servers, load, seed)))
+    run_until(servers, load, seed, &Arc::default())
 }
 
-async fn measure(servers: &[&Server], load: Load, seed: u64) -> Result<Measurement, Error> {
+/// As [`run`], and ends earlier when it is told to.
+pub fn run_until(
+    servers: &[&Server],
+    load: Load,
+    seed: u64,
+    is_over: &Arc<AtomicBool>,
+) -> Result<Measurement, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(LocalSet::new().run_until(measure(servers, load, seed, is_over)))
+}
+
+async fn measure(
+    servers: &[&Server],
+    load: Load,
+    seed: u64,
+    is_over: &Arc<AtomicBool>,
+) -> Result<Measurement, Error> {
     let mut calls = Vec::new();
     let connections = load.connections.min(load.clients);
     for server in servers.iter().cycle().take(connections) {
@@ -97,8 +114,9 @@ async fn measure(servers: &[&Server], load: Load, seed: u64) -> Result<Measureme
         let mut call = calls[number % calls.len()].clone();
         let latencies = Rc::clone(&latencies);
         let mut random = Random::new(seed ^ ((number as u64) << 32));
+        let is_over = Arc::clone(is_over);
         clients.push(tokio::task::spawn_local(async move {
-            while Instant::now() < end {
+            while Instant::now() < end && !is_over.load(Ordering::Relaxed) {
                 let request = load.kind.request(&mut random);
                 let sent_at = Instant::now();
                 call.send_bytes(request).await?;

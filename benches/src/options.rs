@@ -14,6 +14,7 @@ retcd-bench --server PATH [options]
   --etcd PATH         the original, measured beside it
   --server-arg ARG    a further argument for the server; may be repeated
   --members N         servers of each cluster, for the loads by clients (default 1)
+  --behind N          instead: puts while a follower that is N entries behind catches up
   --dir PATH          where the data directories go (default: the current directory)
   --clients LIST      numbers of clients (default 1,16,100,1000)
   --connections N     connections that they share at most (default 16)
@@ -38,6 +39,8 @@ pub struct Options {
     pub server_arguments: Vec<String>,
     /// Members of each cluster that the loads by clients meet.
     pub members: usize,
+    /// Entries of the log that a follower lacks; zero to measure something else.
+    pub behind: u64,
     /// Where the data directories go.
     pub folder: PathBuf,
     /// Numbers of clients.
@@ -72,6 +75,7 @@ impl Options {
             etcd: None,
             server_arguments: Vec::new(),
             members: 1,
+            behind: 0,
             folder: PathBuf::from("."),
             clients: vec![1, 16, 100, 1000],
             connections: 16,
@@ -103,7 +107,7 @@ impl Options {
         if options.server.as_os_str().is_empty() || numbers.into_iter().any(|n| *n == 0) {
             return Err(USAGE.into());
         }
-        if !options.loads && options.keys == 0 {
+        if !options.loads && options.keys == 0 && options.behind == 0 {
             return Err(format!("sections need --keys\n{USAGE}").into());
         }
         Ok(options)
@@ -115,6 +119,10 @@ impl Options {
             "--etcd" => self.etcd = Some(value.into()),
             "--server-arg" => self.server_arguments.push(value),
             "--members" => self.members = value.parse()?,
+            "--behind" => {
+                self.behind = value.parse()?;
+                self.loads = false;
+            }
             "--dir" => self.folder = value.into(),
             "--clients" => {
                 self.clients = value.split(',').map(str::parse).collect::<Result<_, _>>()?;
@@ -154,6 +162,8 @@ mod tests {
         let options = parse("--server a --keys 5 --sections count,list").expect("good options");
         assert_eq!((options.loads, options.overwrites), (false, 5));
         assert_eq!(options.sections, [Section::Count, Section::List]);
+        let options = parse("--server a --behind 7").expect("good options");
+        assert_eq!((options.loads, options.behind), (false, 7));
     }
 
     #[test]
@@ -163,6 +173,7 @@ mod tests {
         assert!(parse("--server a --rounds 0").is_err());
         assert!(parse("--server a --nonsense").is_err());
         assert!(parse("--server a --sections fill").is_err(), "no keys");
+        assert!(parse("--server a --behind 0").is_err(), "nothing to measure");
         assert!(parse("--server a --keys 5 --sections x").is_err());
     }
 }

@@ -11,7 +11,7 @@ use crate::corpus::{Corpus, Kind};
 use crate::fill::{self, Pairs};
 use crate::load::{self, Kind as Call, Load, Measurement};
 use crate::options::Options;
-use crate::{Error, floor, large, report};
+use crate::{Error, behind, floor, large, report};
 
 /// How long the raw floor is measured.
 const FLOOR_TIME: Duration = Duration::from_secs(1);
@@ -53,6 +53,9 @@ impl Servers {
 pub fn run(options: &Options) -> Result<(), Error> {
     if options.loads {
         run_loads(options)?;
+    }
+    if options.behind > 0 {
+        behind::run(options)?;
     }
     if options.keys > 0 {
         large::run(options)?;

@@ -196,6 +196,11 @@ impl Cluster {
         self.wait_until_ready(number)
     }
 
+    /// As [`Cluster::restart`], and doesn't wait.
+    pub fn begin_restart(&mut self, number: usize) -> Result<(), StartError> {
+        self.spawn(number, &[])
+    }
+
     /// Starts all members that don't run, and waits until they serve.
     pub fn restart_all(&mut self) -> Result<(), StartError> {
         let mut started = Vec::new();
