@@ -159,8 +159,8 @@ fn newest(database: &Database, pairs: &Bucket) -> Result<u64> {
         return Ok(0);
     };
     let mut high = u64::MAX;
-    // There is a pair at or above `low`, and none at or above `high`: unless pages are damaged, which
-    // may show a pair to one search and hide it from another.
+    // There is a pair at or above `low`, and none at or above `high`: unless pages are damaged,
+    // which may show a pair to one search and hide it from another.
     while high.saturating_sub(low) > 1 {
         let middle = low + (high - low) / 2;
         match first_from(middle)? {
