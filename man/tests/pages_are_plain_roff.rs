@@ -57,9 +57,7 @@ fn check(page: &Page) -> Vec<String> {
     let empty = sections.iter().filter(|(_, lines)| *lines == 0);
     offences.extend(empty.map(|(name, _)| format!("the section {name} is empty")));
     for needed in ["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "SEE ALSO"] {
-        // The inspector's commands may do with those of its own page.
-        let is_optional = needed == "EXAMPLES" && page.name.starts_with("etcd-dump-");
-        if !is_optional && !sections.iter().any(|(name, _)| name == needed) {
+        if !sections.iter().any(|(name, _)| name == needed) {
             offences.push(format!("there is no section {needed}"));
         }
     }
