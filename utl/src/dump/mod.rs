@@ -133,7 +133,7 @@ fn execute(command: &Command, surroundings: &mut Surroundings<'_>) -> Result<boo
     let vfs = surroundings.vfs;
     Ok(match command {
         Command::Check(args) => check::run(args, surroundings)?,
-        Command::Db(args) => db::run(args, vfs, surroundings.out)?,
+        Command::Db(args) => db::run(args, surroundings)?,
         Command::Meta(args) => meta::run(args, surroundings)?,
         Command::Snapshot(args) => snapshot::run(args, surroundings)?,
         Command::Wal(args) => wal::run(args, vfs, surroundings.out)?,

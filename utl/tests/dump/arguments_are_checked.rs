@@ -124,7 +124,9 @@ fn flags_go_with_the_view_and_the_database_that_is_found() {
         (&["--space", "--all-versions"], "--all-versions goes with"),
         (&["--tables", "--limit", "3"], "--limit of what?"),
         (&["--manifest", "--full"], "values go with"),
-        (&["--keys", "--depth", "1"], "go with --space"),
+        (&["--keys", "--depth", "1"], "--space|--html <FILE>"),
+        (&["--html", "x", "--space"], "cannot be used with"),
+        (&["--html", "x", "--full"], "values go with"),
         (&["--keys", "--blocks"], "goes with --table"),
     ] {
         let ran = db(&vfs, arguments);

@@ -6,6 +6,7 @@ mod a_database_of_etcds_is_shown;
 mod a_database_of_its_own_is_shown;
 mod a_directorys_health_is_told;
 mod a_member_of_its_own_is_understood;
+mod a_page_for_a_browser;
 mod a_snapshot_is_described;
 mod a_tree_of_its_own_is_shown;
 mod any_damage_is_survived;

@@ -51,6 +51,10 @@ fn with_a_member_that_runs() {
             let ran = etcd_dump(&RealVfs, &[&["db", data, "-w", form], view].concat());
             assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
         }
+        let ran = etcd_dump(&RealVfs, &["meta", data, "-w", form]);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        let ran = etcd_dump(&RealVfs, &["check", data, "-w", form]);
+        assert_eq!((ran.code, ran.lines_with("lock-held").len()), (1, 1), "{}", ran.out);
     }
     let ran = etcd_dump(&RealVfs, &["db", data, "--keys"]);
     assert_eq!(ran.lines_with("single").len(), 1, "it is gone in memory only");
@@ -100,6 +104,35 @@ fn where_nothing_may_be_written() {
     fs::set_permissions(&dir, fs::Permissions::from_mode(0o700)).unwrap();
     assert_eq!(ran.code, 0, "{}", ran.err);
     assert_eq!(ran.lines_with("verdict: whole, ends with a clean stop").len(), 1);
+}
+
+#[test]
+fn of_etcds_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/etcd-3.5.1-data");
+    let before = picture(&root);
+    let data = root.to_str().unwrap();
+    let database = root.join("member/snap/db");
+    let runs = [["meta", data], ["check", data], ["snapshot", database.to_str().unwrap()]];
+    for arguments in runs {
+        let ran = etcd_dump(&RealVfs, &arguments);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments:?}: {}", ran.out);
+    }
+    assert_eq!(picture(&root), before);
+}
+
+#[test]
+fn a_page_is_the_only_thing_that_is_made() {
+    let root = tempfile::tempdir().unwrap();
+    let engine = root.path().join("engine");
+    drop(Database::small(&RealVfs, &engine));
+    let before = picture(&engine);
+    let page = root.path().join("page.html");
+    let arguments = ["db", engine.to_str().unwrap(), "--html", page.to_str().unwrap()];
+    let ran = etcd_dump(&RealVfs, &arguments);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert_eq!(picture(&engine), before);
+    let made: Vec<_> = fs::read_dir(root.path()).unwrap().map(|f| f.unwrap().path()).collect();
+    assert!(made.len() == 2 && made.contains(&page), "{made:?}");
 }
 
 #[test]

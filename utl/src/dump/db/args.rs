@@ -27,6 +27,7 @@ pub(in crate::dump) const DELIMITER: &[u8] = b"/";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 #[command(group = clap::ArgGroup::new("view").multiple(false))]
+#[command(group = clap::ArgGroup::new("by-prefix").args(["space", "html"]))]
 pub(in crate::dump) struct Args {
     /// A data directory, its database, or a file in bbolt's format
     #[arg(value_name = "PATH")]
@@ -68,6 +69,11 @@ pub(in crate::dump) struct Args {
     #[arg(long, group = "view")]
     verify: bool,
 
+    /// Write a page for a browser to FILE: space by prefix, revisions of what is stored, and how
+    /// runs and tables lie
+    #[arg(long, value_name = "FILE", group = "view")]
+    html: Option<PathBuf>,
+
     /// Show the pairs in this bucket of a file in bbolt's format
     #[arg(long, value_name = "NAME", group = "view")]
     bucket: Option<String>,
@@ -104,17 +110,17 @@ pub(in crate::dump) struct Args {
     #[arg(long, conflicts_with = "values")]
     full: bool,
 
-    /// With --space: how many parts of a key make a prefix [default: 2]
+    /// With --space or --html: how many parts of a key make a prefix [default: 2]
     #[arg(
         long,
         value_name = "N",
-        requires = "space",
+        requires = "by-prefix",
         value_parser = clap::value_parser!(u8).range(1..)
     )]
     depth: Option<u8>,
 
-    /// With --space: what separates the parts of a key [default: /]
-    #[arg(long, value_name = "TEXT", requires = "space", value_parser = key)]
+    /// With --space or --html: what separates the parts of a key [default: /]
+    #[arg(long, value_name = "TEXT", requires = "by-prefix", value_parser = key)]
     delimiter: Option<Bytes>,
 }
 
@@ -129,6 +135,7 @@ Examples:
   etcd-dump db default.etcd --keyspace meta        leases, alarms, members
   etcd-dump db default.etcd --table 000000000000002a.sst --blocks
   etcd-dump db default.etcd --verify && echo whole
+  etcd-dump db default.etcd --html db.html         a picture of all that, for a browser
   etcd-dump db snapshot.db --bucket key --limit 10";
 
 /// Form of the output.
@@ -164,6 +171,7 @@ pub(super) enum View {
     Keyspace(Records),
     Space(Space),
     Verify,
+    Html(PathBuf, Space),
 }
 
 /// What to show of a file in bbolt's format.
@@ -177,6 +185,7 @@ pub(super) struct BoltView {
 }
 
 /// A range of keys that owns its bounds.
+#[derive(Clone)]
 pub(in crate::dump) struct Range {
     start: Bytes,
     end: Option<Bytes>,
@@ -222,6 +231,7 @@ pub(super) struct Records {
 }
 
 /// What `--space` asks for.
+#[derive(Clone)]
 pub(super) struct Space {
     pub(super) range: Range,
     pub(super) depth: usize,
@@ -246,14 +256,19 @@ impl Args {
             return Err(wrong("retcd's own tables have no buckets; see --keyspace"));
         }
         let (keys, records) = (self.keys, self.keyspace.is_some());
+        let by_prefix = self.space || self.html.is_some();
         let ranged = self.prefix.is_some() || self.from.is_some() || self.to.is_some();
         for (given, fits, what) in [
             (ranged, keys || records || self.space, "a range of keys goes with --keys or --space"),
             (self.rev.is_some(), keys, "--rev goes with --keys"),
             (self.all_versions, keys || records, "--all-versions goes with --keys or --keyspace"),
-            (self.limit.is_some(), keys || records || self.space, "--limit of what?"),
+            (self.limit.is_some(), keys || records || by_prefix, "--limit of what?"),
             (self.shows_values(), keys || records, "values go with --keys or --keyspace"),
-            (self.shapes_prefixes(), self.space, "--depth and --delimiter go with --space"),
+            (
+                self.shapes_prefixes(),
+                by_prefix,
+                "--depth and --delimiter go with --space or --html",
+            ),
             (self.blocks, self.table.is_some(), "--blocks goes with --table"),
         ] {
             if given && !fits {
@@ -288,13 +303,17 @@ impl Args {
                 values,
             });
         }
+        let space = Space {
+            range,
+            depth: usize::from(self.depth.unwrap_or(DEPTH)),
+            delimiter: self.delimiter.clone().unwrap_or(Bytes::from_static(DELIMITER)),
+            limit: self.limit.unwrap_or(PREFIXES_SHOWN),
+        };
         if self.space {
-            return View::Space(Space {
-                range,
-                depth: usize::from(self.depth.unwrap_or(DEPTH)),
-                delimiter: self.delimiter.clone().unwrap_or(Bytes::from_static(DELIMITER)),
-                limit: self.limit.unwrap_or(PREFIXES_SHOWN),
-            });
+            return View::Space(space);
+        }
+        if let Some(path) = &self.html {
+            return View::Html(path.clone(), space);
         }
         match (self.manifest, self.tables, self.verify) {
             (true, ..) => View::Manifest,
@@ -307,6 +326,9 @@ impl Args {
     /// What is asked of the file `path` in bbolt's format.
     pub(super) fn bolt_view(&self, path: &Path) -> Result<BoltView, Error> {
         let wrong = |what| Err(Error::Flag(path.to_owned(), what));
+        if self.html.is_some() {
+            return wrong("pages are made of retcd's databases; etcd-dump snapshot tells of this");
+        }
         let others = [self.manifest, self.tables, self.keys, self.space];
         let others = others.contains(&true) || self.table.is_some() || self.keyspace.is_some();
         let ranged = self.prefix.is_some() || self.from.is_some() || self.to.is_some();

@@ -6,7 +6,7 @@ use serde::Serialize;
 use std::io::{self, Write};
 
 /// A fault, as a line.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(tag = "type", rename = "fault")]
 pub(in crate::dump) struct Fault {
     /// The file, if it is about one.

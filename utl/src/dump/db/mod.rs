@@ -12,6 +12,7 @@ pub(super) mod args;
 mod blocks;
 mod bolt;
 pub(super) mod fault;
+mod html;
 mod keys;
 mod manifest;
 pub(super) mod output;
@@ -29,13 +30,13 @@ pub(super) mod verify;
 
 pub(super) use args::Args;
 
+use super::Surroundings;
 use args::View;
 use output::Output;
 use place::Place;
 use retcd_engine::btree::inspect::TreeFile;
 use retcd_engine::lsm::inspect::Folder;
 use retcd_engine::lsm::manifest::Ending;
-use retcd_vfs::Vfs;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use subject::Subject;
@@ -70,6 +71,8 @@ pub(super) enum Error {
         /// The newest one.
         newest: u64,
     },
+    /// Something else has the name of the page that is to be written.
+    NotAPage(PathBuf),
     /// The hash behind the snapshot isn't the file's.
     WrongHash(PathBuf),
     /// Nobody reads on.
@@ -115,6 +118,11 @@ impl std::fmt::Display for Error {
                 "revision {asked} can't be read: {compacted} is the compacted one, {newest} the \
                  newest that is flushed"
             ),
+            Error::NotAPage(path) => write!(
+                f,
+                "{}: there is something here that isn't such a page; it is left as it is",
+                path.display()
+            ),
             Error::WrongHash(path) => {
                 write!(f, "{}: the hash at the end isn't that of what is before", path.display())
             }
@@ -136,9 +144,14 @@ impl From<retcd_engine::Error> for Error {
 }
 
 /// Prints what `args` ask for. Says whether everything could be read and is whole.
-pub(super) fn run(args: &Args, vfs: &dyn Vfs, out: &mut dyn Write) -> Result<bool, Error> {
+pub(super) fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<bool, Error> {
+    let vfs = surroundings.vfs;
     let place = Place::find(vfs, &args.path)?;
-    let mut output = Output::new(args.format(), out);
+    let err: Option<&mut dyn Write> = match surroundings.shows_progress {
+        true => Some(&mut *surroundings.err),
+        false => None,
+    };
+    let mut output = Output::new(args.format(), surroundings.out);
     match &place {
         Place::Bolt(path) => bolt::run(args.bolt_view(path)?, vfs, path, &mut output)?,
         Place::Tree { dir, .. } if args.names_a_bucket() => {
@@ -147,15 +160,39 @@ pub(super) fn run(args: &Args, vfs: &dyn Vfs, out: &mut dyn Write) -> Result<boo
         }
         Place::Tree { dir, is_held } => {
             let view = args.engine_view(dir)?;
-            tree_of(&view, &TreeFile::open(vfs, dir)?, *is_held, &mut output)?;
+            let tree = TreeFile::open(vfs, dir)?;
+            match &view {
+                View::Html(path, asked) => {
+                    let database =
+                        html::Database { subject: Subject::Tree(&tree), is_held: *is_held };
+                    html::show(vfs, &database, path, asked, err, &mut output)?;
+                }
+                view => tree_of(view, &tree, *is_held, &mut output)?,
+            }
         }
         Place::Engine { dir, is_held } => {
             let view = args.engine_view(dir)?;
             let folder = Folder::read(vfs, dir)?;
-            engine(&view, &folder, *is_held, &mut output)?;
+            print_faults(&folder, &mut output)?;
+            match &view {
+                View::Html(path, asked) => {
+                    let subject = Subject::Tables(&folder);
+                    let database = html::Database { subject, is_held: *is_held };
+                    html::show(vfs, &database, path, asked, err, &mut output)?;
+                }
+                view => engine(view, &folder, *is_held, &mut output)?,
+            }
         }
     }
     output.finish()
+}
+
+fn print_faults(folder: &Folder<'_>, output: &mut Output<'_>) -> Result<(), Error> {
+    folder.faults.iter().try_for_each(|error| output.fault(error))?;
+    match &folder.history.ending {
+        Ending::Damaged(error) => output.fault(error),
+        Ending::Whole | Ending::Torn { .. } => Ok(()),
+    }
 }
 
 /// Shows a folder of our own engine.
@@ -165,12 +202,6 @@ fn engine(
     is_held: bool,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    for error in &folder.faults {
-        output.fault(error)?;
-    }
-    if let Ending::Damaged(error) = &folder.history.ending {
-        output.fault(error)?;
-    }
     let subject = Subject::Tables(folder);
     match view {
         View::Summary => summary::show(folder, is_held, output),
@@ -182,6 +213,7 @@ fn engine(
         View::Keyspace(asked) => record::show(subject, asked, output),
         View::Space(asked) => space::show(subject, asked, output),
         View::Verify => verify::show(folder, is_held, output),
+        View::Html(..) => unreachable!("a page has a way of its own"),
     }
 }
 
@@ -199,6 +231,7 @@ fn tree_of(
         View::Space(asked) => space::show(subject, asked, output),
         View::Verify => verify::tree::show(file, is_held, output),
         View::Summary => tree::show(file, is_held, output),
+        View::Html(..) => unreachable!("a page has a way of its own"),
         View::Manifest | View::Tables | View::Table(_) | View::Blocks(_) => {
             let what = "a B+tree has neither manifest nor tables; --bucket shows its buckets";
             Err(Error::Flag(file.path().to_owned(), what))

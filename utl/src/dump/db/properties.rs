@@ -21,18 +21,18 @@ pub(super) struct Totals {
     /// Records, tombstones among them.
     pub(super) records: u64,
     /// Distinct keys of each table.
-    keys: u64,
+    pub(super) keys: u64,
     /// Records that say that their key is gone.
-    tombstones: u64,
+    pub(super) tombstones: u64,
     /// Bounds of the main versions, revisions in `kv` and `rev`.
-    main_min: u64,
-    main_max: u64,
-    key_bytes: u64,
-    value_bytes: u64,
+    pub(super) main_min: u64,
+    pub(super) main_max: u64,
+    pub(super) key_bytes: u64,
+    pub(super) value_bytes: u64,
     /// Keys and values of records that weren't newest when they were written.
-    superseded_bytes: u64,
+    pub(super) superseded_bytes: u64,
     /// Bytes of the files that merging each table alone gives back for certain, estimated.
-    reclaimable_bytes: u64,
+    pub(super) reclaimable_bytes: u64,
     #[serde(serialize_with = "bytes")]
     smallest_key: Bytes,
     #[serde(serialize_with = "bytes")]

@@ -24,17 +24,44 @@ use std::io::{self, Write};
 /// Bytes of a prefix that text shows.
 const PREFIX_BYTES_SHOWN: usize = 120;
 
+/// What fills a database.
+pub(super) struct Measured {
+    pub(super) tallied: Tallied,
+    pub(super) sizes: Sizes,
+}
+
+/// A version that was met.
+pub(super) struct Met {
+    /// Its revision.
+    pub(super) revision: u64,
+    /// Whether its key exists with it.
+    pub(super) is_live: bool,
+    /// Its share of the files' blocks.
+    pub(super) stored_bytes: f64,
+}
+
+/// Reads what [`show`] prints, and tells `watch` of each version. Damage is printed.
+pub(super) fn measure(
+    subject: Subject<'_>,
+    asked: &Space,
+    output: &mut Output<'_>,
+    watch: &mut dyn FnMut(Met),
+) -> Result<Measured, Error> {
+    let mut reading = Reading::open(subject, &[Keyspace::Kv], output)?;
+    let mut tally = Tally::new(asked, subject.applied().watermark);
+    reading.walk(Keyspace::Kv, &asked.range, output, &mut |seen| watch(tally.add(seen)))?;
+    let sizes = Sizes::of(subject, output)?;
+    Ok(Measured { tallied: tally.finish(), sizes })
+}
+
 /// Prints the largest prefixes, then the rest.
 pub(super) fn show(
     subject: Subject<'_>,
     asked: &Space,
     output: &mut Output<'_>,
 ) -> Result<(), Error> {
-    let mut reading = Reading::open(subject, &[Keyspace::Kv], output)?;
-    let mut tally = Tally::new(asked, subject.applied().watermark);
-    reading.walk(Keyspace::Kv, &asked.range, output, &mut |seen| tally.add(seen))?;
-    let Tallied { largest, others, prefixes_left, total } = tally.finish();
-    let sizes = Sizes::of(subject, output)?;
+    let Measured { tallied, sizes } = measure(subject, asked, output, &mut |_| {})?;
+    let Tallied { largest, others, prefixes_left, total } = tallied;
     let everything = sizes.everything;
     if !output.is_json() {
         write_head(output.raw())?;
@@ -54,12 +81,12 @@ pub(super) fn show(
 }
 
 /// Bytes of files.
-struct Sizes {
+pub(super) struct Sizes {
     /// By keyspace.
     keyspaces: [u64; KEYSPACES.len()],
     /// Pages of a tree that are free, and those that say where the others are.
     free_pages: Option<[u64; 2]>,
-    everything: u64,
+    pub(super) everything: u64,
 }
 
 impl Sizes {
@@ -87,48 +114,66 @@ impl Sizes {
 
 /// Prints what else takes room: with the pairs besides records, other keyspaces, no keyspace.
 fn rest(sizes: &Sizes, stored: u64, is_all: bool, output: &mut Output<'_>) -> Result<(), Error> {
-    let mut print = |of: &'static str, what, bytes| {
+    for Rest { of, what, bytes } in sizes.rest(stored, is_all) {
         let percent = percent(bytes as f64, sizes.everything);
         let is_keyspace = KEYSPACES.iter().any(|keyspace| name_of(*keyspace) == of);
         let (keyspace, pages) = if is_keyspace { (Some(of), None) } else { (None, Some(of)) };
-        output.print(&RestLine { keyspace, pages, what, bytes, percent })
-    };
-    for (keyspace, &bytes) in KEYSPACES.into_iter().zip(&sizes.keyspaces) {
-        let (what, bytes) = match keyspace {
-            Keyspace::Kv if !is_all => continue,
-            Keyspace::Kv if sizes.free_pages.is_some() => {
-                ("branch pages of pairs", bytes.saturating_sub(stored))
-            }
-            Keyspace::Kv => ("indexes and filters of pairs", bytes.saturating_sub(stored)),
-            Keyspace::Rev => ("history for watches", bytes),
-            Keyspace::Lease => ("keys attached to leases", bytes),
-            Keyspace::Meta => ("leases, alarms, members", bytes),
-        };
-        print(name_of(keyspace), what, bytes)?;
-    }
-    if let Some([free, bookkeeping]) = sizes.free_pages {
-        print("free", "free pages", free)?;
-        print("bookkeeping", "pages that say where the others are", bookkeeping)?;
+        output.print(&RestLine { keyspace, pages, what, bytes, percent })?;
     }
     Ok(())
 }
 
+/// Something that takes room and is no prefix's.
+pub(super) struct Rest {
+    /// The keyspace, or what kind of pages.
+    pub(super) of: &'static str,
+    /// In words.
+    pub(super) what: &'static str,
+    pub(super) bytes: u64,
+}
+
+impl Sizes {
+    /// What takes room beside `stored` bytes of pairs; `is_all` if these are all pairs.
+    pub(super) fn rest(&self, stored: u64, is_all: bool) -> Vec<Rest> {
+        let mut all = Vec::new();
+        for (keyspace, &bytes) in KEYSPACES.into_iter().zip(&self.keyspaces) {
+            let (what, bytes) = match keyspace {
+                Keyspace::Kv if !is_all => continue,
+                Keyspace::Kv if self.free_pages.is_some() => {
+                    ("branch pages of pairs", bytes.saturating_sub(stored))
+                }
+                Keyspace::Kv => ("indexes and filters of pairs", bytes.saturating_sub(stored)),
+                Keyspace::Rev => ("history for watches", bytes),
+                Keyspace::Lease => ("keys attached to leases", bytes),
+                Keyspace::Meta => ("leases, alarms, members", bytes),
+            };
+            all.push(Rest { of: name_of(keyspace), what, bytes });
+        }
+        if let Some([free, bookkeeping]) = self.free_pages {
+            let what = "pages that say where the others are";
+            all.push(Rest { of: "free", what: "free pages", bytes: free });
+            all.push(Rest { of: "bookkeeping", what, bytes: bookkeeping });
+        }
+        all
+    }
+}
+
 /// Sums over records.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-struct Sums {
+pub(super) struct Sums {
     /// Keys that exist.
-    keys: u64,
+    pub(super) keys: u64,
     /// Versions, deletions among them.
-    versions: u64,
+    pub(super) versions: u64,
     /// Bytes of keys and values, of all versions.
-    key_bytes: u64,
-    value_bytes: u64,
+    pub(super) key_bytes: u64,
+    pub(super) value_bytes: u64,
     /// Bytes of keys and values of versions that a newer one took the place of, and of deletions.
-    superseded_bytes: u64,
+    pub(super) superseded_bytes: u64,
     /// Of these, what a merge of everything would leave out now.
-    reclaimable_bytes: u64,
+    pub(super) reclaimable_bytes: u64,
     /// Share of the files' blocks.
-    stored_bytes: f64,
+    pub(super) stored_bytes: f64,
 }
 
 impl Sums {
@@ -145,9 +190,9 @@ impl Sums {
 
 /// A prefix and the keys that belong to it.
 #[derive(Debug)]
-struct Row {
-    prefix: Bytes,
-    sums: Sums,
+pub(super) struct Row {
+    pub(super) prefix: Bytes,
+    pub(super) sums: Sums,
 }
 
 impl Ord for Row {
@@ -190,12 +235,12 @@ struct Tally<'a> {
 }
 
 /// What comes out.
-struct Tallied {
+pub(super) struct Tallied {
     /// Largest first.
-    largest: Vec<Row>,
-    others: Sums,
-    prefixes_left: u64,
-    total: Sums,
+    pub(super) largest: Vec<Row>,
+    pub(super) others: Sums,
+    pub(super) prefixes_left: u64,
+    pub(super) total: Sums,
 }
 
 impl<'a> Tally<'a> {
@@ -213,7 +258,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn add(&mut self, seen: Seen<'_>) {
+    fn add(&mut self, seen: Seen<'_>) -> Met {
         let (record, footprint) = (seen.record, seen.footprint);
         let newer = self.version.filter(|_| *self.key == *record.key);
         self.version = Some(record.version);
@@ -238,6 +283,8 @@ impl<'a> Tally<'a> {
         };
         self.total.add(&sums);
         self.row_of(record.key).add(&sums);
+        let (revision, stored_bytes) = (record.version.main, footprint.stored_bytes);
+        Met { revision, is_live, stored_bytes }
     }
 
     /// The sums of the prefix that `key` belongs to, which comes at or after all before.
@@ -327,7 +374,7 @@ impl SpaceLine {
 }
 
 /// A share in percent, with one decimal.
-fn percent(bytes: f64, everything: u64) -> f64 {
+pub(super) fn percent(bytes: f64, everything: u64) -> f64 {
     (1000.0 * bytes / (everything.max(1) as f64)).round() / 10.0
 }
 
@@ -405,7 +452,7 @@ impl Line for RestLine {
 
 impl Range {
     /// Whether it has all keys.
-    fn is_all(&self) -> bool {
+    pub(super) fn is_all(&self) -> bool {
         let range = self.from(b"");
         range.start.is_empty() && range.end.is_none()
     }
