@@ -15,22 +15,27 @@ const EXPIRY_PERIOD: Duration = Duration::from_millis(500);
 const EXPIRED_MAX: usize = 500;
 
 /// Ends expired leases while this member leads. Never returns.
+///
+/// A leader that was replaced and hasn't heard of it finds leases expired that its successor keeps
+/// alive: so nothing of this may reach another leader.
 pub(crate) async fn end_leases(member: Arc<Member>) {
     let mut ticks = interval(EXPIRY_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
+        let term = member.status.term();
         if !member.is_leader() {
             continue;
         }
         for id in member.store.expired_leases(member.now(), EXPIRED_MAX) {
             member.metrics.lease_expired();
-            member.propose_unattended(Carries::LeaseRevoke, &LeaseRevokeRequest { id });
+            let revoke = LeaseRevokeRequest { id };
+            member.propose_as_leader(term, Carries::LeaseRevoke, &revoke);
         }
         let checkpoints = member.store.lease_checkpoints_due(member.now());
         if !checkpoints.is_empty() {
             let request = LeaseCheckpointRequest { checkpoints };
-            member.propose_unattended(Carries::LeaseCheckpoint, &request);
+            member.propose_as_leader(term, Carries::LeaseCheckpoint, &request);
         }
     }
 }

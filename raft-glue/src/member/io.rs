@@ -55,6 +55,15 @@ pub enum Input {
         /// The entry's payload.
         data: Bytes,
     },
+    /// A request that only the leader of one term may make, such as the end of a lease by its own
+    /// clock. If this member isn't that any more the request is gone: it mustn't be forwarded to
+    /// who leads by now. Nobody waits for it.
+    ProposeAsLeader {
+        /// In which this member led when it decided.
+        term: u64,
+        /// The entry's payload.
+        data: Bytes,
+    },
     /// A membership change, encoded as `raftpb.ConfChange`.
     ProposeConfChange {
         /// Anything the caller knows it by.

@@ -155,6 +155,7 @@ impl Member {
                 self.gather(token, data);
                 return Ok(());
             }
+            Input::ProposeAsLeader { term, data } => self.propose_as_leader(term, data),
             Input::ProposeConfChange { token, data } => {
                 self.propose_gathered();
                 self.propose_conf_change(token, &data);
@@ -251,6 +252,22 @@ impl Member {
         let reason = self.drop_reason();
         let dropped = self.proposal_tokens.drain(..);
         self.output.dropped.extend(dropped.map(|token| Dropped { token, reason }));
+    }
+
+    /// Enters raft at once: what is gathered is forwarded if this member is deposed before the next
+    /// output.
+    fn propose_as_leader(&mut self, term: u64, data: Bytes) {
+        let raft = &self.raw.raft;
+        if raft.state != StateRole::Leader
+            || raft.term != term
+            || self.is_overloaded()
+            || !fits(data.len(), self.config.group_bytes_max)
+        {
+            return;
+        }
+        self.propose_gathered();
+        // raft refuses while it hands leadership over.
+        self.propose(vec![proposal(data)]);
     }
 
     fn propose_conf_change(&mut self, token: u64, data: &[u8]) {

@@ -513,6 +513,43 @@ fn three_members_agree_and_elections_repeat() {
 }
 
 #[test]
+fn what_only_a_leader_may_propose_is_forwarded_to_nobody() {
+    let as_leader = |term| Input::ProposeAsLeader { term, data: Bytes::from_static(b"x") };
+    let mut three = Three::new();
+    let leader = three.tick_until_led();
+    let term = three.members[leader].status().term;
+    for (at, term) in [(leader, term - 1), ((leader + 1) % 3, term)] {
+        three.members[at].step(as_leader(term)).expect("ok");
+        assert!(!three.members[at].has_output(), "member {at}, term {term}");
+    }
+    three.members[leader].step(as_leader(term)).expect("ok");
+    let last = three.members[leader].status().last;
+    three.settle();
+    assert_eq!(three.committed[0].last().map(|entry| entry.index), Some(last));
+
+    // Deposed before the output: an own proposal goes with the entries that nobody will commit,
+    // and one that comes later goes nowhere.
+    let next = (leader + 1) % 3;
+    let (from, to) = (next as u64 + 1, leader as u64 + 1);
+    three.members[leader].step(as_leader(term)).expect("ok");
+    hear(
+        &mut three.members[leader],
+        raftpb::Message {
+            term: term + 1,
+            from,
+            to,
+            ..from_leader(raftpb::MessageType::MsgHeartbeat)
+        },
+    );
+    three.members[leader].step(as_leader(term)).expect("ok");
+    three.members[leader].step(as_leader(term + 1)).expect("ok");
+    assert_eq!(three.members[leader].status().last, last + 1);
+    let messages = take(&mut three.members[leader]).messages;
+    let is_proposal = |message: &raftpb::Message| message.r#type() == raftpb::MessageType::MsgProp;
+    assert!(!messages.iter().any(is_proposal), "{messages:?}");
+}
+
+#[test]
 fn a_leader_knows_what_every_member_has() {
     let mut three = Three::new();
     let leader = three.tick_until_led();

@@ -281,6 +281,12 @@ impl Member {
         let _ = self.events.send(Event::Input(Input::Propose { token: 0, data }));
     }
 
+    /// The same, for what only the leader of a term may propose: it goes to nobody else.
+    pub(crate) fn propose_as_leader(&self, term: u64, carries: Carries, request: &impl Message) {
+        let data = entry::encode(carries, &request.encode_to_vec(), 0);
+        let _ = self.events.send(Event::Input(Input::ProposeAsLeader { term, data }));
+    }
+
     /// A renewed lease has its whole time again: what a checkpoint says of it is out of date.
     pub(crate) fn forget_checkpoint(&self, id: i64) {
         let checkpoints = vec![LeaseCheckpoint { id, remaining_ttl: 0 }];
