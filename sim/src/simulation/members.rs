@@ -159,12 +159,13 @@ impl Simulation {
         let Some(driver) = self.nodes[place].driver.as_ref().filter(|driver| driver.leads()) else {
             return;
         };
+        let term = driver.status().term;
         for id in driver.store().expired_leases(now, EXPIRED_MAX) {
             let revoke = LeaseRevokeRequest { id };
             let request = InternalRaftRequest { lease_revoke: Some(revoke), ..Default::default() };
             let data: Bytes = request.encode_to_vec().into();
             self.note(&format!("m{} revokes lease {id}", place + 1));
-            self.drive(place, |driver| driver.step(Input::Propose { token: 0, data }));
+            self.drive(place, |driver| driver.step(Input::ProposeAsLeader { term, data }));
         }
     }
 
