@@ -18,6 +18,8 @@ KEYS = 120
 WRITES_AT_ONCE = 50
 HASHED_REVISIONS = 12
 RESTORE_SECONDS_MAX = 900
+# What looks at all keys may take longer than a client waits otherwise.
+PATIENT = "--command-timeout=80s"
 
 
 class Mover:
@@ -50,7 +52,7 @@ def fill(session, keys):
                 for n in range(number, number + WRITES_AT_ONCE)]
         session.txn("", *puts)
         session.ctl(f"del key/{number % keys:04}")
-    session.ctl("compaction 5 --physical")
+    session.ctl(f"compaction 5 --physical {PATIENT}")
     session.ctl("put leased/2 z")
     session.ctl("put last 1")
     session.ctl("del last")
@@ -66,10 +68,10 @@ def seen(session):
     revision = status["header"]["revision"]
     answers = {"revision": revision}
     for at in (0, revision - 3):
-        pairs = json.loads(session.ctl(f"get \"\" --prefix --rev={at} -w json"))
+        pairs = json.loads(session.ctl(f"get \"\" --prefix --rev={at} -w json {PATIENT}"))
         answers[f"pairs at {at}"] = pairs["kvs"]
     for at in range(max(revision - HASHED_REVISIONS, 5), revision + 1):
-        answers[f"hash of {at}"] = session.ctl(f"endpoint hashkv --rev={at}").rsplit(",", 1)[-1]
+        answers[f"hash of {at}"] = hash_at(session, at)
     listed = json.loads(session.ctl("lease list -w json"))["leases"]
     leases = sorted(lease["id"] for lease in listed)
     answers["leases"] = leases
@@ -79,6 +81,12 @@ def seen(session):
     compacted = session.ctl("get last --rev=2")
     answers["below the compacted revision"] = (compacted, session.last_code)
     return answers
+
+
+def hash_at(session, revision):
+    """The hash of a revision, as text."""
+    told = session.ctl(f"endpoint hashkv --rev={revision} {PATIENT}")
+    return told.rsplit(",", 1)[-1]
 
 
 def differences(before, after):
@@ -147,7 +155,7 @@ class Migration:
             for number in range(20):
                 ours.ctl(f"put more/{number % 7} {number}")
             ours.ctl("del more/3")
-            ours.ctl("compaction 9 --physical")
+            ours.ctl(f"compaction 9 --physical {PATIENT}")
             before = seen(ours)
             back = self.move("our snapshot", self.theirs, ours, self.original)
             servers.append(back.server)

@@ -259,8 +259,6 @@ def check_completion(bench):
 
 def check_manual_pages(bench):
     """`man` shows every page, and complains about none."""
-    if not bench.man:
-        return []
     pages = bench.folder / "man"
     code, _, said = bench.run([bench.man, str(pages)])
     if code:
@@ -275,15 +273,17 @@ def check_manual_pages(bench):
 
 # What takes a minute each, most of it asleep.
 SLOW = ("own perf", "own lost_election")
+PAGES = "own manual_pages"
 
 
 def run(options, tally):
-    """Runs all checks whose name contains the given text, those that sleep beside the others; the
-    minute of `check perf` only if it is asked for."""
+    """Runs all checks whose name contains the given text, those that sleep beside the others; what
+    takes a minute only with `--check-perf`, and manual pages only with the program for them."""
     checks = {f"own {name[len('check_'):]}": check for name, check in globals().items()
               if name.startswith("check_")}
-    wanted = {name: check for name, check in checks.items() if options.only in name
-              and (options.check_perf or name not in SLOW)}
+    left_out = (() if options.check_perf else SLOW) + (() if options.man else (PAGES,))
+    wanted = {name: check for name, check in checks.items()
+              if options.only in name and name not in left_out}
     if not wanted:
         return
     bench = Bench(options)
