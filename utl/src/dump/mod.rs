@@ -31,6 +31,9 @@ struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
+  etcd-dump check default.etcd && etcd --data-dir default.etcd
+  etcd-dump meta default.etcd
+  etcd-dump snapshot backup.db
   etcd-dump wal default.etcd --summary
   etcd-dump db default.etcd --keys --prefix app/";
 

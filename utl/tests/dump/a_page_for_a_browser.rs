@@ -137,6 +137,18 @@ fn has_the_numbers_of_the_json() {
 }
 
 #[test]
+fn of_a_range_of_keys() {
+    let vfs = MemVfs::new();
+    drop(Database::small(&vfs, folder()));
+    let (ran, shown) = page(&vfs, &["--prefix", "/registry/pods/"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    tags(&shown);
+    assert!(shown.contains("<dt>keys</dt><dd>11</dd>") && shown.contains("Only keys in a range"));
+    let (_, shown) = page(&vfs, &[]);
+    assert!(shown.contains("<dt>keys</dt><dd>17</dd>") && !shown.contains("Only keys in a range"));
+}
+
+#[test]
 fn an_empty_database_has_a_page() {
     let vfs = MemVfs::new();
     drop(Database::create(&vfs, folder()));

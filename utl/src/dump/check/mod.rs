@@ -26,8 +26,9 @@ use std::path::PathBuf;
 /// Say whether a data directory is healthy, whether a server would start, and what would be lost
 ///
 /// Reads the whole log and the whole database and checks what can be checked without a server:
-/// checksums, order, what parts say of each other, and everything for which a start is refused. DIR
-/// may be of this server or of etcd itself, 3.4 or 3.5. Nothing is changed and no lock is taken.
+/// checksums, order, what parts say of each other, and what a start would be refused for. Room on
+/// the disk and what other members know isn't checked. DIR may be of this server or of etcd itself,
+/// 3.4 or 3.5. Nothing is changed and no lock is taken.
 ///
 /// Exit code: 0 healthy, 1 not healthy or unreadable, 2 wrong arguments.
 #[derive(Debug, clap::Args)]

@@ -134,20 +134,18 @@ impl Line for Checked {
             None => write!(out, "database: its applied index isn't known, ")?,
         }
         writeln!(out, "{} read", Count(self.database_bytes, "byte"))?;
-        let entries = match self.log_only {
+        let (entries, them) = match self.log_only {
             None | Some(0) => return Ok(()),
-            Some(1) => "1 entry is".to_owned(),
-            Some(entries) => format!("{entries} entries are"),
+            Some(1) => ("1 entry is".to_owned(), "it"),
+            Some(entries) => (format!("{entries} entries are"), "them"),
         };
         write!(out, "{entries} in the log only: ")?;
         match (self.commit, self.last_index) {
-            (Some(commit), Some(last)) if commit < last => {
-                writeln!(
-                    out,
-                    "a start applies those up to {commit}, and others once they are committed"
-                )
-            }
-            _ => writeln!(out, "a start applies all of it"),
+            (Some(commit), Some(last)) if commit < last => writeln!(
+                out,
+                "a start applies those up to {commit}, and others once they are committed"
+            ),
+            _ => writeln!(out, "a start applies {them}"),
         }
     }
 }

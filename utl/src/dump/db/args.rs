@@ -259,7 +259,7 @@ impl Args {
         let by_prefix = self.space || self.html.is_some();
         let ranged = self.prefix.is_some() || self.from.is_some() || self.to.is_some();
         for (given, fits, what) in [
-            (ranged, keys || records || self.space, "a range of keys goes with --keys or --space"),
+            (ranged, keys || records || by_prefix, "a range of keys goes with --keys or --space"),
             (self.rev.is_some(), keys, "--rev goes with --keys"),
             (self.all_versions, keys || records, "--all-versions goes with --keys or --keyspace"),
             (self.limit.is_some(), keys || records || by_prefix, "--limit of what?"),

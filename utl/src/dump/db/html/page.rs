@@ -73,6 +73,9 @@ fn add_summary(page: &mut String, gathered: &Gathered) {
             "<p>The engine is the {engine} one. Its files go up to entry {index} of term {term}."
         ),
     );
+    if !gathered.is_all {
+        page.push_str(" Only keys in a range were asked for: the others aren't counted here.");
+    }
     if gathered.is_held {
         page.push_str(" A member seems to run on it: what it writes meanwhile is left out.");
     }
