@@ -4,6 +4,7 @@ mod check;
 mod db;
 mod directory;
 mod etcds;
+mod form;
 mod meta;
 mod snapshot;
 mod wal;

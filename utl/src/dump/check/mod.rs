@@ -15,9 +15,9 @@ mod report;
 
 use super::Surroundings;
 use super::db::Error;
-use super::db::args::Format;
 use super::db::output::Output;
 use super::directory::{Directory, Kind};
+use super::form::Form;
 use crate::progress::Progress;
 use report::{Finding, Report, Weight};
 use retcd_vfs::Vfs;
@@ -45,13 +45,8 @@ pub(in crate::dump) struct Args {
     #[arg(long, value_name = "ENGINE", value_enum)]
     backend_engine: Option<EngineName>,
 
-    /// Form of the output: text, or one JSON object per line
-    #[arg(short = 'w', long, value_name = "FORM", value_enum, default_value = "text")]
-    write_out: Format,
-
-    /// The same as --write-out json
-    #[arg(long, conflicts_with = "write_out")]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 const EXAMPLES: &str = "\
@@ -94,8 +89,7 @@ pub(super) fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<bo
         }
         Err(error) => return Err(error),
     };
-    let format = if args.json { Format::Json } else { args.write_out };
-    let mut output = Output::new(format, surroundings.out);
+    let mut output = Output::new(args.form.format(), surroundings.out);
     if let Some(heading) = heading {
         output.print(&heading)?;
         output.print(&report.checked)?;

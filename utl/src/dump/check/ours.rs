@@ -15,7 +15,7 @@ use retcd_engine::btree::inspect::TreeFile;
 use retcd_engine::lsm::inspect::Folder;
 use retcd_engine::lsm::manifest::Ending;
 use retcd_engine::table::BlockCache;
-use retcd_engine::{Keyspace, Projection, Record, Version};
+use retcd_engine::{Keyspace, Record};
 use retcd_mvcc::auth::AuthItem;
 use retcd_mvcc::stored::{Named, named};
 use retcd_raft_glue::{PART_NAME, inspect_log};
@@ -215,13 +215,7 @@ fn check_state(
     let (mut sink, mut watch) = (io::sink(), |_| {});
     let mut output = Output::keeping(&mut sink, &mut watch);
     let range = Range::all();
-    let scan = Scan {
-        keyspace: Keyspace::Meta,
-        range: &range,
-        at: Version::MAX,
-        all_versions: false,
-        projection: Projection::Full,
-    };
+    let scan = Scan::of_names(&range);
     let read = Reading::open_as_a_start_does(subject, &[Keyspace::Meta], &mut output);
     let read = read.and_then(|mut reading| {
         reading.each(&scan, &mut output, &mut |_, record| {

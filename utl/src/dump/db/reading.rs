@@ -26,7 +26,18 @@ pub(in crate::dump) struct Scan<'a> {
     pub(in crate::dump) projection: Projection,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    /// The newest of each name in the keyspace of names; `range` has all of them.
+    pub(in crate::dump) fn of_names(range: &'a Range) -> Scan<'a> {
+        Scan {
+            keyspace: Keyspace::Meta,
+            range,
+            at: Version::MAX,
+            all_versions: false,
+            projection: Projection::Full,
+        }
+    }
+
     fn cursor<'v>(
         &self,
         view: &'v dyn View,

@@ -4,6 +4,7 @@
 //! next file, whose first record says what the checksums go on with. Memory doesn't grow with the
 //! log but for a few bytes for each snapshot's mark, of which the newest are kept.
 
+use super::hex;
 use super::record::{Ending, Found, Record, Records};
 use crate::progress::Progress;
 use retcd_vfs::Vfs;
@@ -29,11 +30,7 @@ pub(in crate::dump) struct FileName {
 impl FileName {
     fn parse(name: &Path) -> Option<FileName> {
         let (sequence, first_index) = name.to_str()?.strip_suffix(".wal")?.split_once('-')?;
-        let number = |digits: &str| {
-            let is_hex = digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            is_hex.then(|| u64::from_str_radix(digits, 16).ok())?
-        };
-        Some(FileName { sequence: number(sequence)?, first_index: number(first_index)? })
+        Some(FileName { sequence: hex(sequence)?, first_index: hex(first_index)? })
     }
 }
 

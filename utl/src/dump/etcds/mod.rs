@@ -13,3 +13,9 @@ pub(super) use facts::Facts;
 pub(super) use log::{EtcdLog, Position, TornTail};
 pub(super) use pairs::{Pairs, Sums};
 pub(super) use snap::{SnapFile, read_all as read_snap_files};
+
+/// A number as etcd's names of files have it: sixteen hexadecimal digits.
+fn hex(digits: &str) -> Option<u64> {
+    let is_hex = digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| u64::from_str_radix(digits, 16).ok())?
+}

@@ -5,6 +5,7 @@
 //! data     raftpb.Snapshot: its metadata says index, term and configuration
 //! ```
 
+use super::hex;
 use super::log::Position;
 use bytes::Bytes;
 use prost::Message;
@@ -49,11 +50,7 @@ pub(in crate::dump) fn read_all(vfs: &dyn Vfs, dir: &Path) -> io::Result<Vec<Sna
 
 fn parse(name: &Path) -> Option<Position> {
     let (term, index) = name.to_str()?.strip_suffix(".snap")?.split_once('-')?;
-    let number = |digits: &str| {
-        let is_hex = digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-        is_hex.then(|| u64::from_str_radix(digits, 16).ok())?
-    };
-    Some(Position { index: number(index)?, term: number(term)? })
+    Some(Position { index: hex(index)?, term: hex(term)? })
 }
 
 fn judge(vfs: &dyn Vfs, path: &Path, at: Position) -> Result<(), String> {

@@ -12,9 +12,9 @@ mod ours;
 
 use super::Surroundings;
 use super::db::Error;
-use super::db::args::Format;
 use super::db::output::Output;
 use super::directory::{Directory, Kind};
+use super::form::Form;
 pub(super) use etcds::show_facts;
 pub(super) use line::DirectoryLine;
 use std::path::PathBuf;
@@ -36,13 +36,8 @@ pub(in crate::dump) struct Args {
     #[arg(long, value_name = "DIR")]
     wal_dir: Option<PathBuf>,
 
-    /// Form of the output: text, or one JSON object per line
-    #[arg(short = 'w', long, value_name = "FORM", value_enum, default_value = "text")]
-    write_out: Format,
-
-    /// The same as --write-out json
-    #[arg(long, conflicts_with = "write_out")]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 const EXAMPLES: &str = "\
@@ -58,7 +53,6 @@ Examples:
 pub(super) fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<bool, Error> {
     let directory = Directory::find(surroundings.vfs, &args.dir, args.wal_dir.as_deref())?;
     let vfs = surroundings.vfs;
-    let format = if args.json { Format::Json } else { args.write_out };
     // Read before anything is printed: a progress line and the output would mix.
     let etcds = match directory.kind {
         Kind::Bbolt => {
@@ -66,7 +60,7 @@ pub(super) fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<bo
         }
         _ => None,
     };
-    let mut output = Output::new(format, surroundings.out);
+    let mut output = Output::new(args.form.format(), surroundings.out);
     output.print(&DirectoryLine::of(&directory))?;
     match etcds {
         Some(read) => read.show(&directory, &mut output)?,

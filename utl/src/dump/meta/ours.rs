@@ -16,7 +16,7 @@ use super::line::{
 use crate::notation::Quoted;
 use retcd_engine::btree::inspect::TreeFile;
 use retcd_engine::lsm::inspect::Folder;
-use retcd_engine::{Keyspace, Projection, Record, Version};
+use retcd_engine::{Keyspace, Record};
 use retcd_mvcc::auth::AuthItem;
 use retcd_mvcc::stored::{Named, named};
 use retcd_vfs::Vfs;
@@ -194,13 +194,7 @@ fn version_of(vfs: &dyn Vfs, path: &Path) -> Option<u32> {
 fn show_members(subject: Subject<'_>, output: &mut Output<'_>) -> Result<(), Error> {
     let mut reading = Reading::open(subject, &[Keyspace::Meta], output)?;
     let range = Range::all();
-    let scan = Scan {
-        keyspace: Keyspace::Meta,
-        range: &range,
-        at: Version::MAX,
-        all_versions: false,
-        projection: Projection::Full,
-    };
+    let scan = Scan::of_names(&range);
     let mut cluster = ClusterLine::default();
     reading.each(&scan, output, &mut |output, record| {
         match take(&record, &mut cluster) {

@@ -11,11 +11,12 @@ mod line;
 
 use super::Surroundings;
 use super::db::Error;
-use super::db::args::{DELIMITER, DEPTH, Format, PREFIXES_SHOWN, key};
+use super::db::args::{DELIMITER, DEPTH, PREFIXES_SHOWN, key};
 use super::db::fault::Fault;
 use super::db::output::Output;
 use super::db::space::prefix_of;
 use super::etcds::{Facts, Pairs};
+use super::form::Form;
 use super::meta;
 use crate::progress::Progress;
 use crate::snapshot_hash::{self, SnapshotHash};
@@ -51,13 +52,8 @@ pub(in crate::dump) struct Args {
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
 
-    /// Form of the output: text, or one JSON object per line
-    #[arg(short = 'w', long, value_name = "FORM", value_enum, default_value = "text")]
-    write_out: Format,
-
-    /// The same as --write-out json
-    #[arg(long, conflicts_with = "write_out")]
-    json: bool,
+    #[command(flatten)]
+    form: Form,
 }
 
 const EXAMPLES: &str = "\
@@ -86,8 +82,7 @@ pub(super) fn run(args: &Args, surroundings: &mut Surroundings<'_>) -> Result<bo
     }
     // Read before anything is printed: a progress line and the output would mix.
     let contents = read(args, vfs, path, &mut surroundings.progress("reading"))?;
-    let format = if args.json { Format::Json } else { args.write_out };
-    let mut output = Output::new(format, surroundings.out);
+    let mut output = Output::new(args.form.format(), surroundings.out);
     show(args, path, contents, &mut output)?;
     output.finish()
 }
