@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use crate::server::{LAST_LINES, Server, ServerOptions, StartError, free_addresses};
+use crate::ports::hold_addresses;
+use crate::server::{LAST_LINES, Server, ServerOptions, StartError};
 use crate::wire_cutter::WireCutter;
 
 /// How often ports are chosen anew.
@@ -73,8 +74,11 @@ impl Cluster {
     ) -> Result<Cluster, StartError> {
         let spawn_error = |error| StartError::Spawn(options.binary.clone(), error);
         let mut places = Vec::new();
+        // Let go when all have theirs, doors too.
+        let mut held = Vec::new();
         for _ in 0..size {
-            let addresses = free_addresses().map_err(spawn_error)?;
+            held.push(hold_addresses().map_err(spawn_error)?);
+            let addresses = held[held.len() - 1].addresses;
             let id: Arc<OnceLock<u64>> = Arc::default();
             let door = match cutter {
                 None => addresses[1],
@@ -86,6 +90,7 @@ impl Cluster {
             };
             places.push((addresses, door, id));
         }
+        drop(held);
         let named: Vec<String> =
             (0..).zip(&places).map(|(number, (_, door, _))| peer_of(number, *door)).collect();
         let mut cluster = Cluster { options, folder: folder.to_owned(), members: Vec::new() };
@@ -215,7 +220,17 @@ impl Cluster {
 
     /// Addresses for a member to come, and the URL under which the cluster has to be told of it.
     pub fn next_member(&self) -> io::Result<([SocketAddr; 2], String)> {
-        let addresses = free_addresses()?;
+        let own: Vec<SocketAddr> =
+            self.members.iter().flat_map(|member| member.addresses).collect();
+        // Those of a member that doesn't run may seem to be free.
+        let mut taken = Vec::new();
+        let addresses = loop {
+            let held = hold_addresses()?;
+            if !held.addresses.iter().any(|address| own.contains(address)) {
+                break held.addresses;
+            }
+            taken.push(held);
+        };
         Ok((addresses, format!("http://{}", addresses[1])))
     }
 

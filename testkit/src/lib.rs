@@ -13,6 +13,7 @@ pub mod cluster;
 pub mod dns;
 pub mod linearizability;
 pub mod log;
+pub mod ports;
 pub mod procfs;
 pub mod random;
 pub mod scrape;
@@ -21,5 +22,6 @@ pub mod wire_cutter;
 
 pub use cluster::Cluster;
 pub use dns::{DnsServer, Srv};
-pub use server::{Server, ServerOptions, StartError, free_addresses};
+pub use ports::{free_addresses, free_addresses_for};
+pub use server::{Server, ServerOptions, StartError};
 pub use wire_cutter::WireCutter;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use etcd_client::{Client, CompactionOptions};
 use retcd_testkit::random::Random;
-use retcd_testkit::{Server, ServerOptions, free_addresses};
+use retcd_testkit::{Server, ServerOptions, free_addresses_for};
 use tempfile::TempDir;
 
 use crate::common::{PATIENCE, server_binary, server_binary_is_ours, soon};
@@ -28,12 +28,11 @@ struct Place {
 }
 
 fn places() -> Vec<Place> {
-    let place = |number| {
-        let [client, peer] = free_addresses().expect("free ports");
+    let place = |(number, [client, peer]): (usize, [SocketAddr; 2])| {
         let folder = tempfile::tempdir().expect("a temporary folder");
         Place { name: format!("m{number}"), client, peer, folder }
     };
-    (0..3).map(place).collect()
+    free_addresses_for(3).expect("free ports").into_iter().enumerate().map(place).collect()
 }
 
 impl Place {

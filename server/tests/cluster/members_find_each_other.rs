@@ -5,7 +5,7 @@
 use crate::common::{PATIENCE, soon};
 use crate::registry::Registry;
 use etcd_client::Client;
-use retcd_testkit::{DnsServer, Server, ServerOptions, Srv, free_addresses};
+use retcd_testkit::{DnsServer, Server, ServerOptions, Srv, free_addresses, free_addresses_for};
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -146,8 +146,9 @@ async fn by_the_registry_of_the_second_version() {
 #[tokio::test]
 async fn by_dns() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let places = [addresses(), addresses(), addresses()];
-    let records = places.map(|[_, peer]| Srv::new("127.0.0.1", peer.port()));
+    let places = free_addresses_for(3).expect("free ports");
+    let records: Vec<Srv> =
+        places.iter().map(|[_, peer]| Srv::new("127.0.0.1", peer.port())).collect();
     let dns = DnsServer::start(&[("_etcd-server-blue._tcp.example.test", &records)]);
     let dns = dns.expect("a DNS server");
     let member = |name: &str| {
