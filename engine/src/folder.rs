@@ -7,7 +7,8 @@ use retcd_vfs::Vfs;
 
 use crate::{Error, Result};
 
-/// Makes `dir` and its missing parents, durably.
+/// Makes `dir` and its missing parents, durably. One that is there may have been made by a process
+/// that ended before its name was durable.
 pub(crate) fn make(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
     let mut made = Vec::new();
     for folder in dir.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
@@ -16,10 +17,10 @@ pub(crate) fn make(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
         }
         made.push(folder);
     }
-    if made.is_empty() {
-        return Ok(());
+    match made.is_empty() {
+        true => made.push(dir),
+        false => vfs.create_dir_all(dir).map_err(Error::io(dir))?,
     }
-    vfs.create_dir_all(dir).map_err(Error::io(dir))?;
     for folder in made {
         let parent = parent_of(folder);
         vfs.sync_dir(parent).map_err(Error::io(parent))?;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use retcd_engine::{Applied, Keyspace, Projection, Version, View};
-use retcd_vfs::{MemVfs, Vfs};
+use retcd_vfs::{CrashVfs, Vfs};
 
 use crate::support::{KINDS, Kind, Log, Random, apply, kv_key, record, settle};
 
@@ -21,8 +21,13 @@ fn an_entry_is_flushed_whole() {
 }
 
 fn check(kind: Kind) {
-    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
+    let files = CrashVfs::new();
+    let vfs: Arc<dyn Vfs> = Arc::new(files.clone());
     let engine = kind.open(&vfs).expect("an empty folder");
+    let has_key_after_crash = || {
+        let left: Arc<dyn Vfs> = Arc::new(files.crash(0));
+        has_key(&*kind.open(&left).expect("it is whole").view())
+    };
     let mut log = Log::default();
     apply(&*engine, &log.append(&Random(5).change())).expect("memory only");
 
@@ -31,11 +36,11 @@ fn check(kind: Kind) {
     engine.request_flush().expect("memory only");
     settle(&*engine).expect("memory only");
     assert_eq!(engine.flushed().index, 0, "the request waits");
-    assert!(!has_key(&*kind.open(&vfs).expect("it is whole").view()));
+    assert!(!has_key_after_crash());
 
     let applied = Applied { index: 2, ..log.applied() };
     engine.commit(applied.clone()).expect("memory only");
     settle(&*engine).expect("memory only");
     assert_eq!(engine.flushed(), applied, "the request is kept");
-    assert!(has_key(&*kind.open(&vfs).expect("it is whole").view()));
+    assert!(has_key_after_crash());
 }

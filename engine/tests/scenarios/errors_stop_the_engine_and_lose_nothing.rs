@@ -1,5 +1,7 @@
 //! One call of the file system fails, each one in turn. The engine must hand the error out, refuse
-//! everything after it, and leave a folder that opens at what was reported flushed or later.
+//! everything after it, and leave a folder that opens at what was reported flushed or later. What
+//! the next process finds there must not be lost any more, even if the machine stops right then:
+//! logs are cut by it, and tables removed.
 
 use std::sync::Arc;
 
@@ -9,6 +11,9 @@ use retcd_vfs::{CrashVfs, Fault, Vfs};
 
 use crate::history::{History, Promised, assert_state};
 use crate::support::{KINDS, Kind, Log};
+
+/// A crash may keep what wasn't synced.
+const CRASHES_AFTER_OPEN: u64 = 3;
 
 fn assert_poisoned(engine: &dyn Engine) {
     let poisoned = |result: retcd_engine::Result<()>, call: &str| {
@@ -41,14 +46,21 @@ fn fail_one(kind: Kind, history: &History, log: &Log, operation: u64, fault: Fau
             failed
         }
     };
-    // The process ends, and in the second case the machine with it.
-    let crashed: Arc<dyn Vfs> = Arc::new(files.crash(operation));
-    for left in [vfs, crashed] {
+    let reopen = |left: CrashVfs, promised: u64| {
+        let left: Arc<dyn Vfs> = Arc::new(left);
         let engine = kind.open(&left).unwrap_or_else(|e| panic!("{fault:?} at {operation}: {e}"));
         let flushed = engine.flushed().index;
-        assert!(flushed >= promised.flushed, "{fault:?} at {operation}");
+        assert!(flushed >= promised, "{kind:?}: {fault:?} at {operation}: {flushed} < {promised}");
         assert_state(&*engine, log, flushed);
         kind.verify(&*left);
+        flushed
+    };
+    // The process ends, and the machine with it.
+    reopen(files.crash(operation), promised.flushed);
+    // The process ends, the next one opens, and then the machine stops.
+    let found = reopen(files.clone(), promised.flushed);
+    for seed in 0..CRASHES_AFTER_OPEN {
+        reopen(files.crash(operation + seed), found);
     }
     noticed
 }
@@ -70,4 +82,45 @@ fn check(kind: Kind) {
         let noticed = fail_one(kind, &history, &log, operation, fault);
         assert!(noticed, "{kind:?}: {fault:?} at {operation} is lost");
     }
+}
+
+/// An open writes a new manifest. There are so many calls of that: creating, appending and syncing
+/// it and the next `CURRENT`, for which it looks whether there is one, renaming that, syncing the
+/// folder twice, unlinking.
+const CALLS_OF_A_MANIFEST: usize = 11;
+
+/// Only an open member can free space.
+#[test]
+fn a_full_disk_keeps_no_engine_from_opening() {
+    let history = History { seed: 21, batches: 16 };
+    let log = history.log();
+    let filled = CrashVfs::new();
+    let vfs: Arc<dyn Vfs> = Arc::new(filled.clone());
+    history.run(Kind::Lsm, &vfs, &log, &mut Promised::default()).expect("nothing was planned");
+    filled.settle();
+    let opened = filled.crash(0);
+    drop(Kind::Lsm.open(&(Arc::new(opened.clone()) as Arc<dyn Vfs>)).expect("nothing was planned"));
+    let mut survived = 0;
+    for operation in 1..=opened.operations() {
+        let full = filled.crash(0);
+        full.fail_at(operation, Fault::NoSpace);
+        let vfs: Arc<dyn Vfs> = Arc::new(full.clone());
+        let Ok(engine) = Kind::Lsm.open(&vfs) else { continue };
+        survived += 1;
+        let mut scrub = engine.scrub();
+        let mut is_last = false;
+        while !is_last {
+            let step = scrub.step(u64::MAX).expect("the engine is well");
+            assert!(step.damage.is_empty(), "call {operation}: {:?}", step.damage);
+            is_last = step.is_last;
+        }
+        drop(scrub);
+        let flushed = engine.flushed().index;
+        drop(engine);
+        let vfs: Arc<dyn Vfs> = Arc::new(full.crash(operation));
+        let engine = Kind::Lsm.open(&vfs).unwrap_or_else(|e| panic!("call {operation}: {e}"));
+        assert_eq!(engine.flushed().index, flushed, "call {operation}");
+        assert_state(&*engine, &log, flushed);
+    }
+    assert_eq!(survived, CALLS_OF_A_MANIFEST);
 }

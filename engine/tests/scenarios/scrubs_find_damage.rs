@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use retcd_engine::{Engine, Error, Lsm, Oracle, Scrub, Scrubbed};
-use retcd_vfs::{MemVfs, Vfs};
+use retcd_vfs::{CrashVfs, Fault, MemVfs, Vfs};
 
 use crate::history::{History, assert_state};
 use crate::support::{FOLDER, Kind, Log, apply, open, settle};
@@ -131,20 +131,45 @@ fn what_names_the_tables_is_read_too() {
     assert!(found.iter().any(|error| matches!(error, Error::Io { path, .. } if *path == current)));
 }
 
+/// Opens an engine that a full disk keeps from writing a manifest of its own.
+fn open_on_a_full_disk(files: &CrashVfs) -> (Arc<dyn Vfs>, Lsm) {
+    let old = manifest(files);
+    (1..)
+        .find_map(|operation| {
+            let full = files.crash(0);
+            full.fail_at(operation, Fault::NoSpace);
+            let vfs: Arc<dyn Vfs> = Arc::new(full);
+            let engine = open(&vfs).ok()?;
+            // The first call of which it survives the failure makes the new file.
+            assert_eq!(manifest(&*vfs), old);
+            Some((vfs, engine))
+        })
+        .expect("a full disk doesn't keep it from opening")
+}
+
 #[test]
 fn only_a_torn_end_from_before_the_start_is_no_damage() {
-    let vfs: Arc<dyn Vfs> = Arc::new(MemVfs::new());
-    drop(filled(&vfs));
-    let manifest = manifest(&*vfs);
-    let end = len(&*vfs, &manifest);
-    let file = vfs.open_pages(&manifest).expect("it is there");
+    let files = CrashVfs::new();
+    drop(filled(&(Arc::new(files.clone()) as Arc<dyn Vfs>)));
+    let torn = manifest(&files);
+    let end = len(&files, &torn);
+    let file = files.open_pages(&torn).expect("it is there");
     file.write_at(end, b"EDIT, cut short").expect("memory only");
-    let engine = open(&vfs).expect("a torn end is left by a crash");
-    assert_eq!(len(&*vfs, &manifest), end + 15, "nothing is written without need");
+    files.settle();
+    let (vfs, engine) = open_on_a_full_disk(&files);
+    assert_eq!(len(&*vfs, &torn), end + 15, "it isn't written over");
     assert!(finish(&mut *engine.scrub()).damage.is_empty());
     // Now the last edit looks torn too, but the engine knows what it said.
-    turn(&*vfs, &manifest, end - 8);
-    assert_found(&engine, &manifest);
+    turn(&*vfs, &torn, end - 8);
+    assert_found(&engine, &torn);
+
+    let vfs: Arc<dyn Vfs> = Arc::new(files);
+    let engine = open(&vfs).expect("a torn end is left by a crash");
+    let anew = manifest(&*vfs);
+    assert_ne!(anew, torn);
+    assert!(finish(&mut *engine.scrub()).damage.is_empty());
+    turn(&*vfs, &anew, len(&*vfs, &anew) - 8);
+    assert_found(&engine, &anew);
 }
 
 #[test]

@@ -4,9 +4,13 @@
 //! later edit is appended and synced. An edit counts from the moment when its sync returns; the
 //! tables that it adds are durable before, and the files that it removes are unlinked after.
 //!
-//! A manifest is appended to only by the process that made it: the first edit after an open, and
-//! one that finds the file long, writes a new manifest and then moves `CURRENT` to it by renaming a
-//! synced file. So a torn end is never written over.
+//! A manifest is appended to only by the process that made it: an open, and an edit that finds the
+//! file long, writes a new manifest and then moves `CURRENT` to it by renaming a synced file. So a
+//! torn end is never written over.
+//!
+//! An open has to do so before anybody acts on what it has read. The process before may have died
+//! between writing its last edit and syncing it: a crash of the machine would still undo that edit,
+//! and by then the log would be cut, and tables be gone, that only the edits before it need.
 //!
 //! Opening replays the edits. A record that doesn't check is a torn edit, and ignored, only if it
 //! is not the first one and nothing valid follows it; otherwise the manifest is damaged and
@@ -167,12 +171,35 @@ impl Manifest {
         let unused = listed.number_max.map_or(1, |number| number.0 + 1);
         let next = unused.max(manifest.contents.next);
         manifest.numbers.next.store(next, Ordering::Relaxed);
-        if !listed.has_current || next > manifest.contents.next {
-            // A number that a lost file carried must not come again: blocks are told apart by it.
-            manifest.commit(&Edit::default())?;
+        if manifest.write_anew()? {
+            manifest.remove_orphans(&listed, replayed)?;
         }
-        manifest.remove_orphans(&listed, replayed)?;
         Ok(manifest)
+    }
+
+    /// Makes what was replayed durable: so far it may only be in the system's memory. It is written
+    /// anew, because the system forgets what it once failed to sync: syncing the old file would
+    /// tell nothing. That also takes the numbers of lost files, which must not come again: blocks
+    /// are told apart by them.
+    ///
+    /// A full disk must not keep a member from starting that could then free some of it. There the
+    /// old file has to do, and `false` comes back: files without a name in it stay, so that their
+    /// numbers are known.
+    fn write_anew(&mut self) -> Result<bool> {
+        let (before, replayed) = (self.number, self.contents.clone());
+        match (self.commit(&Edit::default()), self.number) {
+            (Err(error), Some(number)) if error.is_out_of_space() => {
+                if self.number == before {
+                    self.contents = replayed;
+                }
+                for path in [names::manifest(&self.dir, number), names::current(&self.dir)] {
+                    self.vfs.sync_file(&path).map_err(Error::io(&path))?;
+                }
+                self.vfs.sync_dir(&self.dir).map_err(Error::io(&self.dir))?;
+                Ok(false)
+            }
+            (written, _) => written.map(|_| true),
+        }
     }
 
     /// What it says.
@@ -223,9 +250,10 @@ impl Manifest {
         create_synced(&*self.vfs, &temporary, &pointer)?;
         let current = names::current(&self.dir);
         self.vfs.rename(&temporary, &current).map_err(Error::io(&current))?;
+        let old = self.number.replace(number);
         self.vfs.sync_dir(&self.dir).map_err(Error::io(&self.dir))?;
 
-        if let Some(old) = self.number.replace(number) {
+        if let Some(old) = old {
             let old = names::manifest(&self.dir, old);
             self.vfs.remove_file(&old).map_err(Error::io(&old))?;
         }
