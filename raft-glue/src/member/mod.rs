@@ -66,6 +66,9 @@ pub struct Member {
     unpersisted: VecDeque<Unpersisted>,
     /// What the newest group told the log.
     logged: HardState,
+    /// The term that the log is known to have. Nothing is said in a later one: after a crash this
+    /// member would not know of it, and could lead in it a second time with other entries.
+    term_persisted: u64,
     /// Index of the last committed entry that went out.
     handed_out: u64,
     /// Indexes of membership changes that went out and whose execution wasn't reported.
@@ -91,6 +94,8 @@ struct Unpersisted {
     number: u64,
     /// Whether the log was given a group of this number; otherwise it waits for the ones before.
     is_group: bool,
+    /// The term that is durable with it.
+    term: u64,
     messages: Vec<Message>,
 }
 
@@ -125,6 +130,7 @@ impl Member {
             config,
             unpersisted: VecDeque::new(),
             logged,
+            term_persisted: logged.term,
             handed_out: applied,
             changes_out: VecDeque::new(),
             changes_superseded: 0,
@@ -330,6 +336,7 @@ impl Member {
             }
             covered = oldest.number;
             if let Some(oldest) = self.unpersisted.pop_front() {
+                self.term_persisted = self.term_persisted.max(oldest.term);
                 self.send(oldest.messages);
             }
         }

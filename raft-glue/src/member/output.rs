@@ -49,9 +49,14 @@ impl Member {
         self.output.committed = committed.into_iter().map(entry_to_log).collect();
         let changes = self.output.committed.iter().filter(|entry| entry.kind != KIND_NORMAL);
         self.changes_out.extend(changes.map(|entry| entry.index));
-        // A leader's messages may leave before its own sync, everybody else's only after it.
-        self.send(ready.take_messages());
-        let messages = ready.take_persisted_messages();
+        // A leader's messages may leave before its own sync, everybody else's only after it. A
+        // lone voter leads before it has written that it does: it waits, too.
+        let term = self.raw.raft.term;
+        let mut messages = ready.take_messages();
+        if term == self.term_persisted {
+            self.send(std::mem::take(&mut messages));
+        }
+        messages.append(&mut ready.take_persisted_messages());
         let is_group = ready.must_sync();
         let entries = ready.take_entries();
         if is_group {
@@ -59,7 +64,7 @@ impl Member {
         }
         self.raw.advance_append_async(ready);
         if is_group || !self.unpersisted.is_empty() {
-            self.unpersisted.push_back(Unpersisted { number, is_group, messages });
+            self.unpersisted.push_back(Unpersisted { number, is_group, term, messages });
         } else {
             self.send(messages);
             self.raw.on_persist_ready(number);

@@ -133,6 +133,31 @@ fn a_lone_voter_leads_at_once_and_commits_only_what_is_durable() {
 }
 
 #[test]
+fn a_lone_voter_says_nothing_in_a_term_that_its_log_does_not_have() {
+    let mut found = restored((1, 1, 3), &[1], (3, 1), &[]);
+    found.conf_state.learners = vec![2];
+    let mut member = member(1, found).expect("a consistent state");
+    let output = take(&mut member);
+    let elected = only_group(&output).expect("the new term, and its empty entry");
+    assert_eq!(elected.hard_state.expect("it is new").term, 2);
+    // It leads, but a crash would make it lead in this term again, with other entries.
+    assert_eq!(output.role.map(|change| change.role), Some(Role::Leader));
+    assert!(output.messages.is_empty());
+    member.step(Input::Tick).expect("no error");
+    assert!(take(&mut member).messages.is_empty());
+
+    persist(&mut member, elected.number);
+    let said = take(&mut member).messages;
+    assert!(said.iter().any(|message| message.r#type() == raftpb::MessageType::MsgApp));
+    assert!(said.iter().all(|message| message.term == 2 && message.to == 2));
+    // From now on nothing waits for the disk.
+    propose(&mut member, 1);
+    assert!(only_group(&take(&mut member)).is_some());
+    member.step(Input::Tick).expect("no error");
+    assert!(!take(&mut member).messages.is_empty());
+}
+
+#[test]
 fn a_report_may_cover_several_groups() {
     let mut member = lone_leader();
     propose(&mut member, 1);
