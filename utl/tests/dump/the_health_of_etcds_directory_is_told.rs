@@ -3,7 +3,9 @@
 use crate::directories::*;
 use crate::support::*;
 use prost::Message;
+use retcd_api::mvccpb::KeyValue;
 use retcd_api::raftpb;
+use retcd_engine::bolt::Writer;
 use retcd_vfs::{MemVfs, Vfs};
 use std::path::Path;
 
@@ -183,6 +185,26 @@ fn of_snapshots() {
 }
 
 #[test]
+fn a_snapshot_that_the_log_doesnt_name_isnt_begun_with() {
+    #[derive(Clone, PartialEq, Message)]
+    struct SnapFile {
+        #[prost(uint32, tag = "1")]
+        sum: u32,
+        #[prost(bytes = "vec", tag = "2")]
+        data: Vec<u8>,
+    }
+    let metadata = raftpb::SnapshotMetadata { index: 0x63, term: 2, ..Default::default() };
+    let snapshot = raftpb::Snapshot { metadata, ..Default::default() };
+    let data = snapshot.encode_to_vec();
+    let file = SnapFile { sum: crc32c::crc32c(&data), data };
+    let vfs = etcds();
+    let name = "data/member/snap/0000000000000002-0000000000000063.snap";
+    write(&vfs, Path::new(name), &file.encode_to_vec());
+    let ran = etcd_dump(&vfs, &["check", "data"]);
+    assert_eq!((ran.code, ran.lines_with("verdict: healthy").len()), (0, 1), "{}", ran.out);
+}
+
+#[test]
 fn of_the_database() {
     assert_found(&with(ETCDS_DATABASE, |bytes| bytes.truncate(8192)), "refused", "database");
     let of_etcds = read(&etcds(), Path::new(ETCDS_DATABASE));
@@ -218,6 +240,29 @@ fn of_the_database() {
     });
     let ran = assert_found(&member, "damaged", "state");
     assert!(ran.out.contains("a bad member"), "{}", ran.out);
+}
+
+#[test]
+fn of_any_page_of_pairs() {
+    let mut writer = Writer::new(Vec::new());
+    writer.bucket(b"key").expect("in memory");
+    for main in 2..400_u64 {
+        let pair = KeyValue { key: "k".into(), value: vec![7; 100].into(), ..Default::default() };
+        let revision = [&main.to_be_bytes()[..], b"_", &[0; 8]].concat();
+        writer.put(&revision, &pair.encode_to_vec()).expect("in memory");
+    }
+    let (head, _, body) = writer.finish().expect("in memory");
+    let mut database = [head.as_slice(), &body].concat();
+    let vfs = without(etcds(), &[ETCDS_SNAP, OLDER_SNAP]);
+    change(&vfs, ETCDS_DATABASE, |bytes| *bytes = database.clone());
+    assert_eq!(etcd_dump(&vfs, &["check", "data"]).code, 0);
+    // Neither the first nor the last: who only looks for the newest revision passes it over.
+    let leaves: Vec<_> =
+        (2..database.len() / 4096).filter(|page| database[page * 4096 + 8] == 2).collect();
+    assert!(leaves.len() > 5, "{leaves:?}");
+    database[leaves[leaves.len() / 2] * 4096] ^= 1;
+    change(&vfs, ETCDS_DATABASE, |bytes| *bytes = database);
+    assert_found(&vfs, "refused", "database");
 }
 
 #[test]

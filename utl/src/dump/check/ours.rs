@@ -72,9 +72,6 @@ fn check_tables(
     report: &mut Report,
     progress: &mut Progress<'_>,
 ) -> Option<Flushed> {
-    if vfs.exists(&TreeFile::path_in(dir)).unwrap_or(false) {
-        add_two_engines(dir, report);
-    }
     let folder = match Folder::read(vfs, dir) {
         Ok(folder) => folder,
         Err(error) => {
@@ -132,8 +129,10 @@ fn check_tree(
     report: &mut Report,
     progress: &mut Progress<'_>,
 ) -> Option<Flushed> {
+    // A folder with files of both engines counts as a tree's.
     if vfs.exists(&dir.join("CURRENT")).unwrap_or(false) {
-        add_two_engines(dir, report);
+        let reason = "it holds files of both engines: each of them refuses it";
+        report.add(Finding::new(Weight::Refused, "wrong-engine", reason).of(dir));
     }
     let tree = match TreeFile::open(vfs, dir) {
         Ok(tree) => tree,
@@ -154,11 +153,6 @@ fn check_tree(
     add_damage("tree", output, shown, &refused, report);
     report.checked.database_bytes = bytes;
     Some(flushed_of(Subject::Tree(&tree), report))
-}
-
-fn add_two_engines(dir: &Path, report: &mut Report) {
-    let reason = "it holds files of both engines: each of them refuses it";
-    report.add(Finding::new(Weight::Refused, "wrong-engine", reason).of(dir));
 }
 
 /// Files and places in them.
