@@ -67,13 +67,12 @@ pub(super) fn open(vfs: &dyn Vfs, dir: &Path, cache_bytes: usize) -> Result<Ledg
         folder::refuse_other(vfs, dir, folder::Owner::Btree)?;
         create(vfs, dir, &new, &path)?;
     }
-    // The process before may have ended before the name, or what it wrote last, was durable. What
-    // is read here will be acted on: the log is cut by it, and pages that only the transaction
-    // before needs are written over.
-    vfs.sync_file(&path).map_err(Error::io(&path))?;
+    // It may have been renamed by a process that ended before the name was durable.
     vfs.sync_dir(dir).map_err(Error::io(dir))?;
     let file = vfs.open_pages(&path).map_err(Error::io(&path))?;
-    read(vfs, path, file, cache_bytes)
+    let ledger = read(vfs, path, file, cache_bytes)?;
+    ledger.seal_again()?;
+    Ok(ledger)
 }
 
 fn create(vfs: &dyn Vfs, dir: &Path, new: &Path, path: &Path) -> Result<()> {

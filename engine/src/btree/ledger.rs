@@ -178,15 +178,28 @@ impl Ledger {
         let Prepared { tree, swept, bookkeeping } = prepared;
         let meta = tree.meta;
         self.pager.sync()?;
-        let page = meta.transaction % 2;
-        self.pager.write_meta(page, &meta.encode(page))?;
-        self.pager.sync()?;
+        self.write_meta(&meta)?;
         self.pager.allow(meta.pages, meta.transaction);
         self.space.keep(meta.transaction);
         let before = std::mem::replace(&mut self.tree, tree);
         self.older.push_back(Arc::downgrade(&before));
         (self.swept, self.bookkeeping) = (swept, bookkeeping);
         Ok(())
+    }
+
+    /// Makes the newest transaction durable once more, of which the process before may not have
+    /// heard that it is. What is read here will be acted on: the log is cut by it, and pages are
+    /// written over that only the transaction before needs. Its other pages were synced before its
+    /// meta page was written, and that one is written again, because the system forgets what it
+    /// once failed to sync.
+    pub(super) fn seal_again(&self) -> Result<()> {
+        self.write_meta(&self.tree.meta)
+    }
+
+    fn write_meta(&self, meta: &Meta) -> Result<()> {
+        let page = meta.transaction % 2;
+        self.pager.write_meta(page, &meta.encode(page))?;
+        self.pager.sync()
     }
 
     /// Cuts the file to the pages that there are.
