@@ -171,9 +171,11 @@ impl Manifest {
         let unused = listed.number_max.map_or(1, |number| number.0 + 1);
         let next = unused.max(manifest.contents.next);
         manifest.numbers.next.store(next, Ordering::Relaxed);
-        if manifest.write_anew()? {
-            manifest.remove_orphans(&listed, replayed)?;
-        }
+        let is_anew = manifest.write_anew()?;
+        // Where the new manifest doesn't say which numbers are taken, the newest file does.
+        let beyond = |number: &FileNumber| number.0 >= manifest.contents.next;
+        let kept = listed.number_max.filter(|number| !is_anew && beyond(number));
+        manifest.remove_orphans(&listed, replayed, kept)?;
         Ok(manifest)
     }
 
@@ -183,8 +185,7 @@ impl Manifest {
     /// are told apart by them.
     ///
     /// A full disk must not keep a member from starting that could then free some of it. There the
-    /// old file has to do, and `false` comes back: files without a name in it stay, so that their
-    /// numbers are known.
+    /// old file is synced and has to do, and `false` comes back.
     fn write_anew(&mut self) -> Result<bool> {
         let (before, replayed) = (self.number, self.contents.clone());
         match (self.commit(&Edit::default()), self.number) {
@@ -263,12 +264,20 @@ impl Manifest {
     }
 
     /// Removes files that an interrupted flush, merge or rewrite has left. The manifest that was
-    /// replayed is none, and gone already if it was written anew.
-    fn remove_orphans(&self, listed: &names::Listed, replayed: Option<FileNumber>) -> Result<()> {
+    /// replayed is none, and gone already if it was written anew. `kept` stays.
+    fn remove_orphans(
+        &self,
+        listed: &names::Listed,
+        replayed: Option<FileNumber>,
+        kept: Option<FileNumber>,
+    ) -> Result<()> {
         let named = self.contents.table_numbers();
+        let is_kept = |number: FileNumber| Some(number) == kept || Some(number) == self.number;
         let tables = listed.tables.iter().filter(|number| !named.contains(number));
+        let tables = tables.filter(|&&number| !is_kept(number));
         let tables = tables.map(|&number| names::table(&self.dir, number));
         let manifests = listed.manifests.iter().filter(|&&number| Some(number) != replayed);
+        let manifests = manifests.filter(|&&number| !is_kept(number));
         let manifests = manifests.map(|&number| names::manifest(&self.dir, number));
         for path in tables.chain(manifests) {
             self.vfs.remove_file(&path).map_err(Error::io(&path))?;
