@@ -30,6 +30,9 @@ use std::sync::Arc;
 const NAME: &str = "default";
 const PEER_URL: &str = "http://localhost:2380";
 
+/// The copied member's content, beside it.
+const SNAPSHOT_NAME: &str = "backup.db";
+
 /// How much of a file is in memory while it is copied.
 const PIECE_BYTES: usize = 1 << 20;
 /// How many entries are applied at once.
@@ -46,6 +49,8 @@ pub(super) fn run(args: &BackupArgs, surroundings: &mut Surroundings<'_>) -> Res
     let held = folder::hold(&*surroundings.vfs, data_dir, args.wal_dir())?;
     let place = Place::new(backup_dir, args.backup_wal_dir());
     place.clear(&*surroundings.vfs)?;
+    // Until the new member's own lock is there: nobody else begins in the same place meanwhile.
+    let begun = place.hold_part(&*surroundings.vfs)?;
     let token = format!("backup-{:x}", surroundings.log.salt);
     let founders = Founders::new(NAME, &[founder()], &token)?;
     let (from, to) = (data_dir.display(), backup_dir.display());
@@ -53,6 +58,8 @@ pub(super) fn run(args: &BackupArgs, surroundings: &mut Surroundings<'_>) -> Res
     let copy = place.part().join("copy");
     let made = copy_member(data_dir, args.wal_dir(), &copy, surroundings).and_then(|kind| {
         drop(held);
+        write_snapshot(&copy, kind, &copy.join(SNAPSHOT_NAME), surroundings)?;
+        drop(begun);
         make(&place, &copy, kind, &founders, surroundings)
     });
     let imported = match made {
@@ -80,9 +87,7 @@ fn make(
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Imported, Failure> {
     let vfs = surroundings.vfs.clone();
-    let file = copy.join("backup.db");
-    write_snapshot(copy, kind, &file, surroundings)?;
-    let database = source::open(&*vfs, &file)?;
+    let database = source::open(&*vfs, &copy.join(SNAPSHOT_NAME))?;
     let target = Target { kind, revision_bump: 0 };
     let (imported, held) = restore::fill(place, &database, founders, target, surroundings)?;
     drop(database);
@@ -105,25 +110,31 @@ fn copy_member(
     let kind = folder::kind_of(&*vfs, &member.join("snap/db"))?;
     let mut progress = surroundings.progress("copying", 0);
     let mut copied = |bytes| progress.add(bytes);
-    copy_folder(&*vfs, &member, copy, &mut copied)?;
+    let own_log = member.join("wal");
+    let passed_over = log_dir.map(|_| &*own_log);
+    copy_folder(&*vfs, &member, copy, passed_over, &mut copied)?;
     if let Some(log_dir) = log_dir {
-        copy_folder(&*vfs, log_dir, &copy.join("wal"), &mut copied)?;
+        copy_folder(&*vfs, log_dir, &copy.join("wal"), None, &mut copied)?;
     }
     Ok(kind)
 }
 
-/// Copies a folder and all in it, except locks, which are no content.
+/// Copies a folder and all in it, except one path, and locks, which are no content.
 fn copy_folder(
     vfs: &dyn Vfs,
     from: &Path,
     to: &Path,
+    passed_over: Option<&Path>,
     copied: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
     vfs.create_dir_all(to).map_err(Failure::io(to))?;
     for name in vfs.list(from).map_err(Failure::io(from))? {
         let (from, to) = (from.join(&name), to.join(&name));
+        if passed_over == Some(&*from) {
+            continue;
+        }
         match vfs.list(&from) {
-            Ok(_) => copy_folder(vfs, &from, &to, copied)?,
+            Ok(_) => copy_folder(vfs, &from, &to, passed_over, copied)?,
             Err(_) if name == Path::new("lock") => {}
             Err(_) => copy_file(vfs, &from, &to, copied)?,
         }

@@ -19,7 +19,7 @@ use crate::snapshot_hash::{self, HASH_BYTES, SnapshotHash};
 use retcd_engine::bolt::Database;
 use retcd_mvcc::{IMPORT_BATCH_RECORDS, ImportAs, ImportMembers, Imported, import};
 use retcd_raft_glue::{DataDir, Founders, MEMBER_NAME, PART_NAME, begin_log_behind};
-use retcd_vfs::Vfs;
+use retcd_vfs::{FileLock, Vfs};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -119,6 +119,13 @@ impl Place {
     /// The folder of the member before it has its name.
     pub(super) fn part(&self) -> &Path {
         &self.part
+    }
+
+    /// Begins the member's folder, and locks it.
+    pub(super) fn hold_part(&self, vfs: &dyn Vfs) -> Result<Box<dyn FileLock>, Failure> {
+        vfs.create_dir_all(&self.part).map_err(Failure::io(&self.part))?;
+        let lock = self.part.join("lock");
+        vfs.lock(&lock).map_err(Failure::io(&lock))
     }
 
     pub(super) fn remove_parts(&self, vfs: &dyn Vfs) -> Result<(), Failure> {

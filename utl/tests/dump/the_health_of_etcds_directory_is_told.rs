@@ -160,7 +160,7 @@ fn of_a_log_of_several_files() {
     assert!(ran.out.contains("doesn't go on with"), "{}", ran.out);
     let gap = "data/member/wal/0000000000000002-000000000000001b.wal";
     let ran = assert_found(&vfs(sum, gap), "refused", "log");
-    assert!(ran.out.contains("the files before it are missing"), "{}", ran.out);
+    assert!(ran.out.contains("the files behind it are missing"), "{}", ran.out);
     // A start needs the first file no more if a snapshot goes as far as the second one.
     let vfs = vfs(sum, "data/member/wal/0000000000000001-0000000000000016.wal");
     change(&vfs, ETCDS_LOG, |bytes| bytes[0x20] ^= 1);

@@ -103,6 +103,29 @@ fn of_one_member_of_several() {
 }
 
 #[test]
+fn with_the_log_named_where_it_is() {
+    let vfs = MemVfs::new();
+    restore(&vfs, &[]);
+    let ran = etcdutl(&vfs, &[&BACKUP[..], &["--wal-dir=data/member/wal"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let new = try_open_in(&vfs, "backup", None).expect("it is a member's");
+    assert_eq!(new.store.revision(), REVISION);
+}
+
+#[test]
+fn into_what_is_backed_up_is_refused() {
+    let vfs = MemVfs::new();
+    restore(&vfs, &[]);
+    for made in ["--backup-dir=data/member/backup", "--backup-dir=./data/member"] {
+        let ran = etcdutl(&vfs, &["backup", "--data-dir=data", made]);
+        assert_eq!(ran.code, 128, "{}", ran.err);
+        assert!(ran.err.contains("which is to be backed up"), "{}", ran.err);
+    }
+    assert!(!vfs.exists(Path::new("data/member/backup")).expect("memory"));
+    assert_eq!(open(&vfs, None).store.revision(), REVISION);
+}
+
+#[test]
 fn what_is_in_use_or_there_is_refused() {
     let vfs = MemVfs::new();
     restore(&vfs, &[]);

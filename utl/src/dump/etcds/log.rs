@@ -116,6 +116,14 @@ impl EtcdLog {
         let mut sum = 0;
         for (at, file) in log.files.clone().into_iter().enumerate() {
             let is_last = at + 1 == log.files.len();
+            let before = at.checked_sub(1).and_then(|before| log.files.get(before)).copied();
+            if let Some(before) = before
+                && before.sequence.checked_add(1) != Some(file.sequence)
+            {
+                // Who begins to read behind the gap doesn't meet it.
+                log.fault(before, 0, "the files behind it are missing".to_owned());
+                (sum, log.last) = (0, None);
+            }
             let opened = vfs.open_read(&dir.join(file.to_string()));
             match opened.and_then(|opened| Records::new(opened, sum, is_last)) {
                 Ok(mut records) => {
@@ -126,10 +134,6 @@ impl EtcdLog {
                     log.fault(file, 0, error.to_string());
                     sum = 0;
                 }
-            }
-            let before = at.checked_sub(1).and_then(|before| log.files.get(before));
-            if before.is_some_and(|before| before.sequence.checked_add(1) != Some(file.sequence)) {
-                log.fault(file, 0, "the files before it are missing".to_owned());
             }
         }
         Ok(log)
