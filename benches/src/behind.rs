@@ -117,21 +117,26 @@ fn while_catching_up(
 ) -> Result<(Measurement, Duration), Error> {
     let has_caught_up = Arc::new(AtomicBool::new(false));
     let began = Instant::now();
+    let look = || {
+        let mut silent = Duration::ZERO;
+        let mut wanted = u64::MAX;
+        while began.elapsed() < PATIENCE {
+            match status(follower) {
+                Ok(status) if status.raft_applied_index >= wanted => break,
+                Ok(_) => {}
+                Err(_) => silent = began.elapsed(),
+            }
+            wanted = status(leader)?.raft_index;
+            thread::sleep(LOOK_INTERVAL);
+        }
+        Ok::<Duration, Error>(silent)
+    };
     thread::scope(|scope| {
         let looking = scope.spawn(|| {
-            let mut silent = Duration::ZERO;
-            let mut wanted = u64::MAX;
-            while began.elapsed() < PATIENCE {
-                match status(follower) {
-                    Ok(status) if status.raft_applied_index >= wanted => break,
-                    Ok(_) => {}
-                    Err(_) => silent = began.elapsed(),
-                }
-                wanted = status(leader)?.raft_index;
-                thread::sleep(LOOK_INTERVAL);
-            }
+            let silent = look();
+            // The load ends however this has ended.
             has_caught_up.store(true, Ordering::Relaxed);
-            Ok::<Duration, Error>(silent)
+            silent
         });
         let measured = load::run_until(&[leader], load, 2, &has_caught_up);
         let silent = looking.join().map_err(|_| "the look at the follower panicked")??;

@@ -133,7 +133,8 @@ async fn watch_to_the_end(endpoints: &[String], home: usize, watching: &Progress
         let last = seen.changes.keys().next_back().copied().unwrap_or(0);
         let options = WatchOptions::new().with_prefix().with_start_revision(last + 1);
         if let Some(mut client) = connect(&endpoints[place]).await
-            && let Ok(stream) = client.watch("w/", Some(options)).await
+            && let watched = client.watch("w/", Some(options))
+            && let Ok(Ok(stream)) = tokio::time::timeout(PATIENCE, watched).await
         {
             if last == 0 && seen.broken == 0 {
                 watching.answered();

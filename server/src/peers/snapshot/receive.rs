@@ -303,7 +303,11 @@ impl Reception {
         vfs.sync_dir(dir)?;
         if self.manifest.engine == "lsm" {
             let verified = lsm::checkpoint::verify(vfs, dir);
-            let applied = verified.map_err(|error| Refusal::Unusable(error.to_string()))?;
+            let applied = verified.map_err(|error| match error {
+                // It says nothing about the snapshot.
+                retcd_engine::Error::Io { source, .. } => Refusal::Io(source),
+                error => Refusal::Unusable(error.to_string()),
+            })?;
             if (applied.index, applied.term) != (self.manifest.index, self.manifest.index_term) {
                 return Err(Refusal::Unusable("its files are of another index".into()));
             }
