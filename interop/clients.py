@@ -63,8 +63,10 @@ def fetch_debian(cache):
 def fetch_shells(cache):
     """The folder with fish and zsh, as Debian packs them."""
     folder = cache / "shells"
-    if not (folder / "usr" / "bin" / "fish").exists():
+    whole = folder / "whole"
+    if not whole.exists():
         unpack(folder, SHELL_PACKAGES)
+        whole.touch()
     return folder
 
 

@@ -97,7 +97,9 @@ def with_zsh(program):
     """The script is read and defines a function with the commands in it."""
     folder = clients.fetch_shells(clients.default_cache())
     name = os.path.basename(program)
-    command = [str(folder / "bin/zsh"), "-f", "-c", ZSH, "zsh", str(folder), program]
+    # Where it lies depends on whether the release has merged the two folders.
+    zsh = next(path for path in (folder / "bin/zsh", folder / "usr/bin/zsh") if path.exists())
+    command = [str(zsh), "-f", "-c", ZSH, "zsh", str(folder), program]
     told, said = answer(command, unpacked_shell(folder))
     is_known = told.startswith(f"_{name} ") and "--write-out" in told and "snapshot" in told
     return [] if is_known and not said else [f"zsh can't read {program}: {told[:100]} {said}"]
