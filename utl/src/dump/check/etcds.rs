@@ -1,10 +1,13 @@
 //! A directory of etcd's: its log, its snapshots' files, its database, and whether they fit.
 //!
-//! A start of etcd's takes the newest `.snap` file that is whole and that the log names, reads the
-//! log from there on, and reads all pairs of the database.
+//! A start of etcd's reads the records of all the log's files for the snapshots that they name, takes
+//! the newest `.snap` file that is whole and among these, takes the log's entries from there on, and
+//! reads all pairs of the database.
 
 use super::super::directory::Directory;
-use super::super::etcds::{EtcdLog, Facts, Position, SnapFile, TornTail, read_snap_files};
+use super::super::etcds::{
+    EtcdLog, Facts, LogFault, Position, SnapFile, TornTail, read_snap_files,
+};
 use super::report::{Finding, Report, Weight};
 use crate::progress::Progress;
 use retcd_engine::bolt::Database;
@@ -119,6 +122,21 @@ fn check_snap_files(vfs: &dyn Vfs, dir: &Path, log: &EtcdLog, report: &mut Repor
     whole.map(|file| file.at).max().unwrap_or_default()
 }
 
+/// What helps where a start reads a file without taking anything from it.
+const NO_ENTRY_NEEDED: &str = ". A start takes no entry from this file, but reads all files: without \
+                               this one and those before it, it would start";
+
+fn log_fault(
+    weight: Weight,
+    name: &'static str,
+    log: &EtcdLog,
+    fault: &LogFault,
+    reason: String,
+) -> Finding {
+    let path = log.dir.join(fault.file.to_string());
+    Finding::new(weight, name, reason).of(&path).at(fault.offset)
+}
+
 fn check_log(log: &EtcdLog, start: Position, report: &mut Report) {
     let needed = log.files.iter().rposition(|file| file.first_index <= start.index);
     let Some(needed) = needed.and_then(|at| log.files.get(at)) else {
@@ -129,11 +147,19 @@ fn check_log(log: &EtcdLog, start: Position, report: &mut Report) {
         );
         return report.add(Finding::new(Weight::Refused, "snapshot-missing", reason).of(&log.dir));
     };
-    for fault in &log.faults {
-        let weight = if fault.file >= *needed { Weight::Refused } else { Weight::Note };
-        let name = if weight == Weight::Note { "old-segment" } else { "log" };
-        let path = log.dir.join(fault.file.to_string());
-        report.add(Finding::new(weight, name, fault.reason.clone()).of(&path).at(fault.offset));
+    for fault in &log.unreadable {
+        let reason = match fault.file < *needed {
+            true => format!("{}{NO_ENTRY_NEEDED}", fault.reason),
+            false => fault.reason.clone(),
+        };
+        report.add(log_fault(Weight::Refused, "log", log, fault, reason));
+    }
+    for fault in &log.out_of_order {
+        let (weight, name) = match fault.file < *needed {
+            true => (Weight::Note, "old-segment"),
+            false => (Weight::Refused, "log"),
+        };
+        report.add(log_fault(weight, name, log, fault, fault.reason.clone()));
     }
     if let Some(TornTail { file, offset, bytes }) = &log.torn {
         let path = log.dir.join(file.to_string());
@@ -149,7 +175,7 @@ fn check_log(log: &EtcdLog, start: Position, report: &mut Report) {
         );
         report.add(Finding::new(Weight::Damaged, "log-behind-end", reason).of(&path).at(offset));
     }
-    if log.identity.is_none() && log.faults.is_empty() {
+    if log.identity.is_none() && log.unreadable.is_empty() {
         let reason = "it doesn't say who wrote it";
         report.add(Finding::new(Weight::Refused, "log", reason).of(&log.dir));
     }

@@ -1,8 +1,9 @@
 //! etcd's log: all files, in order, and what they say together.
 //!
-//! A file is read up to the first thing that doesn't hold, which is kept; reading goes on with the
-//! next file, whose first record says what the checksums go on with. Memory doesn't grow with the
-//! log but for a few bytes for each snapshot's mark, of which the newest are kept.
+//! A file is read up to the first record that can't be read; reading goes on with the next file,
+//! whose first record says what the checksums go on with. Memory doesn't grow with the log: of
+//! snapshots' marks and of what doesn't hold the newest are kept, since a start takes entries from
+//! the last files only.
 
 use super::hex;
 use super::record::{Ending, Found, Record, Records};
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// Snapshots' marks that are kept: etcd keeps five snapshots' files.
 const MARKS_MAX: usize = 1024;
-/// Faults that are kept.
+/// Faults that are kept of each kind.
 const FAULTS_MAX: usize = 64;
 
 /// A file of the log.
@@ -48,7 +49,7 @@ pub(in crate::dump) struct Position {
 }
 
 /// Something that doesn't hold.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::dump) struct LogFault {
     /// In which file.
     pub(in crate::dump) file: FileName,
@@ -84,8 +85,12 @@ pub(in crate::dump) struct EtcdLog {
     pub(in crate::dump) last: Option<Position>,
     /// Where snapshots were taken, newest last.
     pub(in crate::dump) marks: VecDeque<Position>,
-    /// What doesn't hold.
-    pub(in crate::dump) faults: Vec<LogFault>,
+    /// Files that are missing, and records that can't be read. Every start refuses them, since it
+    /// reads the records of all files to find the snapshots' marks.
+    pub(in crate::dump) unreadable: VecDeque<LogFault>,
+    /// Entries and identities that don't follow from what is before them. Only a start that takes
+    /// its entries from there minds them.
+    pub(in crate::dump) out_of_order: VecDeque<LogFault>,
     /// How it ends, if not whole.
     pub(in crate::dump) torn: Option<TornTail>,
     /// Where something was written behind the zeros at its end, and up to where.
@@ -120,8 +125,7 @@ impl EtcdLog {
             if let Some(before) = before
                 && before.sequence.checked_add(1) != Some(file.sequence)
             {
-                // Who begins to read behind the gap doesn't meet it.
-                log.fault(before, 0, "the files behind it are missing".to_owned());
+                log.unreadable(before, 0, "the files behind it are missing".to_owned());
                 (sum, log.last) = (0, None);
             }
             let opened = vfs.open_read(&dir.join(file.to_string()));
@@ -131,7 +135,7 @@ impl EtcdLog {
                     sum = if is_whole { records.sum() } else { 0 };
                 }
                 Err(error) => {
-                    log.fault(file, 0, error.to_string());
+                    log.unreadable(file, 0, error.to_string());
                     sum = 0;
                 }
             }
@@ -157,13 +161,13 @@ impl EtcdLog {
             let ending = match records.next() {
                 Ok(Found::Record(record)) => {
                     if let Err(reason) = self.follow(record) {
-                        self.fault(file, offset, reason);
+                        keep_newest(&mut self.out_of_order, LogFault { file, offset, reason });
                     }
                     continue;
                 }
                 Ok(Found::End(ending)) => ending,
                 Err(error) => {
-                    self.fault(file, offset, error.to_string());
+                    self.unreadable(file, offset, error.to_string());
                     return false;
                 }
             };
@@ -175,7 +179,7 @@ impl EtcdLog {
                     self.torn = Some(TornTail { file, offset, bytes });
                 }
                 Ending::Damaged(reason) => {
-                    self.fault(file, offset, reason.to_owned());
+                    self.unreadable(file, offset, reason.to_owned());
                     return false;
                 }
                 Ending::Whole if is_last => self.look_behind(file, records),
@@ -190,7 +194,7 @@ impl EtcdLog {
         match records.written_behind() {
             Ok(None) => {}
             Ok(Some(end)) => self.behind = Some((file, records.offset(), end)),
-            Err(error) => self.fault(file, records.offset(), error.to_string()),
+            Err(error) => self.unreadable(file, records.offset(), error.to_string()),
         }
     }
 
@@ -250,9 +254,21 @@ impl EtcdLog {
         Ok(())
     }
 
-    fn fault(&mut self, file: FileName, offset: u64, reason: String) {
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(LogFault { file, offset, reason });
-        }
+    fn unreadable(&mut self, file: FileName, offset: u64, reason: String) {
+        keep_newest(&mut self.unreadable, LogFault { file, offset, reason });
     }
+
+    /// Everything that doesn't hold, as far as it was kept, in the log's order.
+    pub(in crate::dump) fn faults(&self) -> Vec<&LogFault> {
+        let mut faults: Vec<_> = self.unreadable.iter().chain(&self.out_of_order).collect();
+        faults.sort();
+        faults
+    }
+}
+
+fn keep_newest(faults: &mut VecDeque<LogFault>, fault: LogFault) {
+    if faults.len() == FAULTS_MAX {
+        faults.pop_front();
+    }
+    faults.push_back(fault);
 }

@@ -10,7 +10,7 @@ mod record;
 mod snap;
 
 pub(super) use facts::Facts;
-pub(super) use log::{EtcdLog, Position, TornTail};
+pub(super) use log::{EtcdLog, LogFault, Position, TornTail};
 pub(super) use pairs::{Pairs, Sums};
 pub(super) use snap::{SnapFile, read_all as read_snap_files};
 

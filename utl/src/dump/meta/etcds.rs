@@ -42,7 +42,7 @@ impl Parts {
             Ok(log) => {
                 output.print(&log_line(log))?;
                 last_index = log.last.map(|last| last.index);
-                for fault in &log.faults {
+                for fault in log.faults() {
                     output.fault(Fault {
                         file: Some(log.dir.join(fault.file.to_string()).display().to_string()),
                         offset: Some(fault.offset),
