@@ -1,8 +1,8 @@
 //! A directory of etcd's: its log, its snapshots' files, its database, and whether they fit.
 //!
-//! A start of etcd's reads the records of all the log's files for the snapshots that they name, takes
-//! the newest `.snap` file that is whole and among these, takes the log's entries from there on, and
-//! reads all pairs of the database.
+//! A start of etcd's reads the records of all the log's files for the snapshots that they name,
+//! takes the newest `.snap` file that is whole and among these, takes the log's entries from there
+//! on, and reads all pairs of the database.
 
 use super::super::directory::Directory;
 use super::super::etcds::{
@@ -123,8 +123,8 @@ fn check_snap_files(vfs: &dyn Vfs, dir: &Path, log: &EtcdLog, report: &mut Repor
 }
 
 /// What helps where a start reads a file without taking anything from it.
-const NO_ENTRY_NEEDED: &str = ". A start takes no entry from this file, but reads all files: without \
-                               this one and those before it, it would start";
+const NO_ENTRY_NEEDED: &str = ". A start takes no entry from this file, but reads all files: \
+                               without this one and those before it, it would start";
 
 fn log_fault(
     weight: Weight,
