@@ -36,7 +36,8 @@ pub struct DataDir {
     outgoing: PathBuf,
     sending: PathBuf,
     incoming: PathBuf,
-    _locks: Vec<Box<dyn FileLock>>,
+    /// Of the member, unless its opener has that, and of a log that lies elsewhere.
+    locks: Vec<Box<dyn FileLock>>,
 }
 
 impl std::fmt::Debug for DataDir {
@@ -74,20 +75,49 @@ impl DataDir {
         member: &Path,
         log_dir: Option<&Path>,
     ) -> Result<DataDir> {
+        let log = log_dir.map_or_else(|| member.join("wal"), Path::to_owned);
+        DataDir::refuse_etcds(&*vfs, &log, &member.join("snap/db"))?;
+        let held = DataDir::hold(&*vfs, member)?;
+        let mut opened = DataDir::open_held(vfs, member, log_dir, &*held)?;
+        opened.locks.push(held);
+        Ok(opened)
+    }
+
+    /// Creates the folder `member` of a data directory, with a durable name, and takes its lock.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Locked`] if somebody has it.
+    pub fn hold(vfs: &dyn Vfs, member: &Path) -> Result<Box<dyn FileLock>> {
+        create_durably(vfs, member, 2)?;
+        lock(vfs, &member.join("lock"))
+    }
+
+    /// As [`DataDir::open_member`], for who has the lock from [`DataDir::hold`] and keeps it for at
+    /// least as long.
+    ///
+    /// # Errors
+    ///
+    /// As for [`DataDir::open_member`].
+    pub fn open_held(
+        vfs: Arc<dyn Vfs>,
+        member: &Path,
+        log_dir: Option<&Path>,
+        _held: &dyn FileLock,
+    ) -> Result<DataDir> {
         let snap = member.join("snap");
         let engine = snap.join("db");
         let [outgoing, sending, incoming] =
             ["outgoing", "sending", "incoming"].map(|name| snap.join(name));
         let log = log_dir.map_or_else(|| member.join("wal"), Path::to_owned);
         DataDir::refuse_etcds(&*vfs, &log, &engine)?;
-        create_durably(&*vfs, member, 2)?;
-        let mut locks = vec![lock(&*vfs, &member.join("lock"))?];
         create_durably(&*vfs, &snap, 1)?;
         create_durably(&*vfs, &log, 1)?;
-        if log_dir.is_some() {
-            locks.push(lock(&*vfs, &log.join("lock"))?);
-        }
-        Ok(DataDir { vfs, log, engine, outgoing, sending, incoming, _locks: locks })
+        let locks = match log_dir {
+            Some(_) => vec![lock(&*vfs, &log.join("lock"))?],
+            None => Vec::new(),
+        };
+        Ok(DataDir { vfs, log, engine, outgoing, sending, incoming, locks })
     }
 
     /// Makes sure that etcd itself wrote neither the log nor the engine in these folders. Changes

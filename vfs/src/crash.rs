@@ -184,4 +184,12 @@ impl Vfs for CrashVfs {
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         self.files.is_locked(path)
     }
+
+    fn leads_into(&self, path: &Path, folder: &Path) -> io::Result<bool> {
+        self.files.leads_into(path, folder)
+    }
+
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        self.files.free_bytes(folder)
+    }
 }

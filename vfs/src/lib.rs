@@ -78,6 +78,14 @@ pub trait Vfs: Send + Sync + 'static {
     /// Whether somebody seems to hold the lock, as far as that can be told without taking it:
     /// `false` also where it can't. Changes nothing.
     fn is_locked(&self, path: &Path) -> io::Result<bool>;
+
+    /// Whether `path`, as far as it exists, leads to an existing folder or into it, whatever links
+    /// or mounts are on the way.
+    fn leads_into(&self, path: &Path, folder: &Path) -> io::Result<bool>;
+
+    /// How many bytes the file system that an existing folder is on still takes from this process,
+    /// as far as it knows.
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64>;
 }
 
 /// How a log file is written.

@@ -15,8 +15,9 @@ use parking_lot::Mutex;
 use rustix::io::Errno;
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A file system in memory. Clones share it.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ pub(crate) struct Shared {
     pub(crate) tree: Mutex<Tree>,
     pub(crate) gate: Mutex<Gate>,
     locks: Mutex<BTreeSet<PathBuf>>,
+    free_bytes: AtomicU64,
     pub(crate) setup: Setup,
 }
 
@@ -112,9 +114,15 @@ impl MemVfs {
                 tree: Mutex::new(tree),
                 gate: Mutex::new(Gate::default()),
                 locks: Mutex::new(BTreeSet::new()),
+                free_bytes: AtomicU64::new(u64::MAX),
                 setup,
             }),
         }
+    }
+
+    /// From now on [`Vfs::free_bytes`] tells this; nothing is refused for want of room.
+    pub fn pretend_free_bytes(&self, bytes: u64) {
+        self.shared.free_bytes.store(bytes, Ordering::Relaxed);
     }
 
     fn names<T>(&self, change: impl FnOnce(&mut Tree) -> io::Result<T>) -> io::Result<T> {
@@ -257,6 +265,20 @@ impl Vfs for MemVfs {
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         Ok(self.shared.locks.lock().contains(path))
+    }
+
+    fn leads_into(&self, path: &Path, folder: &Path) -> io::Result<bool> {
+        self.names(|tree| tree.list(folder))?;
+        // There are no links; dots in front don't count.
+        let plain = |path: &Path| -> PathBuf {
+            path.components().filter(|part| *part != Component::CurDir).collect()
+        };
+        Ok(plain(path).starts_with(plain(folder)))
+    }
+
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        self.names(|tree| tree.list(folder))?;
+        Ok(self.shared.free_bytes.load(Ordering::Relaxed))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     AlignedBuf, AppendFile, FileLock, LOG_ALIGNMENT, LogFile, LogMode, PageFile, ReadFile, Vfs,
     alignment,
 };
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, OFlags, flock, statvfs};
 use rustix::io::{ReadWriteFlags, pwritev2, retry_on_intr};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, IoSlice, Write};
@@ -136,6 +136,22 @@ impl Vfs for RealVfs {
             Err(e) => return Err(e),
         };
         Ok(std::fs::read_to_string(LOCKS).is_ok_and(|listed| lists_lock_on(&listed, inode)))
+    }
+
+    fn leads_into(&self, path: &Path, folder: &Path) -> io::Result<bool> {
+        let identity = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino()));
+        let folder = identity(folder)?;
+        let path = std::path::absolute(path)?;
+        // A link may lead anywhere: only behind all of them are the folders above those it is in.
+        let Some(path) = path.ancestors().find_map(|path| path.canonicalize().ok()) else {
+            return Ok(false);
+        };
+        Ok(path.ancestors().any(|above| identity(above).is_ok_and(|above| above == folder)))
+    }
+
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        let found = statvfs(folder)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 }
 

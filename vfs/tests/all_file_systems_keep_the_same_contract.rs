@@ -151,6 +151,44 @@ fn a_lock_has_one_holder() {
 }
 
 #[test]
+fn what_leads_into_a_folder_is_told() {
+    each(|vfs, root| {
+        vfs.create_dir_all(&root.join("a/b")).unwrap();
+        vfs.create_dir_all(&root.join("ab")).unwrap();
+        let leads = |path: &str, folder: &str| {
+            vfs.leads_into(&root.join(path), &root.join(folder)).unwrap()
+        };
+        for within in ["a", "a/b", "a/b/new/newer", "a/new", "./a/./b"] {
+            assert!(leads(within, "a"), "{within}");
+        }
+        for beside in ["", "ab", "new", "ab/new"] {
+            assert!(!leads(beside, "a"), "{beside}");
+        }
+        let missing = vfs.leads_into(&root.join("a"), &root.join("new"));
+        assert_eq!(missing.unwrap_err().kind(), ErrorKind::NotFound);
+        assert!(vfs.free_bytes(root).unwrap() > 0);
+        assert_eq!(vfs.free_bytes(&root.join("new")).unwrap_err().kind(), ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn links_lead_where_they_point() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("real/inner")).unwrap();
+    std::os::unix::fs::symlink(at("real/inner"), at("link")).unwrap();
+    std::os::unix::fs::symlink("link", at("link to a link")).unwrap();
+    std::os::unix::fs::symlink(at("nowhere"), at("dangling")).unwrap();
+    for within in ["link", "link/new", "link to a link/new/newer", "link/../new", "real/new"] {
+        assert!(RealVfs.leads_into(&at(within), &at("real")).unwrap(), "{within}");
+    }
+    assert!(RealVfs.leads_into(&at("real/inner/new"), &at("link to a link")).unwrap());
+    for beside in ["dangling", "dangling/new", "real", "real/new"] {
+        assert!(!RealVfs.leads_into(&at(beside), &at("link")).unwrap(), "{beside}");
+    }
+}
+
+#[test]
 fn real_files_are_for_the_owner_only() {
     use std::os::unix::fs::PermissionsExt;
     let folder = tempfile::tempdir().unwrap();

@@ -3,7 +3,6 @@
 use super::failure::Failure;
 use super::folder::EngineKind;
 use clap::{Parser, Subcommand, ValueEnum};
-use retcd_raft_glue::MEMBER_NAME;
 use std::path::{Path, PathBuf};
 
 /// Why there is no `migrate`.
@@ -195,12 +194,6 @@ pub(super) struct BackupArgs {
     with_v3: bool,
 }
 
-/// Whether a path leads into a folder, as far as names tell.
-fn is_within(path: &Path, folder: &Path) -> bool {
-    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    whole(path).starts_with(whole(folder))
-}
-
 impl BackupArgs {
     /// The directory that there is, and the one to be made.
     pub(super) fn dirs(&self) -> Result<(&Path, &Path), Failure> {
@@ -212,17 +205,6 @@ impl BackupArgs {
         }
         let data_dir = self.data_dir.as_deref().ok_or(Failure::MissingFlag("data-dir"))?;
         let backup_dir = self.backup_dir.as_deref().ok_or(Failure::MissingFlag("backup-dir"))?;
-        let member = data_dir.join(MEMBER_NAME);
-        for copied in [Some(&*member), self.wal_dir()].into_iter().flatten() {
-            for made in [Some(backup_dir), self.backup_wal_dir()].into_iter().flatten() {
-                if is_within(made, copied) {
-                    let (made, copied) = (made.display(), copied.display());
-                    return Err(Failure::BadArguments(format!(
-                        "\"{made}\" lies within \"{copied}\", which is to be backed up"
-                    )));
-                }
-            }
-        }
         Ok((data_dir, backup_dir))
     }
 

@@ -14,14 +14,17 @@
 use super::args::BackupArgs;
 use super::failure::Failure;
 use super::folder::{self, EngineKind};
-use super::restore::{self, Place, Target};
+use super::place::Place;
+use super::restore::{self, Target};
 use super::{Surroundings, source};
 use retcd_engine::sort::Sorter;
 use retcd_mvcc::{Config, DatabaseOrigin, Imported};
 use retcd_raft_glue::{
-    BootstrapOptions, DataDir, Founders, FoundingMember, Inline, Input, MEMBER_NAME, bootstrap,
+    BootstrapOptions, DataDir, Error as MemberError, Founders, FoundingMember, Inline, Input,
+    MEMBER_NAME, bootstrap,
 };
-use retcd_vfs::{AppendFile, Vfs};
+use retcd_vfs::{AppendFile, FileLock, Vfs};
+use retcd_wal::segments;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -30,6 +33,8 @@ use std::sync::Arc;
 const NAME: &str = "default";
 const PEER_URL: &str = "http://localhost:2380";
 
+/// The old member's folder, within the new one's.
+const COPY_NAME: &str = "copy";
 /// The copied member's content, beside it.
 const SNAPSHOT_NAME: &str = "backup.db";
 
@@ -46,30 +51,32 @@ const TICKS_MAX: usize = 10 * ELECTION_TICKS;
 /// Runs it.
 pub(super) fn run(args: &BackupArgs, surroundings: &mut Surroundings<'_>) -> Result<(), Failure> {
     let (data_dir, backup_dir) = args.dirs()?;
-    let held = folder::hold(&*surroundings.vfs, data_dir, args.wal_dir())?;
+    let vfs = surroundings.vfs.clone();
+    let held = folder::hold(&*vfs, data_dir, args.wal_dir())?;
+    check_source(args, &*vfs)?;
     let place = Place::new(backup_dir, args.backup_wal_dir());
-    place.clear(&*surroundings.vfs)?;
-    // Until the new member's own lock is there: nobody else begins in the same place meanwhile.
-    let begun = place.hold_part(&*surroundings.vfs)?;
+    place.check(&*vfs)?;
     let token = format!("backup-{:x}", surroundings.log.salt);
     let founders = Founders::new(NAME, &[founder()], &token)?;
     let (from, to) = (data_dir.display(), backup_dir.display());
     surroundings.tell(format_args!("backing up {from} to {to}"));
-    let copy = place.part().join("copy");
+    let copy = place.part().join(COPY_NAME);
+    // Nobody else begins in the same place until the end.
+    let begun = place.begin(&*vfs)?;
     let made = copy_member(data_dir, args.wal_dir(), &copy, surroundings).and_then(|kind| {
         drop(held);
         write_snapshot(&copy, kind, &copy.join(SNAPSHOT_NAME), surroundings)?;
-        drop(begun);
-        make(&place, &copy, kind, &founders, surroundings)
+        make(&place, &*begun, kind, &founders, surroundings)
     });
     let imported = match made {
         Ok(imported) => imported,
         Err(failure) => {
             // The first failure is the one to be told.
-            let _ = place.remove_parts(&*surroundings.vfs);
+            let _ = place.remove_parts(&*vfs);
             return Err(failure);
         }
     };
+    drop(begun);
     restore::tell_content(&imported, &founders, surroundings);
     Ok(())
 }
@@ -78,23 +85,53 @@ fn founder() -> FoundingMember {
     FoundingMember { name: NAME.to_owned(), peer_urls: vec![PEER_URL.to_owned()] }
 }
 
+/// Makes sure that there is a log, and that nothing is to be made in what is copied.
+fn check_source(args: &BackupArgs, vfs: &dyn Vfs) -> Result<(), Failure> {
+    let (data_dir, backup_dir) = args.dirs()?;
+    let member = data_dir.join(MEMBER_NAME);
+    let log_dir = args.wal_dir().map_or_else(|| member.join("wal"), Path::to_owned);
+    let names = match vfs.exists(&log_dir).map_err(Failure::io(&log_dir))? {
+        true => segments(vfs, &log_dir).map_err(MemberError::from)?,
+        false => Vec::new(),
+    };
+    if names.is_empty() {
+        let log_dir = log_dir.display();
+        let reason = format!("there is no log in \"{log_dir}\": --wal-dir says where it lies");
+        return Err(Failure::Refused(reason));
+    }
+    // Folders in the member's own may be links to elsewhere.
+    for copied in [&member, &member.join("snap"), &member.join("snap/db"), &log_dir] {
+        if !vfs.exists(copied).map_err(Failure::io(copied))? {
+            continue;
+        }
+        for made in [Some(backup_dir), args.backup_wal_dir()].into_iter().flatten() {
+            if vfs.leads_into(made, copied).map_err(Failure::io(copied))? {
+                let (made, copied) = (made.display(), copied.display());
+                return Err(Failure::BadArguments(format!(
+                    "\"{made}\" lies within \"{copied}\", which is to be backed up"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Makes the new member of the copy of the old one.
 fn make(
     place: &Place,
-    copy: &Path,
+    held: &dyn FileLock,
     kind: EngineKind,
     founders: &Founders,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<Imported, Failure> {
-    let vfs = surroundings.vfs.clone();
+    let (vfs, copy) = (surroundings.vfs.clone(), place.part().join(COPY_NAME));
     let database = source::open(&*vfs, &copy.join(SNAPSHOT_NAME))?;
     let target = Target { kind, revision_bump: 0 };
-    let (imported, held) = restore::fill(place, &database, founders, target, surroundings)?;
+    let filled = restore::fill(place, held, &database, founders, target, surroundings)?;
+    let (imported, _data_dir) = filled;
     drop(database);
-    folder::remove(&*vfs, copy)?;
+    folder::remove(&*vfs, &copy)?;
     place.show(&*vfs)?;
-    // Nobody has come into the directory until now.
-    drop(held);
     Ok(imported)
 }
 

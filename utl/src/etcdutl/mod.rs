@@ -11,6 +11,7 @@ mod failure;
 mod folder;
 mod hash_kv;
 mod output;
+mod place;
 mod restore;
 mod source;
 mod status;

@@ -13,15 +13,14 @@
 use super::args::RestoreArgs;
 use super::failure::Failure;
 use super::folder::EngineKind;
-use super::{Surroundings, cluster, folder, source};
+use super::place::Place;
+use super::{Surroundings, cluster, source};
 use crate::notation::Count;
 use crate::snapshot_hash::{self, HASH_BYTES, SnapshotHash};
 use retcd_engine::bolt::Database;
 use retcd_mvcc::{IMPORT_BATCH_RECORDS, ImportAs, ImportMembers, Imported, import};
-use retcd_raft_glue::{DataDir, Founders, MEMBER_NAME, PART_NAME, begin_log_behind};
+use retcd_raft_glue::{DataDir, Founders, begin_log_behind};
 use retcd_vfs::{FileLock, Vfs};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Runs it.
@@ -38,22 +37,27 @@ pub(super) fn run(args: &RestoreArgs, surroundings: &mut Surroundings<'_>) -> Re
     let resolve = surroundings.resolve;
     let founders = cluster::founders(&args.name, &cluster, advertised, token, resolve)?;
     let place = Place::new(data_dir, args.wal_dir.as_deref());
-    place.clear(&*surroundings.vfs)?;
-    let database = source::open(&*surroundings.vfs, file)?;
+    let vfs = surroundings.vfs.clone();
+    place.check(&*vfs)?;
+    let database = source::open(&*vfs, file)?;
     check(&database, args, surroundings)?;
     let (file, target) = (file.display(), data_dir.display());
     surroundings.tell(format_args!("restoring {file} into {target}"));
     let target = Target { kind: args.backend_engine, revision_bump: args.bump_revision };
-    let (imported, held) = match fill(&place, &database, &founders, target, surroundings) {
-        Ok(filled) => filled,
+    // Nobody else begins in the same place until the end.
+    let held = place.begin(&*vfs)?;
+    let filled = fill(&place, &*held, &database, &founders, target, surroundings);
+    let imported = match filled.and_then(|(imported, _data_dir)| {
+        place.show(&*vfs)?;
+        Ok(imported)
+    }) {
+        Ok(imported) => imported,
         Err(failure) => {
             // The first failure is the one to be told.
-            let _ = place.remove_parts(&*surroundings.vfs);
+            let _ = place.remove_parts(&*vfs);
             return Err(failure);
         }
     };
-    place.show(&*surroundings.vfs)?;
-    // Nobody has come into the directory until now.
     drop(held);
     report(&imported, &founders, args, surroundings);
     Ok(())
@@ -65,89 +69,6 @@ pub(super) struct Target {
     pub(super) kind: EngineKind,
     /// By how much the revision is raised.
     pub(super) revision_bump: u64,
-}
-
-/// Where things come to lie.
-pub(super) struct Place {
-    data_dir: PathBuf,
-    part: PathBuf,
-    /// The log's folder and its name until the end, if it lies elsewhere.
-    log: Option<(PathBuf, PathBuf)>,
-}
-
-impl Place {
-    pub(super) fn new(data_dir: &Path, log_dir: Option<&Path>) -> Place {
-        let within = data_dir.join(MEMBER_NAME).join("wal");
-        let log_dir = log_dir.filter(|dir| **dir != within && !dir.as_os_str().is_empty());
-        let log = log_dir.map(|dir| {
-            let mut part = OsString::from(dir);
-            part.push(".part");
-            (dir.to_owned(), PathBuf::from(part))
-        });
-        Place { data_dir: data_dir.to_owned(), part: data_dir.join(PART_NAME), log }
-    }
-
-    /// Makes sure that nothing is there but what a restore has left that was killed, and removes
-    /// that.
-    pub(super) fn clear(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
-        let lock = self.part.join("lock");
-        if vfs.is_locked(&lock).unwrap_or(false) {
-            let dir = self.data_dir.display();
-            return Err(Failure::Refused(format!("data-dir \"{dir}\": another restore runs here")));
-        }
-        self.remove_parts(vfs)?;
-        if vfs.exists(&self.data_dir).map_err(Failure::io(&self.data_dir))? {
-            let names = vfs.list(&self.data_dir);
-            if !names.is_ok_and(|names| names.is_empty()) {
-                let lock = self.data_dir.join(MEMBER_NAME).join("lock");
-                let is_used = vfs.is_locked(&lock).unwrap_or(false);
-                let used = if is_used { ": a member runs on it" } else { "" };
-                let dir = self.data_dir.display();
-                return Err(Failure::Refused(format!(
-                    "data-dir \"{dir}\" not empty or could not be read{used}"
-                )));
-            }
-        }
-        match &self.log {
-            Some((dir, _)) if vfs.exists(dir).map_err(Failure::io(dir))? => {
-                Err(Failure::Refused(format!("wal-dir \"{}\" exists", dir.display())))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// The folder of the member before it has its name.
-    pub(super) fn part(&self) -> &Path {
-        &self.part
-    }
-
-    /// Begins the member's folder, and locks it.
-    pub(super) fn hold_part(&self, vfs: &dyn Vfs) -> Result<Box<dyn FileLock>, Failure> {
-        vfs.create_dir_all(&self.part).map_err(Failure::io(&self.part))?;
-        let lock = self.part.join("lock");
-        vfs.lock(&lock).map_err(Failure::io(&lock))
-    }
-
-    pub(super) fn remove_parts(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
-        if let Some((_, part)) = &self.log {
-            folder::remove(vfs, part)?;
-        }
-        folder::remove(vfs, &self.part)
-    }
-
-    /// Gives everything its name.
-    pub(super) fn show(&self, vfs: &dyn Vfs) -> Result<(), Failure> {
-        if let Some((dir, part)) = &self.log {
-            rename(vfs, part, dir)?;
-        }
-        rename(vfs, &self.part, &self.data_dir.join(MEMBER_NAME))
-    }
-}
-
-fn rename(vfs: &dyn Vfs, from: &Path, to: &Path) -> Result<(), Failure> {
-    vfs.rename(from, to).map_err(Failure::io(from))?;
-    let parent = to.parent().unwrap_or(Path::new(""));
-    vfs.sync_dir(parent).map_err(Failure::io(parent))
 }
 
 /// Makes sure that the file is what was saved, as far as it can be told.
@@ -187,17 +108,17 @@ fn numbers(bytes: &[u8; HASH_BYTES]) -> String {
     format!("[{}]", texts.join(" "))
 }
 
-/// Makes engine and log under their names of before the end. The directory stays locked.
+/// Makes engine and log under their names of before the end, for who holds the place.
 pub(super) fn fill(
     place: &Place,
+    held: &dyn FileLock,
     database: &Database,
     founders: &Founders,
     into: Target,
     surroundings: &mut Surroundings<'_>,
 ) -> Result<(Imported, DataDir), Failure> {
     let vfs: Arc<dyn Vfs> = surroundings.vfs.clone();
-    let log_part = place.log.as_ref().map(|(_, part)| part.as_path());
-    let data_dir = DataDir::open_member(vfs.clone(), &place.part, log_part)?;
+    let data_dir = DataDir::open_held(vfs.clone(), place.part(), place.log_part(), held)?;
     let engine = into.kind.open(&vfs, data_dir.engine())?;
     let mark = founders.mark();
     let target = ImportAs {

@@ -4,11 +4,17 @@
 
 use crate::support::*;
 use prost::Message;
-use retcd_engine::Engine;
-use retcd_raft_glue::{Error, Inline, Input};
-use retcd_vfs::{CrashVfs, MemVfs, Vfs};
+use retcd_engine::{Engine, Lsm, Options};
+use retcd_raft_glue::{BootstrapOptions, DataDir, Error, FoundingMember, Inline, Input, bootstrap};
+use retcd_vfs::{
+    AppendFile, CrashVfs, FileLock, LogFile, LogMode, MemVfs, PageFile, ReadFile, RealVfs, Vfs,
+};
 use std::collections::BTreeMap;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{fs, io};
 
 const BACKUP: [&str; 3] = ["backup", "--data-dir=data", "--backup-dir=backup"];
 const WRITES: i64 = 5;
@@ -56,8 +62,12 @@ fn files(vfs: &impl Vfs, dir: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 fn all_files(vfs: &impl Vfs) -> BTreeMap<PathBuf, Vec<u8>> {
+    all_files_in(vfs, Path::new("data"))
+}
+
+fn all_files_in(vfs: &impl Vfs, dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
-    files(vfs, Path::new("data"), &mut found);
+    files(vfs, dir, &mut found);
     found
 }
 
@@ -123,6 +133,188 @@ fn into_what_is_backed_up_is_refused() {
     }
     assert!(!vfs.exists(Path::new("data/member/backup")).expect("memory"));
     assert_eq!(open(&vfs, None).store.revision(), REVISION);
+}
+
+#[test]
+fn into_what_is_backed_up_by_a_link_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let vfs = RealVfs;
+    write(&vfs, &at("snap.db"), &snapshot(&store()));
+    let data_dir = format!("--data-dir={}", at("data"));
+    let ran = etcdutl(&vfs, &["snapshot", "restore", &at("snap.db"), &data_dir]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    // The log is elsewhere, by a link, as some have it.
+    fs::rename(at("data/member/wal"), at("fast")).expect("it is there");
+    symlink(at("fast"), at("data/member/wal")).expect("a link");
+    symlink(at("data/member/snap"), at("link")).expect("a link");
+    symlink("link", at("backup")).expect("a link");
+    let before = all_files_in(&vfs, folder.path());
+    for made in ["backup", "backup/deeper", "link/../backup", "fast", "fast/backup"] {
+        let made = format!("--backup-dir={}", at(made));
+        let ran = etcdutl(&vfs, &["backup", &data_dir, &made]);
+        assert_eq!(ran.code, 128, "{made}: {}", ran.err);
+        assert!(ran.err.contains("which is to be backed up"), "{}", ran.err);
+        let log = format!("--backup-wal-dir={}", at("link/log"));
+        let elsewhere = format!("--backup-dir={}", at("elsewhere"));
+        assert_eq!(etcdutl(&vfs, &["backup", &data_dir, &elsewhere, &log]).code, 128);
+    }
+    assert_eq!(all_files_in(&vfs, folder.path()), before);
+    symlink(at(""), at("outer")).expect("a link");
+    let beside = format!("--backup-dir={}", at("outer/beside"));
+    let ran = etcdutl(&vfs, &["backup", &data_dir, &beside]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let made = try_open_in(&vfs, &at("beside"), None).expect("it is a member's");
+    assert_eq!(made.store.revision(), REVISION);
+}
+
+#[test]
+fn without_the_log_that_lies_elsewhere_says_so() {
+    // Nothing is flushed, so nothing but the log says that there is a member.
+    let vfs = MemVfs::new();
+    found_with_log(&vfs, "fast");
+    let ran = etcdutl(&vfs, &BACKUP);
+    assert_eq!(ran.code, 1);
+    let reason = "there is no log in \"data/member/wal\": --wal-dir says where it lies";
+    assert_eq!(ran.err, format!("Error: {reason}\n"));
+    assert!(!vfs.exists(Path::new("backup")).expect("memory"), "nothing is made");
+    let ran = etcdutl(&vfs, &[&BACKUP[..], &["--wal-dir=nowhere"]].concat());
+    assert!(ran.err.contains("there is no log in \"nowhere\""), "{}", ran.err);
+    let ran = etcdutl(&vfs, &[&BACKUP[..], &["--wal-dir=fast"]].concat());
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let made = try_open_in(&vfs, "backup", None).expect("it is a member's");
+    assert_eq!(voters(&made), [made.identity.member]);
+}
+
+/// Founds a member whose log lies elsewhere, and stops it before anything is flushed.
+fn found_with_log(vfs: &MemVfs, log: &str) {
+    let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
+    let data_dir = DataDir::open(shared.clone(), Path::new("data"), Some(Path::new(log)));
+    let founder = FoundingMember {
+        name: "default".to_owned(),
+        peer_urls: vec!["http://localhost:2380".to_owned()],
+    };
+    let options = BootstrapOptions {
+        name: founder.name.clone(),
+        initial_cluster: vec![founder],
+        ..bootstrap_options()
+    };
+    let parts = bootstrap(data_dir.expect("memory"), options, move |dir| {
+        let lsm = Lsm::open(shared.clone(), dir, Options::default())?;
+        Ok(Arc::new(lsm) as Arc<dyn Engine>)
+    });
+    let mut member = Inline::new(parts.expect("memory"));
+    settle_without_flush(&mut member);
+    assert_eq!(member.parts().engine.flushed().index, 0);
+}
+
+#[test]
+fn nobody_else_begins_in_its_place_meanwhile() {
+    let files = MemVfs::new();
+    restore(&files, &[]);
+    let vfs = Watched { files: files.clone(), rivals: Arc::default() };
+    let ran = etcdutl(&vfs, &BACKUP);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(vfs.rivals.load(Ordering::Relaxed) > 20, "others tried");
+    let made = try_open_in(&files, "backup", None).expect("it is a member's");
+    assert_eq!(made.store.revision(), REVISION);
+}
+
+/// Files in memory. Whenever something appears in the new member's folder, its log included, others
+/// try to begin in the same place.
+#[derive(Clone)]
+struct Watched {
+    files: MemVfs,
+    rivals: Arc<AtomicUsize>,
+}
+
+impl Watched {
+    fn let_others_try(&self, path: &Path) {
+        let part = Path::new("backup/member.part");
+        let is_begun = self.files.exists(&part.join("lock")).expect("memory");
+        if !is_begun || !path.starts_with(part) {
+            return;
+        }
+        let ran = etcdutl(&self.files, &["snapshot", "restore", "snap.db", "--data-dir=backup"]);
+        let context = format!("beside {}: {}", path.display(), ran.err);
+        assert!(ran.err.contains("another restore runs here"), "{context}");
+        self.rivals.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Vfs for Watched {
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn ReadFile>> {
+        self.files.open_read(path)
+    }
+
+    fn create_append(&self, path: &Path) -> io::Result<Box<dyn AppendFile>> {
+        self.let_others_try(path);
+        self.files.create_append(path)
+    }
+
+    fn open_log(&self, path: &Path, mode: LogMode) -> io::Result<Box<dyn LogFile>> {
+        self.let_others_try(path);
+        self.files.open_log(path, mode)
+    }
+
+    fn open_pages(&self, path: &Path) -> io::Result<Arc<dyn PageFile>> {
+        self.files.open_pages(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.let_others_try(from);
+        self.files.rename(from, to)
+    }
+
+    fn hard_link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.files.hard_link(from, to)
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.let_others_try(path);
+        self.files.remove_file(path)
+    }
+
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        self.files.remove_dir(path)
+    }
+
+    fn create_dir_all(&self, path: &Path) -> io::Result<()> {
+        self.let_others_try(path);
+        self.files.create_dir_all(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        self.files.list(path)
+    }
+
+    fn exists(&self, path: &Path) -> io::Result<bool> {
+        self.files.exists(path)
+    }
+
+    fn sync_file(&self, path: &Path) -> io::Result<()> {
+        self.files.sync_file(path)
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        self.files.sync_dir(path)
+    }
+
+    fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
+        self.files.lock(path)
+    }
+
+    fn is_locked(&self, path: &Path) -> io::Result<bool> {
+        self.files.is_locked(path)
+    }
+
+    fn leads_into(&self, path: &Path, folder: &Path) -> io::Result<bool> {
+        self.files.leads_into(path, folder)
+    }
+
+    fn free_bytes(&self, folder: &Path) -> io::Result<u64> {
+        self.files.free_bytes(folder)
+    }
 }
 
 #[test]

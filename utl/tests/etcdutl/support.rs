@@ -149,7 +149,16 @@ pub(crate) fn try_open_in(
     let shared: Arc<dyn Vfs> = Arc::new(vfs.clone());
     let data_dir = DataDir::open(shared.clone(), Path::new(data_dir), log_dir.map(Path::new))?;
     assert!(!data_dir.may_be_new()?, "it doesn't look as if a member had to be founded");
-    let options = BootstrapOptions {
+    let options = bootstrap_options();
+    bootstrap(data_dir, options, move |dir| {
+        let lsm = Lsm::open(shared.clone(), dir, Options::default())?;
+        Ok(Arc::new(lsm) as Arc<dyn Engine>)
+    })
+}
+
+/// What a member is opened with that exists.
+pub(crate) fn bootstrap_options() -> BootstrapOptions {
+    BootstrapOptions {
         name: String::new(),
         initial_cluster: Vec::new(),
         initial_cluster_token: String::new(),
@@ -160,11 +169,7 @@ pub(crate) fn try_open_in(
         election_ticks: 10,
         pre_vote: true,
         seed: 1,
-    };
-    bootstrap(data_dir, options, move |dir| {
-        let lsm = Lsm::open(shared.clone(), dir, Options::default())?;
-        Ok(Arc::new(lsm) as Arc<dyn Engine>)
-    })
+    }
 }
 
 /// The voters of an opened member.
