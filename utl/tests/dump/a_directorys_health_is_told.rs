@@ -120,6 +120,40 @@ fn who_uses_it_and_with_which_engine() {
 }
 
 #[test]
+fn whether_there_is_room() {
+    const MIB: u64 = 1 << 20;
+    // The first one's log ends as it should, the second one's is cut.
+    let (whole, cut) = (ours("data-3"), ours("data-3"));
+    change(&cut, NEWEST_SEGMENT, |bytes| bytes[4096 + 70] ^= 1);
+    for (vfs, name) in [(&whole, "whole"), (&cut, "cut")] {
+        let json = check(vfs, &["--json"]);
+        assert_eq!(json.out.contains("torn-tail"), name == "cut", "{}", json.out);
+        vfs.pretend_free_bytes(128 * MIB);
+        assert_eq!(check(vfs, &[]).lines_with("room"), [""; 0], "{name}");
+        assert_eq!(check(vfs, &[]).code, 0, "{name}");
+        vfs.pretend_free_bytes(128 * MIB - 1);
+        assert_found(vfs, &[], "note", "low-room");
+        vfs.pretend_free_bytes(64 * MIB - 1);
+    }
+    assert_found(&whole, &[], "note", "low-room");
+    assert_found(&cut, &[], "refused", "no-room");
+    whole.pretend_free_bytes(4095);
+    assert_found(&whole, &[], "refused", "no-room");
+    // A segment that was prepared is taken.
+    let mut prepared = cut.create_append(Path::new("data/member/wal/0.tmp")).unwrap();
+    prepared.append(&vec![0; 64 << 20]).unwrap();
+    assert_found(&cut, &[], "note", "low-room");
+    cut.pretend_free_bytes(64 * MIB);
+    assert_eq!(check(&cut, &[]).lines_with("room"), [""; 0]);
+    let tree = ours("data-btree-1");
+    tree.pretend_free_bytes(0);
+    assert_found(&tree, &["--backend-engine", "btree"], "note", "low-room");
+    let etcds = etcds();
+    etcds.pretend_free_bytes(64 * MIB);
+    assert_found(&etcds, &[], "note", "low-room");
+}
+
+#[test]
 fn what_restores_and_transfers_leave() {
     let vfs = ours("data-3");
     for folder in ["data/member/snap/incoming", "data/member.part"] {

@@ -4,7 +4,8 @@
 //! 1. [`Directory`] finds out whose it is.
 //! 2. [`ours`] or [`etcds`] reads log and database, all of both, as a start would and further, and
 //!    adds what it finds to a [`Report`].
-//! 3. The findings are printed, and what they come to.
+//! 3. [`room`] looks whether the disk has room for a start, and for what comes after it.
+//! 4. The findings are printed, and what they come to.
 //!
 //! Nothing is changed and no lock is taken. Memory doesn't grow with the number of keys, but for
 //! the indexes and filters of tables that are compared, some bytes for each key.
@@ -12,6 +13,7 @@
 mod etcds;
 mod ours;
 mod report;
+mod room;
 
 use super::Surroundings;
 use super::db::Error;
@@ -21,14 +23,15 @@ use super::form::Form;
 use crate::progress::Progress;
 use report::{Finding, Report, Weight};
 use retcd_vfs::Vfs;
+use room::LogEnd;
 use std::path::PathBuf;
 
 /// Say whether a data directory is healthy, whether a server would start, and what would be lost
 ///
 /// Reads the whole log and the whole database and checks what can be checked without a server:
-/// checksums, order, what parts say of each other, and what a start would be refused for. Room on
-/// the disk and what other members know isn't checked. DIR may be of this server or of etcd itself,
-/// 3.4 or 3.5. Nothing is changed and no lock is taken.
+/// checksums, order, what parts say of each other, what a start would be refused for, and whether
+/// the disk has room. What other members know isn't checked. DIR may be of this server or of etcd
+/// itself, 3.4 or 3.5. Nothing is changed and no lock is taken.
 ///
 /// Exit code: 0 healthy, 1 not healthy or unreadable, 2 wrong arguments.
 #[derive(Debug, clap::Args)]
@@ -124,15 +127,19 @@ fn check(
                 .add(Finding::new(Weight::Refused, "wrong-engine", reason).of(&directory.database));
         }
     }
-    match directory.kind {
-        Kind::Bbolt => etcds::check(vfs, directory, report, progress),
+    let end = match directory.kind {
+        Kind::Bbolt => {
+            etcds::check(vfs, directory, report, progress);
+            LogEnd::InPlace
+        }
         Kind::Lsm | Kind::Btree | Kind::NoEngine => {
             if directory.kind == Kind::Btree && asked.is_none() {
                 let reason = "the server has to be told: --backend-engine=btree";
                 report.add(Finding::new(Weight::Note, "engine", reason));
             }
-            ours::check(vfs, directory, report, progress);
+            ours::check(vfs, directory, report, progress)
         }
-    }
+    };
+    room::check(vfs, directory, end, report);
     report.checked.compare();
 }

@@ -9,6 +9,7 @@ use super::super::db::{Error, tables, verify};
 use super::super::directory::{Directory, Kind};
 use super::super::wal::{Event, walk};
 use super::report::{Finding, Report, Weight};
+use super::room::LogEnd;
 use crate::notation::{Count, Quoted};
 use crate::progress::Progress;
 use retcd_engine::btree::inspect::TreeFile;
@@ -31,13 +32,13 @@ use std::sync::Arc;
 const LEFTOVERS: [&str; 6] =
     ["outgoing", "sending", "incoming", "incoming.etcd", "db.next", "db.old"];
 
-/// Adds what is found to `report`.
+/// Adds what is found to `report`. Says how a start goes on with the log.
 pub(super) fn check(
     vfs: &dyn Vfs,
     directory: &Directory,
     report: &mut Report,
     progress: &mut Progress<'_>,
-) {
+) -> LogEnd {
     note_leftovers(vfs, directory, report);
     let dir = &directory.database;
     let flushed = match directory.kind {
@@ -45,7 +46,7 @@ pub(super) fn check(
         Kind::Lsm => check_tables(vfs, dir, report, progress),
         Kind::NoEngine | Kind::Bbolt => Some(Flushed::default()),
     };
-    check_log(vfs, directory, flushed, report, progress);
+    check_log(vfs, directory, flushed, report, progress)
 }
 
 fn note_leftovers(vfs: &dyn Vfs, directory: &Directory, report: &mut Report) {
@@ -254,14 +255,15 @@ fn add_read_faults(
     }
 }
 
-/// Checks the log. `flushed` is up to where the engine goes, if that is known.
+/// Checks the log. `flushed` is up to where the engine goes, if that is known. Says how a start
+/// goes on with it.
 fn check_log(
     vfs: &dyn Vfs,
     directory: &Directory,
     flushed: Option<Flushed>,
     report: &mut Report,
     progress: &mut Progress<'_>,
-) {
+) -> LogEnd {
     let dir = &directory.log;
     let names = segments(vfs, dir).unwrap_or_default();
     if names.is_empty() {
@@ -277,16 +279,20 @@ fn check_log(
                 Finding::new(Weight::Refused, "log-missing", error.to_string())
             }
         });
-        return;
+        return LogEnd::InPlace;
     }
     let Some(flushed) = flushed else {
         let reason = "it can't be judged, since it isn't known up to where the database goes";
-        return report.add(Finding::new(Weight::Note, "log-unjudged", reason).of(dir));
+        report.add(Finding::new(Weight::Note, "log-unjudged", reason).of(dir));
+        return LogEnd::InPlace;
     };
-    match inspect_log(vfs, dir, flushed) {
+    let end = match inspect_log(vfs, dir, flushed) {
         Ok(recovery) => take_recovery(&recovery, report),
-        Err(error) => report.add(log_refused(dir, &error)),
-    }
+        Err(error) => {
+            report.add(log_refused(dir, &error));
+            LogEnd::InPlace
+        }
+    };
     if directory.kind == Kind::NoEngine && report.verdict().healthy {
         let reason = "there is no database: a start makes it anew from the log";
         report.add(Finding::new(Weight::Note, "database-missing", reason).of(&directory.database));
@@ -307,7 +313,7 @@ fn check_log(
         Ok::<_, Infallible>(())
     });
     match walked {
-        Ok(()) => {}
+        Ok(()) => end,
     }
 }
 
@@ -323,17 +329,19 @@ fn log_refused(dir: &Path, error: &retcd_raft_glue::Error) -> Finding {
     }
 }
 
-fn take_recovery(recovery: &Recovery, report: &mut Report) {
+fn take_recovery(recovery: &Recovery, report: &mut Report) -> LogEnd {
     let Recovery { state, verdict, truncated_bytes, restarted, discarded, .. } = recovery;
     let checked = &mut report.checked;
     (checked.last_index, checked.last_term) = (Some(state.last_index), Some(state.last_term));
     checked.commit = Some(state.hard_state.commit);
     checked.given_up_bytes = *truncated_bytes;
+    let mut end = LogEnd::InPlace;
     if let Verdict::TornTail { path, offset } | Verdict::Hole { path, offset } = verdict {
         let name = if matches!(verdict, Verdict::Hole { .. }) { "log-hole" } else { "torn-tail" };
         let bytes = Count(*truncated_bytes, "byte");
         let reason = format!("about {bytes} that were never acknowledged: a start cuts them off");
         report.add(Finding::new(Weight::Note, name, reason).of(path).at(*offset));
+        end = LogEnd::NewSegment;
     }
     if let Some(path) = discarded {
         let reason = "a segment that was never finished: a start removes it";
@@ -344,4 +352,5 @@ fn take_recovery(recovery: &Recovery, report: &mut Report) {
                       behind it";
         report.add(Finding::new(Weight::Note, "log-restarts", reason));
     }
+    end
 }
