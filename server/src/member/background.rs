@@ -3,6 +3,7 @@
 //! Each calls the engine's step function, which finds a piece that no other thread is at: of a
 //! flush, or of the merges that its pieces owe, so that neither waits for the other's end.
 
+use super::niceness::stand_back;
 use super::{Failure, Member};
 use parking_lot::{Condvar, Mutex};
 use retcd_api::Error;
@@ -139,6 +140,7 @@ impl Maintenance {
     /// A merge that finds the disk full gives back what it wrote; it is due again when there is
     /// space, and until then NOSPACE keeps clients from filling it further.
     pub(super) fn run(mut self, member: &Member) -> Result<(), Failure> {
+        stand_back();
         let mut attempts = 0;
         while !self.doorbell.stopped.load(Ordering::Acquire) {
             let ticket = self.asked.load(Ordering::Acquire);

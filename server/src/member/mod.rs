@@ -16,6 +16,7 @@ mod log;
 mod log_stall;
 mod mailbox;
 mod membership;
+mod niceness;
 mod outgoing;
 mod pending;
 mod raft_loop;

@@ -6,6 +6,7 @@
 //! refused, in the whole cluster, until an operator has replaced the member or disarms the alarm;
 //! a later pass that finds the damage again raises it again.
 
+use super::niceness::stand_back;
 use super::{Failure, Member};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use retcd_api::etcdserverpb::AlarmType;
@@ -60,6 +61,7 @@ impl From<Stopped> for Interrupted {
 impl ScrubLoop {
     /// Runs until told to stop.
     pub(super) fn run(self, member: &Member) -> Result<(), Failure> {
+        stand_back();
         let mut pause = self.pace.interval.min(FIRST_AFTER_MAX);
         while self.sleep(pause).is_ok() {
             let started = Instant::now();
