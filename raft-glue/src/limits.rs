@@ -10,6 +10,32 @@ pub const INFLIGHT_MESSAGES_MAX: usize = 512;
 /// bounds how much is read into memory for it.
 pub const INFLIGHT_MESSAGES_FROM_DISK_MAX: usize = 8;
 
+/// What a follower that lags gets of entries, by their cost, for each that comes into the leader's
+/// log; see `member/feed.rs`.
+pub(crate) const FED_PER_INGESTED: u64 = 2;
+
+/// What it gets in a tick at least.
+pub(crate) const FED_PER_TICK_MIN: u64 = 768 << 10;
+
+/// What it gains on the leader in a tick at least: the difference between what it gets and what
+/// comes in is least where both of the above are the same.
+#[cfg(test)]
+pub(crate) const GAINED_PER_TICK_MIN: u64 = FED_PER_TICK_MIN - FED_PER_TICK_MIN / FED_PER_INGESTED;
+
+/// Bytes that it is sent at a time. Small, so that neither the leader's raft thread nor a follower
+/// on the same machine is busy with them for long.
+pub(crate) const FED_AT_ONCE: u64 = 64 << 10;
+
+/// Who lacks no more than this is sent it at once.
+pub(crate) const FED_NEAR: u64 = 4 << 20;
+
+/// The most that a follower saves up from one tick to the next.
+pub(crate) const FED_BURST: i64 = 1 << 20;
+
+/// If no more comes into the leader's log for so many ticks, nothing bounds what followers get.
+pub(crate) const QUIET_PER_TICK: u64 = 16 << 10;
+pub(crate) const QUIET_TICKS: u32 = 10;
+
 /// Committed entries that may wait to be applied before proposals are refused (etcd's number).
 pub const UNAPPLIED_ENTRIES_MAX: u64 = 5_000;
 
@@ -43,6 +69,12 @@ pub(crate) const READ_ASKED_AGAIN_TICKS: usize = 5;
 pub const CONF_CHANGE_BYTES_MAX: usize = 64 << 10;
 
 const _: () = assert!(INFLIGHT_MESSAGES_FROM_DISK_MAX <= INFLIGHT_MESSAGES_MAX);
+
+// A follower gains on the leader, and a tick's share isn't lost before the next.
+const _: () = assert!(FED_PER_INGESTED > 1);
+const _: () = assert!(FED_PER_TICK_MIN <= FED_BURST as u64);
+const _: () = assert!(FED_AT_ONCE <= MESSAGE_BYTES_MAX);
+const _: () = assert!(QUIET_PER_TICK * FED_PER_INGESTED < FED_PER_TICK_MIN);
 
 // One message must fit into what an output may carry, and both into the tail.
 const _: () = assert!(MESSAGE_BYTES_MAX <= COMMITTED_BYTES_PER_OUTPUT);

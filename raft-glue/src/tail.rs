@@ -15,6 +15,7 @@
 
 use crate::conf_change::conf_state_to_raft;
 use crate::convert::entry_from_log;
+use crate::limits::FED_NEAR;
 use crate::{Error, Result};
 use raft::eraftpb::{ConfState, Entry, EntryType, HardState, Snapshot};
 use raft::storage::{GetEntriesContext, RaftState, Storage};
@@ -46,6 +47,10 @@ pub(crate) struct Tail {
     initial_hard_state: HardState,
     failure: RefCell<Option<Error>>,
     has_failed: Cell<bool>,
+    /// Bytes that raft may read the next time for a follower that isn't near the end.
+    portion: Cell<u64>,
+    /// Cost of what it has read so.
+    fed: Cell<u64>,
 }
 
 /// A log as a start finds it.
@@ -79,6 +84,8 @@ impl Tail {
             initial_hard_state: hard_state,
             failure: RefCell::default(),
             has_failed: Cell::new(false),
+            portion: Cell::new(0),
+            fed: Cell::new(0),
         }
     }
 
@@ -102,6 +109,30 @@ impl Tail {
     /// Index of the last entry that is on the disk alone.
     pub(crate) fn last_on_disk(&self) -> u64 {
         self.before.index
+    }
+
+    /// The lowest index from which on followers are sent entries as they come. Who lacks more is
+    /// [fed](Tail::grant), whether that is on the disk or in memory, where there is much of it.
+    pub(crate) fn near(&self) -> u64 {
+        let count = self.entries.len() as u64;
+        let near = match self.bytes as u64 {
+            bytes if bytes <= FED_NEAR => count,
+            // Exact if all entries are alike.
+            bytes => count.saturating_mul(FED_NEAR) / bytes,
+        };
+        self.last() + 1 - near
+    }
+
+    /// Lets raft read for a follower that isn't near the end, up to so many bytes and once. Without
+    /// leave it is told to ask later: `member/feeding.rs` has it ask, at the right pace.
+    pub(crate) fn grant(&mut self, portion: u64) {
+        self.portion.set(portion);
+    }
+
+    /// Takes the leave back. Answers the cost of what was read with it.
+    pub(crate) fn settle(&mut self) -> u64 {
+        self.portion.set(0);
+        self.fed.take()
     }
 
     /// Whether there is a membership change above `after`, up to `through`, that isn't applied.
@@ -181,6 +212,20 @@ impl Tail {
         self.first = self.first.max(self.log.first_index().min(applied + 1));
     }
 
+    /// Uses up the leave: how many bytes may be read of those that raft would take.
+    fn granted(&self, max_size: Option<u64>) -> raft::Result<u64> {
+        match self.portion.take() {
+            0 => Err(StorageError::LogTemporarilyUnavailable.into()),
+            portion => Ok(max_size.map_or(portion, |bytes| bytes.min(portion))),
+        }
+    }
+
+    fn note_fed(&self, is_fed: bool, found: &[Entry]) {
+        if is_fed {
+            self.fed.set(found.iter().map(|entry| cost(entry) as u64).sum());
+        }
+    }
+
     /// Reads entries that are on the disk alone: at least one, `bytes_max` bytes if there are more.
     fn read(&self, low: u64, high: u64, bytes_max: u64) -> Result<Vec<Entry>> {
         let from_log = |entry: retcd_wal::LogEntry| {
@@ -219,7 +264,9 @@ impl Tail {
     }
 }
 
-fn cost(entry: &Entry) -> usize {
+/// What an entry takes in memory, in bytes. It is also how followers' shares are counted: a small
+/// entry takes more work for a byte than a large one.
+pub(crate) fn cost(entry: &Entry) -> usize {
     entry.data.len() + entry.context.len() + ENTRY_OVERHEAD_BYTES
 }
 
@@ -233,7 +280,7 @@ impl Storage for Tail {
         low: u64,
         high: u64,
         max_size: impl Into<Option<u64>>,
-        _context: GetEntriesContext,
+        context: GetEntriesContext,
     ) -> raft::Result<Vec<Entry>> {
         if low < self.first {
             return Err(StorageError::Compacted.into());
@@ -241,7 +288,11 @@ impl Storage for Tail {
         if high > self.last() + 1 {
             return Err(StorageError::Unavailable.into());
         }
-        let max_size = max_size.into();
+        let is_fed = context.can_async() && low < self.near();
+        let max_size = match is_fed {
+            false => max_size.into(),
+            true => Some(self.granted(max_size.into())?),
+        };
         let mut found = Vec::new();
         let on_disk = self.before.index + 1;
         if low < on_disk {
@@ -254,6 +305,7 @@ impl Storage for Tail {
             };
             found = older.or_else(|error| self.failed(error, Vec::new()))?;
             if (found.len() as u64) < end - low {
+                self.note_fed(is_fed, &found);
                 return Ok(found);
             }
         }
@@ -271,6 +323,7 @@ impl Storage for Tail {
             bytes += entry.data.len() as u64;
         }
         limit_size(&mut found, max_size);
+        self.note_fed(is_fed, &found);
         Ok(found)
     }
 
@@ -442,6 +495,30 @@ mod tests {
         assert_eq!(changes.map(|entry| entry.index).collect::<Vec<_>>(), [9]);
         assert_eq!(outlines.len(), 7);
         assert!(outlines[..5].iter().all(|entry| entry.data.is_empty()));
+    }
+
+    #[test]
+    fn what_isnt_near_the_end_is_read_for_followers_by_leave_alone() {
+        let (_log, mut tail) = tail_on_disk();
+        let read = |tail: &Tail, low, high| {
+            let entries = tail.entries(low, high, Some(u64::MAX), GetEntriesContext::empty(true));
+            entries.map(|entries| entries.iter().map(|entry| entry.index).collect::<Vec<_>>())
+        };
+        let later = || Err(Store(StorageError::LogTemporarilyUnavailable));
+        assert_eq!((tail.near(), read(&tail, 13, 15)), (13, Ok(vec![13, 14])));
+        assert_eq!(read(&tail, 12, 15), later());
+        tail.grant(1);
+        assert_eq!(read(&tail, 8, 15), Ok(vec![8]));
+        assert_eq!(read(&tail, 8, 15), later(), "once");
+        let fed = tail.settle();
+        assert!((1..1_000).contains(&fed), "{fed}");
+        tail.grant(u64::MAX);
+        assert_eq!((tail.settle(), read(&tail, 8, 15)), (0, later()), "it was taken back");
+        for index in 15..=24 {
+            tail.put(entry(index, 4, FED_NEAR as usize / 4)).expect("in order");
+        }
+        assert_eq!((tail.near(), read(&tail, 20, 25)), (21, later()));
+        assert_eq!(read(&tail, 21, 25), Ok(vec![21, 22, 23, 24]), "it is in memory, and little");
     }
 
     #[test]

@@ -2,7 +2,10 @@
 
 use super::tests::{hear, member, only_group, persist, restored, take};
 use super::*;
-use crate::limits::INFLIGHT_MESSAGES_FROM_DISK_MAX;
+use crate::limits::{
+    FED_BURST, FED_PER_INGESTED, FED_PER_TICK_MIN, INFLIGHT_MESSAGES_FROM_DISK_MAX, QUIET_PER_TICK,
+    QUIET_TICKS,
+};
 use crate::{KIND_NORMAL, Output};
 use retcd_api::raftpb;
 use retcd_wal::LogEntry;
@@ -15,27 +18,38 @@ fn entries(last: u64) -> Vec<LogEntry> {
     (4..=last).map(entry).collect()
 }
 
-/// The leader, who was started again with 40 entries, and a follower who has none of them.
-struct Pair {
-    members: [Member; 2],
+/// The index of the last entry before the leader was started again.
+const LAST: u64 = 43;
+
+/// A leader who was started again with 40 entries, and followers who have them or don't.
+struct Cluster {
+    members: Vec<Member>,
     /// Messages that didn't arrive yet.
     under_way: Vec<raftpb::Message>,
-    committed: [u64; 2],
+    committed: Vec<u64>,
 }
 
-impl Pair {
-    fn new() -> Pair {
-        let start = |id, last: u64| {
-            let found = restored((1, 0, 3), &[1, 2], (3, 1), &entries(last));
+impl Cluster {
+    /// The last indexes that members have; the first one is to lead.
+    fn new(lasts: &[u64]) -> Cluster {
+        let ids: Vec<u64> = (1..=lasts.len() as u64).collect();
+        let start = |(&id, &last): (&u64, &u64)| {
+            let found = restored((1, 0, 3), &ids, (3, 1), &entries(last));
             member(id, found).expect("a consistent state")
         };
-        let members = [start(1, 43), start(2, 3)];
-        Pair { members, under_way: Vec::new(), committed: [3, 3] }
+        let members = ids.iter().zip(lasts).map(start).collect();
+        let mut cluster = Cluster { members, under_way: vec![], committed: vec![3; lasts.len()] };
+        assert_eq!(cluster.members[0].status().tail_bytes, 0);
+        while cluster.members[0].status().role != Role::Leader {
+            cluster.tick();
+            cluster.deliver_all();
+        }
+        cluster
     }
 
     /// Takes all outputs; everything is durable and applied at once.
     fn work(&mut self) {
-        for at in 0..2 {
+        for at in 0..self.members.len() {
             while self.members[at].has_output() {
                 let output = take(&mut self.members[at]);
                 self.note(at, output);
@@ -51,9 +65,14 @@ impl Pair {
         for entry in output.committed {
             self.committed[at] += 1;
             assert_eq!(entry.index, self.committed[at]);
-            assert!(entry.index > 43 || entry.data.len() == ENTRY_BYTES);
+            assert!(entry.index > LAST || entry.data.len() == ENTRY_BYTES);
         }
         self.under_way.extend(output.messages);
+    }
+
+    fn tick(&mut self) {
+        self.members[0].step(Input::Tick).expect("nothing fails");
+        self.work();
     }
 
     /// Delivers what is under way to `id`.
@@ -64,32 +83,88 @@ impl Pair {
         self.work();
     }
 
-    fn elect(&mut self) {
-        while self.members[0].status().role != Role::Leader {
-            self.members[0].step(Input::Tick).expect("nothing fails");
-            self.work();
-            self.deliver(2);
-            self.deliver(1);
+    fn deliver_all(&mut self) {
+        for id in (1..=self.members.len() as u64).rev() {
+            self.deliver(id);
         }
+    }
+
+    /// Bytes of entries that are under way to `id`.
+    fn bytes_to(&self, id: u64) -> usize {
+        let to_it = self.under_way.iter().filter(|message| message.to == id);
+        let entries = to_it.flat_map(|message| &message.entries);
+        entries.map(|entry| entry.data.as_ref().map_or(0, Bytes::len)).sum()
+    }
+
+    fn has_all(&self, at: usize) -> bool {
+        self.committed[at] == self.committed[0] && self.committed[0] > LAST
+    }
+
+    /// Delivers everything until the last member has all, while the leader proposes so many bytes
+    /// in each tick. Answers what that member was sent in each tick.
+    fn catch_up(&mut self, proposed: usize) -> Vec<usize> {
+        let lags = self.members.len();
+        let mut sent = Vec::new();
+        while !self.has_all(lags - 1) {
+            let data = Bytes::from(vec![0; proposed]);
+            self.members[0].step(Input::Propose { token: 1, data }).expect("nothing fails");
+            self.tick();
+            let mut in_tick = 0;
+            while !self.under_way.is_empty() {
+                in_tick += self.bytes_to(lags as u64);
+                self.deliver_all();
+            }
+            sent.push(in_tick);
+            assert!(sent.len() < 1000, "it never has all: {sent:?}");
+        }
+        sent
     }
 }
 
 #[test]
-fn is_fed_from_the_disk_with_little_under_way() {
-    let mut pair = Pair::new();
-    assert_eq!(pair.members[0].status().tail_bytes, 0);
-    pair.elect();
+fn who_is_needed_is_fed_from_the_disk_with_little_under_way() {
+    let mut pair = Cluster::new(&[LAST, 3]);
     let mut most = 0;
-    while pair.committed != [44, 44] {
+    while !pair.has_all(1) {
         pair.deliver(2);
         pair.deliver(1);
-        let entries = pair.under_way.iter().filter(|m| m.to == 2).flat_map(|m| &m.entries);
-        let payloads = entries.map(|entry| entry.data.as_ref().map_or(0, Bytes::len));
-        most = most.max(payloads.sum());
-        pair.members[0].step(Input::Tick).expect("nothing fails");
-        pair.work();
+        most = most.max(pair.bytes_to(2));
+        pair.tick();
     }
     // raft joins what it would send at a time into one message.
     let limit = INFLIGHT_MESSAGES_FROM_DISK_MAX * MESSAGE_BYTES_MAX as usize;
     assert!((limit / 2..=limit).contains(&most), "{most}");
+}
+
+#[test]
+fn one_of_three_is_fed_in_step_with_what_comes_in() {
+    let (total, entry) = (40 * ENTRY_BYTES, ENTRY_BYTES + 1024);
+    let burst = FED_BURST as usize + entry;
+    for proposed in [2 * QUIET_PER_TICK as usize, 500 << 10] {
+        let sent = Cluster::new(&[LAST, LAST, 3]).catch_up(proposed);
+        let share = (proposed + 1024).saturating_mul(FED_PER_INGESTED as usize);
+        let share = share.max(FED_PER_TICK_MIN as usize);
+        let mut had = 0;
+        for (ticks, in_tick) in sent.iter().enumerate() {
+            had += in_tick;
+            // What comes in during the last tick may come from memory.
+            let may_have = burst + (ticks + 1) * (share + proposed);
+            assert!(had <= may_have, "{proposed}: {sent:?}");
+        }
+        let ticks_max = (total + sent.len() * proposed) / FED_PER_TICK_MIN as usize + 2;
+        assert!(had >= total && sent.len() <= ticks_max, "{proposed}: {sent:?}");
+    }
+}
+
+#[test]
+fn a_quiet_leader_feeds_at_full_speed() {
+    let mut cluster = Cluster::new(&[LAST, LAST, 3]);
+    // Nobody answers for it while it isn't there.
+    for _ in 0..QUIET_TICKS {
+        cluster.tick();
+        cluster.under_way.retain(|message| message.to != 3);
+        cluster.deliver_all();
+    }
+    let sent = cluster.catch_up(0);
+    assert!(sent.len() <= 3, "{sent:?}");
 }

@@ -16,6 +16,8 @@
 //!
 //! What it doesn't do: joint configurations.
 
+mod feed;
+mod feeding;
 mod grouping;
 mod io;
 #[cfg(test)]
@@ -47,6 +49,7 @@ use crate::limits::{
 };
 use crate::tail::Tail;
 use bytes::Bytes;
+use feed::Feed;
 use grouping::fits;
 use raft::eraftpb::{Entry, Message, MessageType};
 use raft::{RawNode, StateRole};
@@ -85,6 +88,8 @@ pub struct Member {
     proposal_tokens: Vec<u64>,
     proposal_bytes: usize,
     reads: Reads,
+    /// What followers that lag may have.
+    feed: Feed,
     known_role: RoleChange,
     output: Output,
 }
@@ -140,6 +145,7 @@ impl Member {
             proposal_tokens: Vec::new(),
             proposal_bytes: 0,
             reads: Reads::default(),
+            feed: Feed::default(),
             known_role,
             output: Output::default(),
         };
@@ -179,6 +185,7 @@ impl Member {
             Input::Installed { index } => self.installed(index),
             Input::SnapshotReport { to, outcome } => self.report_snapshot(to, outcome),
         }
+        self.feed_followers();
         self.campaign_if_alone()?;
         self.settle_election_timeout();
         self.raw.store().check()
@@ -325,6 +332,7 @@ impl Member {
         if !self.is_lone_candidate() && !self.awaits_snapshot() {
             self.raw.tick();
         }
+        self.feed.tick();
         self.ask_reads_again();
     }
 

@@ -75,6 +75,7 @@ impl Member {
 
     /// Puts the entries into the tail, where raft reads them from now on, and into a group.
     fn group(&mut self, number: u64, entries: Vec<Entry>) -> Result<()> {
+        self.note_ingested(&entries);
         let mut for_log = Vec::with_capacity(entries.len());
         for entry in entries {
             for_log.push(entry_to_log(entry.clone()));
