@@ -85,6 +85,7 @@ fn check(database: &Database) {
         members: ImportMembers::Kept,
         revision_bump: 0,
         batch_records: 3,
+        waiting_memtables_max: 0,
     };
     let Ok(imported) = import(database, &engine, &target, &mut |_| true) else {
         return;

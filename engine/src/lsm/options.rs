@@ -28,6 +28,9 @@ pub struct Options {
     pub table_bytes: u64,
     /// Neighbours in `Rev` below this length are concatenated, in bytes.
     pub concatenated_bytes: u64,
+    /// Runs of level 0 that are left alone however much there is to merge, unless somebody asks for
+    /// it: for who fills an engine at once and doesn't read it.
+    pub unmerged_runs: usize,
     /// Keys and values that one step of a flush or merge goes through, in bytes. A step takes about
     /// 25 ms for each MiB, and as long again where it ends a table.
     pub slice_bytes: u64,
@@ -44,6 +47,7 @@ impl Default for Options {
             table: TableOptions::default(),
             table_bytes: 32 * MIB,
             concatenated_bytes: 32 * MIB,
+            unmerged_runs: 0,
             slice_bytes: MIB,
             manifest_bytes: MIB,
         }

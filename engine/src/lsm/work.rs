@@ -246,7 +246,9 @@ impl Slots {
             return policy::concatenated(&shapes, store.options().concatenated_bytes);
         }
         let small_bytes = store.options().table_bytes;
+        let fresh = shapes.iter().filter(|run| run.tier == Tier::Level(0)).count();
         match self.demands[keyspace as usize] {
+            None if (1..store.options().unmerged_runs).contains(&fresh) => None,
             None => policy::leveled(&shapes, small_bytes, &Knobs::STEADY),
             // What a merge that is under way leaves of its inputs isn't worth planning for.
             Some(_) if shapes.iter().any(|run| run.busy) => None,

@@ -67,6 +67,7 @@ impl Drawn {
             concatenated_bytes: self.concatenated_bytes,
             slice_bytes: self.slice_bytes,
             manifest_bytes: self.manifest_bytes,
+            ..Options::default()
         }
     }
 }

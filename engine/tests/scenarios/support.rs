@@ -169,6 +169,7 @@ pub(crate) fn tiny_options() -> Options {
         concatenated_bytes: 1 << 10,
         slice_bytes: 400,
         manifest_bytes: 700,
+        ..Options::default()
     }
 }
 

@@ -4,21 +4,23 @@
 //!    does for an etcd that starts on the database.
 //! 2. The pairs come in etcd's order, by revision, which is the order in which they were written:
 //!    each becomes the records that executing its entry would have left. Whether its key was there
-//!    before is looked up, so counts hold whatever the database says.
+//!    before is looked up, unless the key is certainly new ([`seen`]), so counts hold whatever the
+//!    database says.
 //! 3. Which keys are attached to which lease etcd doesn't store; the newest version of each key
 //!    says it.
 //! 4. Everything that isn't a pair gets its name here: see [`crate::etcd_items`].
 //! 5. One commit names index, term and revision, and is flushed. Before that the engine says that
 //!    nothing was applied.
 //!
-//! Memory is a batch of pairs and what the engine takes. Nothing that the database says is
-//! believed: what doesn't fit is an error with bucket and key.
+//! Memory is a batch of pairs, the filter of keys and what the engine takes. Nothing that the
+//! database says is believed: what doesn't fit is an error with bucket and key.
 //!
 //! One kind of pair isn't taken over: the nameless one by which `etcdutl snapshot restore
 //! --bump-revision` leaves its mark. It counts as the revision that it has, and isn't hashed.
 
 mod items;
 mod pairs;
+mod seen;
 
 use std::sync::Arc;
 
@@ -30,6 +32,8 @@ use crate::applier::writer::Writer;
 use crate::membership::Member;
 use crate::state::{NEVER_COMPACTED, State};
 use crate::{Error, Result};
+
+use seen::Seen;
 
 pub use pairs::EtcdRevision;
 pub(crate) use pairs::parse_revision;
@@ -58,6 +62,9 @@ pub struct ImportAs<'a> {
     pub revision_bump: u64,
     /// Records that go to the engine at once: [`IMPORT_BATCH_RECORDS`].
     pub batch_records: usize,
+    /// Memtables that may wait for their flush while the import goes on: none if nobody else steps
+    /// the engine.
+    pub waiting_memtables_max: u64,
 }
 
 /// Who the members of an imported state are.
@@ -123,6 +130,7 @@ pub fn import(
         compacted,
         named: 0,
         gathered: Gathered::default(),
+        seen: Seen::new(database.file_bytes()),
         go_on,
         imported: Imported::default(),
     };
@@ -143,6 +151,7 @@ struct Import<'a> {
     /// Records of leases and names so far.
     named: u64,
     gathered: Gathered,
+    seen: Seen,
     go_on: &'a mut dyn FnMut(u64) -> bool,
     imported: Imported,
 }
@@ -169,7 +178,7 @@ impl Import<'_> {
         // What is flushed by it is of an engine that has applied nothing.
         let watermark = self.compacted.max(0).cast_unsigned();
         self.engine.commit(Applied { watermark, ..Applied::default() })?;
-        while self.engine.stats().frozen_memtables > 0 {
+        while self.engine.stats().frozen_memtables > self.target.waiting_memtables_max {
             self.step()?;
         }
         match (self.go_on)(bytes as u64) {

@@ -69,7 +69,8 @@ impl Import<'_> {
 
     fn pair(&mut self, pair: KeyValue, revision: EtcdRevision) -> Result<()> {
         let EtcdRevision { version, is_tombstone } = revision;
-        let was_there = self.writer.newest(&pair.key, Projection::Keys)?.is_some();
+        let was_there = self.seen.insert(&pair.key)
+            && self.writer.newest(&pair.key, Projection::Keys)?.is_some();
         let keys_added = match (is_tombstone, was_there) {
             (true, true) => -1,
             (false, false) => 1,

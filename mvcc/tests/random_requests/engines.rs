@@ -56,6 +56,7 @@ fn open_lsm(vfs: Arc<dyn Vfs>, dir: &Path, draw: Draw) -> Result<Arc<dyn Engine>
         concatenated_bytes: choose(tables / 2, &[1 << 10, 1 << 20]),
         slice_bytes: choose(slices, &[1, 256, 1 << 20]),
         manifest_bytes: choose(manifest, &[64, 1 << 10, 1 << 20]),
+        unmerged_runs: choose(manifest / 3, &[0, 8]),
     };
     Ok(Arc::new(Lsm::open(vfs, dir, options)?))
 }

@@ -110,6 +110,7 @@ impl Member {
             members: ImportMembers::Kept,
             revision_bump: 0,
             batch_records: 3,
+            waiting_memtables_max: 0,
         };
         let imported = import(&self.etcd_database(), &engine, &target, &mut |_| true);
         let imported = imported.expect("what goes out comes in");

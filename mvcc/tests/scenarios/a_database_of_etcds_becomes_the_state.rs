@@ -67,6 +67,7 @@ const KEPT: ImportAs<'_> = ImportAs {
     members: ImportMembers::Kept,
     revision_bump: 0,
     batch_records: IMPORT_BATCH_RECORDS,
+    waiting_memtables_max: 0,
 };
 
 fn imported(database: &Database, target: &ImportAs<'_>) -> Result<(Imported, Arc<Store>), Error> {

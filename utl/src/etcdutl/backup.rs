@@ -127,7 +127,8 @@ fn make(
     let (vfs, copy) = (surroundings.vfs.clone(), place.part().join(COPY_NAME));
     let database = source::open(&*vfs, &copy.join(SNAPSHOT_NAME))?;
     let target = Target { kind, revision_bump: 0 };
-    let filled = restore::fill(place, held, &database, founders, target, surroundings)?;
+    let wanted = &|| true;
+    let filled = restore::fill(place, held, &database, founders, target, wanted, surroundings)?;
     let (imported, _data_dir) = filled;
     drop(database);
     folder::remove(&*vfs, &copy)?;

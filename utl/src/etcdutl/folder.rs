@@ -1,6 +1,7 @@
 //! The data directory of a member that doesn't run: its lock, and its engine of either kind.
 
 use super::failure::Failure;
+use super::helped::Helped;
 use retcd_engine::btree::inspect::TreeFile;
 use retcd_engine::btree::{self, Btree};
 use retcd_engine::lsm::{self, Lsm};
@@ -10,6 +11,19 @@ use retcd_vfs::{FileLock, Vfs};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// Memtables that may wait for their flush while an engine from [`EngineKind::open_to_fill`] is
+/// filled: one, so that two threads have something to do.
+pub(super) const WAITING_MEMTABLES_MAX: u64 = 1;
+
+/// A memtable of an engine that is filled, in bytes: larger than a server's, so that runs are few.
+/// Two of them are there at a time.
+const FILLED_MEMTABLE_BYTES: u64 = 256 << 20;
+
+/// Runs that an engine that is filled gathers before it merges any: a server begins with four, and
+/// holds writers back from twelve on. So a database of 2 GiB is written once, and its server merges
+/// when there is time for it.
+const UNMERGED_RUNS: usize = 8;
 
 /// Kinds of engines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -32,6 +46,27 @@ impl EngineKind {
             EngineKind::Lsm => Arc::new(Lsm::open(vfs, dir, lsm::Options::default())?),
             EngineKind::Btree => Arc::new(Btree::open(vfs, dir, btree::Options::default())?),
         })
+    }
+
+    /// Makes an engine in a folder that is filled at once, by one thread, while another one does
+    /// the engine's work.
+    pub(super) fn open_to_fill(
+        self,
+        vfs: &Arc<dyn Vfs>,
+        dir: &Path,
+    ) -> retcd_engine::Result<Arc<dyn Engine>> {
+        let engine = match self {
+            EngineKind::Lsm => {
+                let options = lsm::Options {
+                    memtable_bytes: FILLED_MEMTABLE_BYTES,
+                    unmerged_runs: UNMERGED_RUNS,
+                    ..lsm::Options::default()
+                };
+                Arc::new(Lsm::open(vfs.clone(), dir, options)?)
+            }
+            EngineKind::Btree => self.open(vfs, dir)?,
+        };
+        Ok(Arc::new(Helped::new(engine)))
     }
 }
 

@@ -66,7 +66,7 @@ fn of_file(
     let vfs = surroundings.vfs.clone();
     let database = source::open(&*vfs, path)?;
     vfs.create_dir_all(scratch).map_err(Failure::io(scratch))?;
-    let engine = EngineKind::Lsm.open(&vfs, &scratch.join("db"))?;
+    let engine = EngineKind::Lsm.open_to_fill(&vfs, &scratch.join("db"))?;
     let mut progress = surroundings.progress("reading", database.file_bytes());
     let target = ImportAs {
         index: 1,
@@ -75,6 +75,7 @@ fn of_file(
         members: ImportMembers::Founders(&[]),
         revision_bump: 0,
         batch_records: IMPORT_BATCH_RECORDS,
+        waiting_memtables_max: folder::WAITING_MEMTABLES_MAX,
     };
     import(&database, &engine, &target, &mut |bytes| {
         progress.add(bytes);

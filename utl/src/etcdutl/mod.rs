@@ -10,6 +10,7 @@ mod defrag;
 mod failure;
 mod folder;
 mod hash_kv;
+mod helped;
 mod output;
 mod place;
 mod restore;

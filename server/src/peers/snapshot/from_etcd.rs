@@ -200,6 +200,7 @@ impl Reception {
             members: ImportMembers::Kept,
             revision_bump: 0,
             batch_records: IMPORT_BATCH_RECORDS,
+            waiting_memtables_max: 0,
         };
         let is_wanted = &mut |_| !member.status.is_stopped();
         let imported = import(&database, &engine, &target, is_wanted);
