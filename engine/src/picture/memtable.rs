@@ -20,6 +20,7 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 
 use super::graveyard::{Grave, Graveyard};
+use super::key_bits::KeyBits;
 use crate::table::RecordRef;
 use crate::{Direction, Header, KeyRange, Keyspace, Projection, Record, Version};
 
@@ -95,6 +96,8 @@ impl Remains {
 /// See the module's text.
 pub(crate) struct Memtable {
     keyspaces: RwLock<[Records; 4]>,
+    /// Of the keys in [`Keyspace::Kv`], which nearly all reads of single keys ask for.
+    key_bits: KeyBits,
     published: AtomicU64,
     bytes: AtomicU64,
     graveyard: Arc<Graveyard>,
@@ -105,6 +108,7 @@ impl Memtable {
     pub(crate) fn new(graveyard: Arc<Graveyard>) -> Memtable {
         Memtable {
             keyspaces: RwLock::default(),
+            key_bits: KeyBits::default(),
             published: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             graveyard,
@@ -120,6 +124,9 @@ impl Memtable {
         for record in records.drain(..) {
             assert!(!record.tombstone || record.value.is_empty(), "a tombstone with a value");
             *newest = record.version.max(*newest);
+            if keyspace == Keyspace::Kv {
+                self.key_bits.add(&record.key);
+            }
             let record_bytes = (record.key.len() + record.value.len()) as u64;
             let place = Place { key: record.key, version: Reverse(record.version) };
             if let MapEntry::Vacant(vacant) = map.entry(place) {
@@ -187,6 +194,9 @@ impl Memtable {
         limit: Stamp,
         projection: Projection,
     ) -> Option<Record> {
+        if keyspace == Keyspace::Kv && !self.key_bits.may_have(key) {
+            return None;
+        }
         let keyspaces = self.keyspaces.read();
         let Records { map, newest } = &keyspaces[keyspace as usize];
         if map.is_empty() || than.is_some_and(|than| *newest <= than) {
@@ -435,6 +445,27 @@ mod tests {
             cursor.seek_forward(key.as_bytes(), Version::end_of(main));
             let found = cursor.current().map(|record| record.key);
             assert_eq!(found, expected.map(str::as_bytes), "{key} {main}");
+        }
+    }
+
+    #[test]
+    fn single_records_are_found_in_every_keyspace() {
+        let table = Memtable::new(Arc::default());
+        for keyspace in Keyspace::ALL {
+            let get = |key: &[u8], at: u64, limit| {
+                let at = Version::end_of(at);
+                let found = table.get_newer(keyspace, key, at, None, limit, Projection::Full);
+                found.map(|record| record.version.main)
+            };
+            assert_eq!(get(b"0007", 9, Stamp::MAX), None);
+            table.write(keyspace, &mut (0..100).map(|key| put(key, 1)).collect());
+            let before = table.published();
+            table.write(keyspace, &mut vec![put(7, 5)]);
+            assert_eq!(get(b"0007", 9, Stamp::MAX), Some(5));
+            assert_eq!(get(b"0007", 9, before), Some(1));
+            assert_eq!(get(b"0007", 4, Stamp::MAX), Some(1));
+            assert_eq!(get(b"0007", 0, Stamp::MAX), None);
+            assert_eq!(get(b"0100", 9, Stamp::MAX), None);
         }
     }
 

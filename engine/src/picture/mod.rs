@@ -12,6 +12,7 @@
 
 mod front;
 mod graveyard;
+mod key_bits;
 mod memtable;
 mod merging;
 mod scan;

@@ -27,12 +27,12 @@ struct Line([u64; 8]);
 
 /// 64 well-mixed bits of a key. Its definition is part of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct KeyHash(u64);
+pub(crate) struct KeyHash(u64);
 
 impl KeyHash {
     /// Hashes `key`, eight bytes at a time: xor, 128-bit multiply, xor of the product's halves. The
     /// last, shorter piece is padded with zeros; the length is in the start value.
-    pub(super) fn of(key: &[u8]) -> KeyHash {
+    pub(crate) fn of(key: &[u8]) -> KeyHash {
         const START: u64 = 0x51a7_e3c8_0d2f_946b;
         const EACH: u64 = 0x9fb2_1c65_1e98_df25;
         const LAST: u64 = 0xd6e8_feb8_6659_fd93;
@@ -47,6 +47,11 @@ impl KeyHash {
         }
         state = fold(state ^ u64::from_le_bytes(last), EACH);
         KeyHash(fold(state, LAST))
+    }
+
+    /// All of them.
+    pub(crate) fn bits(self) -> u64 {
+        self.0
     }
 
     fn halves(self) -> (u64, u32) {

@@ -50,6 +50,7 @@ pub(crate) use cache::BlockId;
 pub use cache::{BlockCache, CacheStats};
 pub use cursor::TableCursor;
 pub use dictionary::sample_dictionary;
+pub(crate) use filter::KeyHash;
 pub use index::BlockSummary;
 pub use layout::{BlockPlace, Footprint, Layout, Ratios, Seen, Stored, ValueBlock};
 pub use properties::Properties;
