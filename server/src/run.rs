@@ -263,13 +263,13 @@ fn serve(
         ping_timeout: config.keepalive.timeout.unwrap_or(PING_TIMEOUT_MAX),
         grace: config.request_timeout(),
     };
-    let rpc = Rpc {
+    let rpc = Arc::new(Rpc {
         member: running.member.clone(),
         peers: peers.clone(),
         metrics: metrics.clone(),
         progress_interval: config.watch_progress_interval,
         closing: network.closing(),
-    };
+    });
     let pages = crate::pages::pages(config, &running.member, metrics);
     let beside_grpc = match listeners.client_http.is_empty() {
         true => pages.clone(),
@@ -279,7 +279,7 @@ fn serve(
         let address = listener.local_addr()?;
         let text = "serving client traffic insecurely; this is strongly discouraged!";
         tracing::info!(%address, "{text}");
-        let answerer = ClientSite { rpc: rpc.clone(), pages: beside_grpc.clone() };
+        let answerer = ClientSite { rpc: Arc::clone(&rpc), pages: beside_grpc.clone() };
         network.serve(Served { listener, answerer, options: options.clone() })?;
     }
     for listener in listeners.client_http {

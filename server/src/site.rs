@@ -4,13 +4,13 @@ use crate::net::Answerer;
 use crate::rpc::Rpc;
 use http::{HeaderValue, Request, Response, header};
 use hyper::body::Incoming;
+use std::sync::Arc;
 use tonic::body::Body;
 
 /// The client port.
-#[derive(Clone)]
 pub(crate) struct ClientSite {
     /// gRPC.
-    pub(crate) rpc: Rpc,
+    pub(crate) rpc: Arc<Rpc>,
     /// HTTP.
     pub(crate) pages: crate::pages::Pages,
 }
@@ -30,7 +30,6 @@ impl Answerer for ClientSite {
 }
 
 /// A port that has HTTP pages only.
-#[derive(Clone)]
 pub(crate) struct PagesSite {
     /// The pages.
     pub(crate) pages: crate::pages::Pages,

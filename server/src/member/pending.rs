@@ -2,7 +2,8 @@
 //!
 //! A request is registered on the network thread that handles it; only that thread completes it.
 //! The apply thread collects a batch's answers per network thread and delivers them with one
-//! wake-up each, because waking a thread costs as much as applying a small put.
+//! wake-up each, because waking a thread costs as much as applying a small put. So it is with
+//! reads that a round lets go: woken one by one from another thread, each would cost a system call.
 //!
 //! Request ids have etcd's shape: two bytes of the member's id, five of the start time in
 //! milliseconds, one counter byte that overflows into the time. The remainder of an id modulo the
@@ -25,6 +26,7 @@ pub(crate) type Answer = Result<Response>;
 #[derive(Default)]
 pub(crate) struct Inbox {
     answers: Mutex<Vec<(u64, Answer)>>,
+    readers: Mutex<Vec<Reader>>,
     arrived: Notify,
     closed: AtomicBool,
 }
@@ -32,6 +34,29 @@ pub(crate) struct Inbox {
 /// All network threads' inboxes, by thread number.
 #[derive(Clone)]
 pub(crate) struct Inboxes(Arc<[Inbox]>);
+
+/// A read that waits to be let go. Dropped, it tells the reader that nothing comes any more.
+pub(super) struct Reader {
+    /// The network thread on which it waits.
+    thread: usize,
+    sender: oneshot::Sender<()>,
+}
+
+impl Reader {
+    /// A reader that waits on the calling thread, and what it waits on.
+    pub(super) fn here() -> (Reader, oneshot::Receiver<()>) {
+        let (sender, receiver) = oneshot::channel();
+        let number = |waiting: &Waiting| (waiting.next_id % waiting.stride) as usize;
+        // Any thread may wake a reader that waits elsewhere.
+        let thread = WAITING.with(|slot| slot.borrow().as_ref().map_or(0, number));
+        (Reader { thread, sender }, receiver)
+    }
+
+    /// Whether it waits no longer.
+    pub(super) fn gave_up(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
 
 struct Waiting {
     next_id: u64,
@@ -41,6 +66,15 @@ struct Waiting {
 
 thread_local! {
     static WAITING: RefCell<Option<Waiting>> = const { RefCell::new(None) };
+}
+
+impl Inbox {
+    fn let_readers_go(&self) {
+        for reader in std::mem::take(&mut *self.readers.lock()) {
+            // It may have given up.
+            let _ = reader.sender.send(());
+        }
+    }
 }
 
 impl Inboxes {
@@ -72,6 +106,7 @@ impl Inboxes {
         let mut batch = Vec::new();
         loop {
             inbox.arrived.notified().await;
+            inbox.let_readers_go();
             std::mem::swap(&mut batch, &mut inbox.answers.lock());
             with_waiting(|waiting| {
                 for (id, answer) in batch.drain(..) {
@@ -93,6 +128,26 @@ impl Inboxes {
             inbox.closed.store(true, Ordering::Release);
             inbox.arrived.notify_one();
         }
+    }
+
+    /// Lets readers go, with one wake-up per network thread concerned.
+    pub(super) fn release(&self, mut readers: Vec<Reader>) {
+        for (number, inbox) in self.0.iter().enumerate() {
+            let mine = readers.extract_if(.., |reader| reader.thread == number);
+            let mut released = inbox.readers.lock();
+            let before = released.len();
+            released.extend(mine);
+            if released.len() > before {
+                drop(released);
+                inbox.arrived.notify_one();
+            }
+        }
+    }
+
+    /// What [`Inboxes::deliver`] does with readers that were released.
+    #[cfg(test)]
+    pub(super) fn let_readers_go(&self) {
+        self.0.iter().for_each(Inbox::let_readers_go);
     }
 
     /// Delivers a batch of answers, with one wake-up per network thread concerned.
@@ -183,6 +238,20 @@ mod tests {
             assert_eq!(second.answer().await, Some(Err(Error::NoSpace)));
             inboxes.send(&mut vec![(first.id, Ok(Response::None))]);
             assert_eq!(first.answer().await, Some(Ok(Response::None)));
+        });
+    }
+
+    #[test]
+    fn readers_are_let_go_where_they_wait() {
+        on_network_thread(async |inboxes| {
+            let (here, mut waits_here) = Reader::here();
+            // A thread that serves no connections has its readers woken by the first that does.
+            let elsewhere = std::thread::spawn(Reader::here).join().expect("no panic");
+            let (gone, _) = Reader::here();
+            assert!(gone.gave_up() && !here.gave_up());
+            assert!(waits_here.try_recv().is_err());
+            inboxes.release(vec![here, elsewhere.0, gone]);
+            assert_eq!((waits_here.await, elsewhere.1.await), (Ok(()), Ok(())));
         });
     }
 

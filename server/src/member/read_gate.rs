@@ -1,6 +1,7 @@
 //! Linearizable reads that wait for raft's word: one ReadIndex round serves all that gathered
 //! during the round before. Without a leader nobody can be asked, so rounds wait for one.
 
+use super::pending::{Inboxes, Reader};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -8,19 +9,19 @@ use tokio::sync::oneshot;
 const READERS_UNSIFTED_MAX: usize = 64;
 
 /// Reads on their way through raft.
-#[derive(Default)]
 pub(crate) struct ReadGate {
     rounds: Mutex<Rounds>,
+    inboxes: Inboxes,
 }
 
 #[derive(Default)]
 struct Rounds {
     /// Reads that came too late for the round under way.
-    gathering: Vec<oneshot::Sender<()>>,
+    gathering: Vec<Reader>,
     /// The round that raft knows of.
-    asked: Option<(u64, Vec<oneshot::Sender<()>>)>,
+    asked: Option<(u64, Vec<Reader>)>,
     /// Confirmed rounds that wait for their index to be applied.
-    confirmed: Vec<(u64, Vec<oneshot::Sender<()>>)>,
+    confirmed: Vec<(u64, Vec<Reader>)>,
     /// The highest applied index that the gate was told of.
     applied: u64,
     next_context: u64,
@@ -31,20 +32,20 @@ struct Rounds {
 }
 
 impl ReadGate {
-    /// Nobody waits; contexts begin behind `first_context`.
-    pub(super) fn new(first_context: u64) -> ReadGate {
+    /// Nobody waits; contexts begin behind `first_context`. Readers wait where `inboxes` are.
+    pub(super) fn new(first_context: u64, inboxes: Inboxes) -> ReadGate {
         let rounds = Rounds { next_context: first_context, ..Rounds::default() };
-        ReadGate { rounds: Mutex::new(rounds) }
+        ReadGate { rounds: Mutex::new(rounds), inboxes }
     }
 
     /// Joins the next round. If a context comes back, the caller asks raft for it.
     pub(super) fn join(&self) -> (oneshot::Receiver<()>, Option<u64>) {
-        let (sender, receiver) = oneshot::channel();
+        let (reader, receiver) = Reader::here();
         let mut rounds = self.rounds.lock();
         if rounds.is_closed {
             return (receiver, None);
         }
-        rounds.gather(sender);
+        rounds.gather(reader);
         let context = rounds.ask();
         (receiver, context)
     }
@@ -67,7 +68,7 @@ impl ReadGate {
             && let Some((_, readers)) = rounds.asked.take()
         {
             match index <= rounds.applied.max(applied) {
-                true => release(readers),
+                true => self.inboxes.release(readers),
                 false => rounds.confirmed.push((index, readers)),
             }
         }
@@ -90,7 +91,7 @@ impl ReadGate {
         let mut rounds = self.rounds.lock();
         rounds.applied = rounds.applied.max(applied);
         for (_, readers) in rounds.confirmed.extract_if(.., |(index, _)| *index <= applied) {
-            release(readers);
+            self.inboxes.release(readers);
         }
     }
 
@@ -101,9 +102,9 @@ impl ReadGate {
 }
 
 impl Rounds {
-    fn gather(&mut self, reader: oneshot::Sender<()>) {
+    fn gather(&mut self, reader: Reader) {
         if self.gathering.len() >= self.sift_at.max(READERS_UNSIFTED_MAX) {
-            self.gathering.retain(|reader| !reader.is_closed());
+            self.gathering.retain(|reader| !reader.gave_up());
             self.sift_at = 2 * self.gathering.len();
         }
         self.gathering.push(reader);
@@ -114,7 +115,7 @@ impl Rounds {
             return None;
         }
         // A reader that gave up closed its channel; nobody asks raft for it.
-        self.gathering.retain(|reader| !reader.is_closed());
+        self.gathering.retain(|reader| !reader.gave_up());
         if self.gathering.is_empty() {
             return None;
         }
@@ -124,21 +125,24 @@ impl Rounds {
     }
 }
 
-fn release(readers: Vec<oneshot::Sender<()>>) {
-    for reader in readers {
-        // The reader may have given up.
-        let _ = reader.send(());
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn gate() -> ReadGate {
+        ReadGate::new(0, Inboxes::new(1))
+    }
+
     fn gate_with_leader() -> ReadGate {
-        let gate = ReadGate::default();
+        let gate = gate();
         assert_eq!(gate.leader_changed(true), None);
         gate
+    }
+
+    /// Whether the reader was let go.
+    fn is_free(gate: &ReadGate, reader: &mut oneshot::Receiver<()>) -> bool {
+        gate.inboxes.let_readers_go();
+        reader.try_recv().is_ok()
     }
 
     #[test]
@@ -150,12 +154,12 @@ mod tests {
         let (mut third, _) = gate.join();
         assert_eq!(asked, None);
         assert_eq!(gate.confirmed(1, 10, 10), Some(2));
-        assert!(first.try_recv().is_ok());
-        assert!(second.try_recv().is_err());
+        assert!(is_free(&gate, &mut first));
+        assert!(!is_free(&gate, &mut second));
         assert_eq!(gate.confirmed(2, 12, 11), None);
-        assert!(third.try_recv().is_err());
+        assert!(!is_free(&gate, &mut third));
         gate.applied(12);
-        assert!(second.try_recv().is_ok() && third.try_recv().is_ok());
+        assert!(is_free(&gate, &mut second) && is_free(&gate, &mut third));
     }
 
     #[test]
@@ -164,12 +168,12 @@ mod tests {
         let (mut reader, _) = gate.join();
         assert_eq!(gate.dropped(1), Some(2));
         assert_eq!(gate.confirmed(2, 1, 1), None);
-        assert!(reader.try_recv().is_ok());
+        assert!(is_free(&gate, &mut reader));
     }
 
     #[test]
     fn without_a_leader_nobody_is_asked_until_there_is_one() {
-        let gate = ReadGate::default();
+        let gate = gate();
         let (mut early, asked) = gate.join();
         assert_eq!(asked, None);
         assert_eq!(gate.leader_changed(true), Some(1));
@@ -177,7 +181,7 @@ mod tests {
         assert_eq!(gate.dropped(1), None);
         assert_eq!(gate.leader_changed(true), Some(2));
         assert_eq!(gate.confirmed(2, 5, 5), None);
-        assert!(early.try_recv().is_ok());
+        assert!(is_free(&gate, &mut early));
     }
 
     #[test]
@@ -187,7 +191,7 @@ mod tests {
         // The raft thread read 9, then the apply thread told the gate of 10.
         gate.applied(10);
         assert_eq!(gate.confirmed(1, 10, 9), None);
-        assert!(reader.try_recv().is_ok());
+        assert!(is_free(&gate, &mut reader));
     }
 
     #[test]
@@ -205,7 +209,7 @@ mod tests {
 
     #[test]
     fn readers_that_gave_up_do_not_pile_up() {
-        let gate = ReadGate::default();
+        let gate = gate();
         for _ in 0..10 * READERS_UNSIFTED_MAX {
             drop(gate.join());
         }

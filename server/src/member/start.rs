@@ -96,7 +96,7 @@ pub(crate) fn start(
         limits: options.limits,
         started: Instant::now(),
         metrics,
-        reads: ReadGate::new(first_context(parts.identity.member)),
+        reads: ReadGate::new(first_context(parts.identity.member), inboxes.clone()),
         outgoing: Outgoing::open(parts.data_dir.vfs().clone(), parts.data_dir.outgoing())?,
         background,
         events: events.clone(),

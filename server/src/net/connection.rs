@@ -8,6 +8,7 @@ use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -35,8 +36,8 @@ pub(crate) struct ConnectionOptions {
     pub(crate) grace: Duration,
 }
 
-/// Answers requests. Cloned for each connection.
-pub(crate) trait Answerer: Clone + Send + Sync + 'static {
+/// Answers requests. All connections of a listener share one.
+pub(crate) trait Answerer: Send + Sync + 'static {
     /// Answers one request.
     fn answer(&self, request: Request<Incoming>) -> impl Future<Output = Response<Body>> + Send;
 }
@@ -44,12 +45,12 @@ pub(crate) trait Answerer: Clone + Send + Sync + 'static {
 /// Serves a connection until it ends, breaks, or `closing` turns true and the grace is over.
 pub(super) async fn serve(
     stream: TcpStream,
-    answerer: impl Answerer,
+    answerer: Arc<impl Answerer>,
     options: ConnectionOptions,
     mut closing: watch::Receiver<bool>,
 ) {
     let service = service_fn(move |request| {
-        let answerer = answerer.clone();
+        let answerer = Arc::clone(&answerer);
         async move { Ok::<_, Infallible>(answerer.answer(request).await) }
     });
     let mut builder = Builder::new(TokioExecutor::new());
@@ -57,6 +58,8 @@ pub(super) async fn serve(
     builder
         .http2()
         .timer(TokioTimer::new())
+        // gRPC has none, and it would be written, sent and read with each answer.
+        .auto_date_header(false)
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(options.streams_max)

@@ -86,6 +86,7 @@ impl NetworkThreads {
         let sockets: Vec<_> = self.threads.iter().map(|thread| thread.sockets.clone()).collect();
         let next = self.next.clone();
         let mut closing = self.closing.subscribe();
+        let answerer = Arc::new(served.answerer);
         let (ready, bound) = std::sync::mpsc::channel();
         self.handle(0).spawn(async move {
             let listener = match tokio::net::TcpListener::from_std(served.listener) {
@@ -102,7 +103,7 @@ impl NetworkThreads {
                     _ = closing.wait_for(|&closing| closing) => return,
                 };
                 let Some(stream) = prepared(accepted).await else { continue };
-                let (answerer, options) = (served.answerer.clone(), served.options.clone());
+                let (answerer, options) = (Arc::clone(&answerer), served.options.clone());
                 let socket: Socket = Box::new(move |closing| {
                     Box::pin(async move {
                         if let Ok(stream) = TcpStream::from_std(stream) {

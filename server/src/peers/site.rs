@@ -20,7 +20,6 @@ use std::sync::Arc;
 use tonic::body::Body;
 
 /// The peer port.
-#[derive(Clone)]
 pub(crate) struct PeerSite {
     /// The member that is asked.
     pub(crate) member: Arc<Member>,

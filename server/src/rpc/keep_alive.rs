@@ -9,17 +9,18 @@ use retcd_api::etcdserverpb::{LeaseKeepAliveRequest, LeaseKeepAliveResponse};
 use retcd_api::{Error, Result};
 use retcd_mvcc::lease::Renewal;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use tokio_stream::Stream;
 use tonic::{Status, Streaming};
 
 /// Answers renewals one after the other, as they come.
-pub(super) fn keep_alive(rpc: Rpc, requests: Streaming<Bytes>) -> Responses {
+pub(super) fn keep_alive(rpc: Arc<Rpc>, requests: Streaming<Bytes>) -> Responses {
     Box::pin(KeepAlive { renewal: Some(Box::pin(renew_next(rpc, requests))) })
 }
 
 type NextRenewal =
-    Pin<Box<dyn Future<Output = Option<(Result<Bytes>, Rpc, Streaming<Bytes>)>> + Send>>;
+    Pin<Box<dyn Future<Output = Option<(Result<Bytes>, Arc<Rpc>, Streaming<Bytes>)>> + Send>>;
 
 struct KeepAlive {
     renewal: Option<NextRenewal>,
@@ -48,9 +49,9 @@ impl Stream for KeepAlive {
 }
 
 async fn renew_next(
-    rpc: Rpc,
+    rpc: Arc<Rpc>,
     mut requests: Streaming<Bytes>,
-) -> Option<(Result<Bytes>, Rpc, Streaming<Bytes>)> {
+) -> Option<(Result<Bytes>, Arc<Rpc>, Streaming<Bytes>)> {
     let message = next_request(&rpc, Method::LeaseKeepAlive, &mut requests).await?;
     Some((renew(&rpc, message).await, rpc, requests))
 }

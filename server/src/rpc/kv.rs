@@ -11,6 +11,9 @@ use retcd_api::etcdserverpb::{
 use retcd_api::{Error, Result};
 use retcd_mvcc::{QuotaCost, Response};
 
+/// Room for the answer to a get of a small pair, so that it needn't grow on the way.
+const RESPONSE_BYTES: usize = 512;
+
 pub(super) async fn range(member: &Member, message: Bytes) -> Result<Bytes> {
     let request: RangeRequest = decode(message)?;
     check::range(&request)?;
@@ -20,7 +23,7 @@ pub(super) async fn range(member: &Member, message: Bytes) -> Result<Bytes> {
     let place = Place::of_range(&request, || member.store.key_count());
     let header = member.current_header();
     let read = place.read(&member.store, move |store| {
-        let mut response = BytesMut::new();
+        let mut response = BytesMut::with_capacity(RESPONSE_BYTES);
         store.range_into(&request, &header, &mut response).map(|()| response.freeze())
     });
     let response = member.checked(read.await?)?;

@@ -28,8 +28,7 @@ use tonic::{Status, Streaming};
 /// What a message may be larger than the largest request, as in etcd.
 pub(super) const GRPC_OVERHEAD_BYTES: usize = 512 * 1024;
 
-/// Serves the client API. Cheap to clone: one for each connection.
-#[derive(Clone)]
+/// Serves the client API.
 pub(crate) struct Rpc {
     /// The member that answers.
     pub(crate) member: Arc<Member>,
@@ -46,14 +45,14 @@ pub(crate) struct Rpc {
 type Answer<T> = Pin<Box<dyn Future<Output = Result<tonic::Response<T>, Status>> + Send>>;
 
 struct Call {
-    rpc: Rpc,
+    rpc: Arc<Rpc>,
     method: Method,
     started: Instant,
 }
 
 impl Rpc {
     /// Answers one gRPC request.
-    pub(crate) async fn serve(&self, request: Request<Incoming>) -> Response<Body> {
+    pub(crate) async fn serve(self: &Arc<Self>, request: Request<Incoming>) -> Response<Body> {
         let Some(method) = Method::find(request.uri().path()) else {
             return unknown(request.uri().path()).into_http();
         };
@@ -69,7 +68,7 @@ impl Rpc {
         // The body refuses what is too large, in etcd's words; tonic's own limit would use others.
         let request = request.map(|body| Limited::new(body, limit));
         let mut grpc = Grpc::new(RawCodec).max_decoding_message_size(usize::MAX);
-        let call = Call { rpc: self.clone(), method, started };
+        let call = Call { rpc: Arc::clone(self), method, started };
         match method.kind() {
             Kind::Unary => grpc.unary(call, request).await,
             Kind::ServerStream => grpc.server_streaming(call, request).await,
@@ -131,13 +130,13 @@ impl Rpc {
         }
     }
 
-    fn bidi(&self, method: Method, requests: Streaming<Bytes>) -> Result<Responses> {
+    fn bidi(self: &Arc<Self>, method: Method, requests: Streaming<Bytes>) -> Result<Responses> {
         if self.member.is_learner() {
             return Err(Error::NotSupportedForLearner);
         }
         match method {
             Method::Watch => watch::watch(self, requests),
-            Method::LeaseKeepAlive => Ok(keep_alive::keep_alive(self.clone(), requests)),
+            Method::LeaseKeepAlive => Ok(keep_alive::keep_alive(Arc::clone(self), requests)),
             _ => Err(not_available(method)),
         }
     }
@@ -159,7 +158,7 @@ impl UnaryService<Bytes> for Call {
     type Future = Answer<Bytes>;
 
     fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
-        let (rpc, method, started) = (self.rpc.clone(), self.method, self.started);
+        let (rpc, method, started) = (Arc::clone(&self.rpc), self.method, self.started);
         Box::pin(async move {
             let deadline = deadline(request.metadata());
             let message = request.into_inner();
@@ -216,7 +215,7 @@ impl StreamingService<Bytes> for Call {
 
 impl Call {
     fn counted(&self, responses: Result<Responses>) -> Result<tonic::Response<Counted>, Status> {
-        let (rpc, method, started) = (self.rpc.clone(), self.method, self.started);
+        let (rpc, method, started) = (Arc::clone(&self.rpc), self.method, self.started);
         match responses {
             Ok(responses) => {
                 let mut closing = rpc.closing.clone();
@@ -241,7 +240,7 @@ impl Call {
 struct Counted {
     responses: Responses,
     closing: Pin<Box<dyn Future<Output = ()> + Send>>,
-    rpc: Rpc,
+    rpc: Arc<Rpc>,
     method: Method,
     started: Instant,
     done: bool,

@@ -46,7 +46,7 @@ pub(super) fn open(member: &Member) -> WatchStream {
 }
 
 /// Serves one stream.
-pub(super) fn watch(rpc: &Rpc, requests: Streaming<Bytes>) -> Result<Responses> {
+pub(super) fn watch(rpc: &Arc<Rpc>, requests: Streaming<Bytes>) -> Result<Responses> {
     let period = rpc.progress_interval;
     let mut progress = interval_at(Instant::now() + period, period);
     progress.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,7 +60,7 @@ pub(super) fn watch(rpc: &Rpc, requests: Streaming<Bytes>) -> Result<Responses> 
 }
 
 struct Watch {
-    rpc: Rpc,
+    rpc: Arc<Rpc>,
     /// `None` after the client's half of the stream ended: its watches go on.
     requests: Option<Streaming<Bytes>>,
     stream: WatchStream,
