@@ -69,8 +69,10 @@ pub struct Member {
     unpersisted: VecDeque<Unpersisted>,
     /// What the newest group told the log.
     logged: HardState,
-    /// The term that the log is known to have. Nothing is said in a later one: after a crash this
-    /// member would not know of it, and could lead in it a second time with other entries.
+    /// The term that the log is known to have. Nobody leads or votes in a later one: after a crash
+    /// this member would not know of it, and could do so a second time. Where raft's term is later
+    /// and nothing is to be written, which only an installation that a crash has cut short leaves
+    /// behind, answers go out in raft's.
     term_persisted: u64,
     /// Index of the last committed entry that went out.
     handed_out: u64,

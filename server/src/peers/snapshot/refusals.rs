@@ -62,10 +62,11 @@ impl Pause {
         elapsed >= self.lasts
     }
 
-    /// Whether the peer may be another process than before. `dials` is how often it has dialled by
-    /// now; `None` if it is no member any more.
-    pub(super) fn is_void(&self, dials: Option<u64>) -> bool {
-        dials != Some(self.dials)
+    /// Whether it ends early because the peer may be another process than before. `dials` is how
+    /// often it has dialled by now; `None` if it is no member any more. One that comes and goes is
+    /// not offered more by that.
+    pub(super) fn is_void(&self, elapsed: Duration, dials: Option<u64>) -> bool {
+        elapsed >= PAUSE_MIN && dials != Some(self.dials)
     }
 }
 
@@ -94,8 +95,11 @@ mod tests {
         let mut refusals = Refusals::default();
         refusals.note(1, "of the other engine", 7);
         let (pause, _) = refusals.note(1, "of the other engine", 7);
-        assert!(!pause.is_void(Some(7)));
-        assert!(pause.is_void(Some(8)) && pause.is_void(None), "a new process, or none");
+        assert!(!pause.is_void(PAUSE_MIN, Some(7)));
+        for dials in [Some(8), None] {
+            assert!(pause.is_void(PAUSE_MIN, dials), "a new process, or none");
+            assert!(!pause.is_void(PAUSE_MIN - Duration::from_millis(1), dials), "too early");
+        }
         assert_eq!(refusals.note(1, "of the other engine", 8), (Pause::short(8), true));
         refusals.forget(1);
         assert_eq!(refusals.note(1, "of the other engine", 8), (Pause::short(8), true));

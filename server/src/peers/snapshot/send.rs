@@ -14,7 +14,7 @@ use super::super::client::{connect, read, send};
 use super::super::registry::Peers;
 use super::manifest::Manifest;
 use super::receive::remove_folder;
-use super::refusals::{PAUSE_MIN, Pause, Refusals};
+use super::refusals::{Pause, Refusals};
 use super::to_etcd::send_database;
 use super::{CHECKSUM, CHUNK_BYTES, FILE, OFFSET, STEP};
 use crate::flags::Url;
@@ -138,13 +138,11 @@ impl Sender {
         }
     }
 
-    /// Waits until the pause is over, or this member doesn't lead any more, or the peer may be
-    /// another process. One that comes and goes is not offered more by that.
+    /// Waits until the pause is over or void, or this member doesn't lead any more.
     fn pause(&self, member: &Member, peers: &Peers, to: u64, term: u64, pause: Pause) {
         let began = Instant::now();
         while !pause.is_over(began.elapsed()) {
-            let is_void = began.elapsed() >= PAUSE_MIN && pause.is_void(peers.dials(to));
-            if is_void || !leads(member, term) {
+            if pause.is_void(began.elapsed(), peers.dials(to)) || !leads(member, term) {
                 self.forget_refusal(member, to);
                 return;
             }
