@@ -64,13 +64,12 @@ fn while_members_are_killed_paused_and_cut_off() {
             .map(|home| scope.spawn(move || block_on(watch_to_the_end(endpoints, home, watching))))
             .collect();
         watching.wait_until(3);
+        let writers: Vec<_>;
         {
             let _writers_end = writing.end_later();
-            for number in 0..WRITERS {
-                scope.spawn(move || {
-                    block_on(write(endpoints, number, seed, writing, acknowledged));
-                });
-            }
+            let write =
+                move |number| block_on(write(endpoints, number, seed, writing, acknowledged));
+            writers = (0..WRITERS).map(|number| scope.spawn(move || write(number))).collect();
             let mut random = Random::new(seed);
             for number in 0..STRIKES {
                 writing.wait_for(ANSWERS_PER_STEP);
@@ -78,6 +77,8 @@ fn while_members_are_killed_paused_and_cut_off() {
             }
             writing.wait_for(ANSWERS_PER_STEP);
         }
+        // What they are just writing would come behind the end, where nobody watches.
+        writers.into_iter().for_each(|writer| writer.join().expect("it doesn't panic"));
         block_on(write_the_end(endpoints));
         watching.wait_until(6);
         watchers.into_iter().map(|watcher| watcher.join().expect("it doesn't panic")).collect()
