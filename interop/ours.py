@@ -4,9 +4,11 @@ when it is interrupted, completion in shells, manual pages.
 Each check is a function `check_NAME` that gets a `Bench` and returns what is wrong, one line each.
 """
 
+import base64
 import concurrent.futures
 import os
 import pathlib
+import random
 import signal
 import subprocess
 import time
@@ -34,14 +36,18 @@ class Bench:
         self.ctl, self.utl, self.man = options.etcdctl, options.etcdutl, options.man
         self.server = Server(options.server)
         self.folder = pathlib.Path(self.server.folder)
-        for first in range(0, VALUES, VALUES_AT_ONCE):
-            puts = [f'put big/{number:04} "{number:04}{VALUE}"\n'
-                    for number in range(first, first + VALUES_AT_ONCE)]
-            self.run([*self.client(), "txn"], stdin="\n" + "".join(puts) + "\n\n")
+        self.fill(self.server, lambda: VALUE)
 
-    def client(self):
-        """etcdctl for the server."""
-        return [self.ctl, f"--endpoints={self.server.client}"]
+    def fill(self, server, value):
+        """Puts as many keys as `VALUES` says, each with what `value` returns then."""
+        for first in range(0, VALUES, VALUES_AT_ONCE):
+            puts = [f'put big/{number:04} "{number:04}{value()}"\n'
+                    for number in range(first, first + VALUES_AT_ONCE)]
+            self.run([*self.client(server), "txn"], stdin="\n" + "".join(puts) + "\n\n")
+
+    def client(self, server=None):
+        """etcdctl for a server, or for the bench's own."""
+        return [self.ctl, f"--endpoints={(server or self.server).client}"]
 
     @staticmethod
     def environment():
@@ -189,33 +195,64 @@ def bytes_read(process):
 
 
 def hold_up(process):
-    """Stops a program for longer than it works silently, once it has begun to read a snapshot."""
+    """Stops a program for longer than it works silently, once it has begun to read its input."""
     until(lambda: process.poll() is not None or bytes_read(process) > VALUES * len(VALUE) // 8)
     process.send_signal(signal.SIGSTOP)
     time.sleep(SILENT_SECONDS + 0.5)
     process.send_signal(signal.SIGCONT)
 
 
-def check_progress_of_a_restore(bench):
-    """It is shown from the third second on: the restore is held up until then. On a busy machine
-    the program may be through before it is held up, so it is tried again."""
-    file, offences = snapshot(bench), []
+def long_work(bench, name, prepare, words):
+    """What is wrong with work that shows how far it is from the third second on: it is held up
+    until then. On a busy machine the program may be through before it is held up, so it is tried
+    again. `prepare` returns the command, for a data directory that isn't there yet."""
+    offences = []
     for attempt in range(ATTEMPTS_MAX):
-        data = bench.folder / f"shown-{attempt}"
-        terminal = bench.terminal([bench.utl, "snapshot", "restore", str(file), "--data-dir",
-                                   str(data)])
+        data = bench.folder / f"{name}-{attempt}"
+        terminal = bench.terminal(prepare(data))
         hold_up(terminal.process)
         text, code = terminal.finish()
         if code or not (data / "member").exists():
-            return [f"snapshot restore ends with {code}: {text[-300:]}"]
-        offences = shown("snapshot restore", text, [b"restoring: ", b"checking: "])
+            return [f"{name} ends with {code}: {text[-300:]}"]
+        offences = shown(name, text, words)
         if not offences:
             break
-    data = bench.folder / "piped"
-    piped = bench.start([bench.utl, "snapshot", "restore", str(file), "--data-dir", str(data)])
+    piped = bench.start(prepare(bench.folder / f"{name}-piped"))
     hold_up(piped)
     out, err = piped.communicate(timeout=SECONDS_MAX)
-    return offences + hidden("snapshot restore", out.decode(), err.decode())
+    if piped.returncode:
+        offences.append(f"{name} in a pipe ends with {piped.returncode}: {err[-300:]}")
+    return offences + hidden(name, out.decode(), err.decode())
+
+
+def restore(bench, file, data):
+    """The command that makes a data directory of a snapshot."""
+    return [bench.utl, "snapshot", "restore", str(file), "--data-dir", str(data)]
+
+
+def check_progress_of_a_restore(bench):
+    """Of a snapshot whose values take room in it, however well they can be compressed."""
+    file = snapshot(bench)
+    return long_work(bench, "snapshot restore", lambda data: restore(bench, file, data),
+                     [b"restoring: ", b"checking: "])
+
+
+def check_progress_of_a_defragmentation(bench):
+    """Of a directory that was restored, whose tables are merged once; each attempt gets one of its
+    own. Its values can't be compressed, so that there is something to read."""
+    other = Server(bench.server.binary)
+    try:
+        bench.fill(other, lambda: base64.b64encode(random.randbytes(len(VALUE) * 3 // 4)).decode())
+        file = bench.folder / "random.db"
+        bench.run([*bench.client(other), "snapshot", "save", str(file)])
+    finally:
+        other.stop()
+
+    def prepare(data):
+        bench.run(restore(bench, file, data))
+        return [bench.utl, "defrag", "--data-dir", str(data)]
+
+    return long_work(bench, "defrag", prepare, [b"defragmenting: "])
 
 
 def check_interrupted_snapshot(bench):
@@ -241,7 +278,7 @@ def check_interrupted_restore(bench):
     offences = []
     for number, sign in enumerate((signal.SIGINT, signal.SIGTERM, signal.SIGKILL)):
         data = bench.folder / f"restored-{number}"
-        command = [bench.utl, "snapshot", "restore", str(snapshot(bench)), "--data-dir", str(data)]
+        command = restore(bench, snapshot(bench), data)
         process = bench.start(command)
         until(lambda: process.poll() is not None or (data / "member.part").exists())
         process.send_signal(sign)
