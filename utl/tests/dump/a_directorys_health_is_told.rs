@@ -137,8 +137,12 @@ fn whether_there_is_room() {
     }
     assert_found(&whole, &[], "note", "low-room");
     assert_found(&cut, &[], "refused", "no-room");
-    whole.pretend_free_bytes(4095);
-    assert_found(&whole, &[], "refused", "no-room");
+    whole.pretend_free_bytes(0);
+    assert_found(&whole, &[], "note", "low-room");
+    let unfounded = ours("data-3");
+    remove_all(&unfounded, "data/member/snap");
+    unfounded.pretend_free_bytes(4095);
+    assert_found(&unfounded, &[], "refused", "no-room");
     // A segment that was prepared is taken.
     let mut prepared = cut.create_append(Path::new("data/member/wal/0.tmp")).unwrap();
     prepared.append(&vec![0; 64 << 20]).unwrap();

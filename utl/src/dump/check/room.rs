@@ -1,10 +1,11 @@
 //! Whether the disk has room for what a start writes, and for what the member writes soon after it.
 //!
-//! A start of ours writes the manifest anew, and begins a segment of the log at full length if the
-//! last one has to be cut; everything else goes into files of full length that are there. Soon
-//! after, the next segment is prepared and memtables are flushed: without room for the first the
-//! alarm NOSPACE is raised, without room for the second the member stops. etcd's segments are as
-//! long as ours, but for the units.
+//! A start of ours begins a segment of the log at full length if the last one has to be cut, and
+//! writes a manifest where there is none; one that is there has to do if it can't be written anew.
+//! Everything else goes into files of full length that are there. Soon after, the next segment is
+//! prepared and memtables are flushed: without room for the first the alarm NOSPACE is raised,
+//! without room for the second the member stops. etcd's segments are as long as ours, but for the
+//! units.
 
 use super::super::directory::{Directory, Kind};
 use super::report::{Finding, Report, Weight};
@@ -46,8 +47,8 @@ pub(super) fn check(vfs: &dyn Vfs, directory: &Directory, end: LogEnd, report: &
         report.add(refuse(log, for_log, &what));
         return;
     }
-    if matches!(kind, Kind::Lsm | Kind::NoEngine) && for_database < MANIFEST_BYTES {
-        report.add(refuse(dir, for_database, "a start writes the manifest anew"));
+    if *kind == Kind::NoEngine && for_database < MANIFEST_BYTES {
+        report.add(refuse(dir, for_database, "a start begins the database"));
         return;
     }
     let shares = log.starts_with(dir);
