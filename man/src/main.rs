@@ -3,12 +3,26 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+const USAGE: &str = "Usage: retcd-man FOLDER\n\nWrites the manual pages of all programs there.";
+
 fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    let (Some(folder), None) = (arguments.next().map(PathBuf::from), arguments.next()) else {
-        eprintln!("Usage: retcd-man FOLDER\n\nWrites the manual pages of all programs there.");
+    let (Some(folder), None) = (arguments.next(), arguments.next()) else {
+        eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    match folder.to_str() {
+        Some("-h" | "--help") => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Some(flag) if flag.starts_with('-') => {
+            eprintln!("Error: unknown flag: {flag}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+        _ => {}
+    }
+    let folder = PathBuf::from(folder);
     let pages = retcd_man::pages();
     let write = || {
         std::fs::create_dir_all(&folder)?;

@@ -17,7 +17,7 @@ pub(super) const NO_MIGRATION: &str = "there is no storage version to migrate: a
 /// Nothing appears under its final name before it is complete.
 #[derive(Parser)]
 #[command(name = "etcdutl", subcommand_required = true, arg_required_else_help = true)]
-#[command(disable_help_subcommand = true, after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,

@@ -113,12 +113,10 @@ impl Hash {
     fn warn(self, surroundings: &mut Surroundings<'_>) {
         let why = match self {
             Hash::Checked | Hash::Right => return,
-            Hash::PassedOver => "isn't looked at",
-            Hash::Missing => "there is none",
+            Hash::PassedOver => "the hash of the snapshot isn't looked at",
+            Hash::Missing => "the snapshot has no hash",
         };
-        surroundings.tell(format_args!(
-            "Warning: the hash of the snapshot {why}: damage in it may go unnoticed"
-        ));
+        surroundings.tell(format_args!("Warning: {why}: damage in it may go unnoticed"));
     }
 
     /// Computes it at once where that takes no time.
