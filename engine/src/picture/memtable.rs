@@ -460,7 +460,9 @@ mod tests {
             assert_eq!(get(b"0007", 9, Stamp::MAX), None);
             table.write(keyspace, &mut (0..100).map(|key| put(key, 1)).collect());
             let before = table.published();
-            table.write(keyspace, &mut vec![put(7, 5)]);
+            table.write(keyspace, &mut vec![put(7, 5), put(200, 5)]);
+            assert_eq!(get(b"0200", 9, Stamp::MAX), Some(5));
+            assert_eq!(get(b"0200", 9, before), None);
             assert_eq!(get(b"0007", 9, Stamp::MAX), Some(5));
             assert_eq!(get(b"0007", 9, before), Some(1));
             assert_eq!(get(b"0007", 4, Stamp::MAX), Some(1));
