@@ -1,12 +1,13 @@
 //! One connection, HTTP/1.1 or HTTP/2, until it ends or the server does.
 
+use super::cork::cork;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,12 +66,14 @@ pub(super) async fn serve(
         .max_concurrent_streams(options.streams_max)
         .keep_alive_interval(options.ping_interval)
         .keep_alive_timeout(options.ping_timeout);
+    let (stream, cork) = cork(stream);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
         // A connection that breaks is the client's business.
-        _ = connection.as_mut() => return,
+        _ = poll_fn(|context| cork.poll(connection.as_mut(), context)) => return,
         _ = closing.wait_for(|&closing| closing) => {}
     }
     connection.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(options.grace, connection).await;
+    let rest = poll_fn(|context| cork.poll(connection.as_mut(), context));
+    let _ = tokio::time::timeout(options.grace, rest).await;
 }

@@ -5,6 +5,7 @@
 //! a port: the first bytes of a connection tell which it is.
 
 mod connection;
+mod cork;
 mod listener;
 mod threads;
 
