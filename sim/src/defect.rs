@@ -30,6 +30,8 @@ pub enum Defect {
     ReadWithoutRound,
     /// A leader serves reads without asking if it still is one.
     LeaderReadsAlone,
+    /// A leader answers whoever asks it about a read, whether both are a quorum or not.
+    LeaderAnswersAlone,
     /// Confirmed reads don't wait until their index is applied.
     ReadBeforeApplied,
     /// A crash takes the newest group of the log with it, synced or not.
@@ -52,7 +54,7 @@ pub enum Defect {
 
 impl Defect {
     /// All of them, each with the number of seeds, from 0, within which it is found.
-    pub const ALL: [(Defect, u64); 21] = [
+    pub const ALL: [(Defect, u64); 22] = [
         (Defect::LeaderCountsUnsynced, 20),
         (Defect::FollowerAnswersUnsynced, 20),
         (Defect::AnswerBeforeCommit, 20),
@@ -65,6 +67,7 @@ impl Defect {
         (Defect::ProposeAgain, 20),
         (Defect::ReadWithoutRound, 20),
         (Defect::LeaderReadsAlone, 100),
+        (Defect::LeaderAnswersAlone, 800),
         (Defect::ReadBeforeApplied, 20),
         (Defect::LoseLastGroup, 20),
         (Defect::ForgetVote, 20),

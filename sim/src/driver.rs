@@ -7,7 +7,7 @@ use crate::defect::Defect;
 use bytes::Bytes;
 use prost::Message;
 use retcd_api::etcdserverpb::InternalRaftRequest;
-use retcd_api::raftpb;
+use retcd_api::raftpb::{self, MessageType};
 use retcd_engine::{Engine, Step};
 use retcd_mvcc::{CommittedEntry, Outcome, Response, Store};
 use retcd_raft_glue::{
@@ -95,6 +95,8 @@ pub(crate) struct Driver {
     told: Told,
     /// Whether nothing has come to be executed yet.
     is_fresh: bool,
+    /// Of the entry that this life executed last; 0 before the first one.
+    executed_term: u64,
     /// The last entry that wasn't empty.
     last_request: Option<LogEntry>,
     was_leader: bool,
@@ -115,6 +117,7 @@ impl Driver {
             install: None,
             told: Told::default(),
             is_fresh: true,
+            executed_term: 0,
             last_request: None,
             was_leader: false,
         }
@@ -189,6 +192,33 @@ impl Driver {
             self.step(Input::StepDown)?;
         }
         Ok(())
+    }
+
+    /// Takes a peer's message.
+    pub(crate) fn hear(&mut self, message: Box<raftpb::Message>) -> Result<()> {
+        let is_question = message.r#type() == MessageType::MsgReadIndex;
+        if self.defect == Some(Defect::LeaderAnswersAlone)
+            && is_question
+            && self.has_executed_as_leader()
+        {
+            let status = self.status();
+            self.told.messages.push(raftpb::Message {
+                r#type: MessageType::MsgReadIndexResp.into(),
+                from: message.to,
+                to: message.from,
+                term: status.term,
+                index: status.committed,
+                ..*message
+            });
+            return Ok(());
+        }
+        self.step(Input::Message(message))
+    }
+
+    /// Whether this member leads and has executed an entry of its term.
+    fn has_executed_as_leader(&self) -> bool {
+        let status = self.status();
+        status.role == Role::Leader && self.executed_term == status.term
     }
 
     /// Asks whether a read is linearizable.
@@ -303,9 +333,10 @@ impl Driver {
         self.install_if_due()?;
         let count = entries_max.min(self.committed.len());
         let batch: Vec<_> = self.committed.drain(..count).collect();
-        let Some(index) = batch.last().map(|entry| entry.index) else {
+        let Some(&LogEntry { index, term, .. }) = batch.last() else {
             return Ok(());
         };
+        self.executed_term = term;
         let mut executed = Vec::new();
         for entry in batch {
             let outcome = self.execute(&entry, now, random)?;

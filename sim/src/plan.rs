@@ -112,6 +112,18 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Whether the bug can show in this run.
+    pub fn may_show_defect(&self) -> bool {
+        match self.defect {
+            // Any two of three are a quorum; it takes five, from the beginning or by and by.
+            Some(Defect::LeaderAnswersAlone) => {
+                let are_five = self.members.len() >= 5 || self.faults.contains(&Fault::Membership);
+                are_five && self.faults.contains(&Fault::Partition)
+            }
+            _ => true,
+        }
+    }
+
     /// What follows from a seed, with a bug or without.
     pub fn of(seed: u64, defect: Option<Defect>) -> Plan {
         let mut random = Random::new(seed);

@@ -170,7 +170,7 @@ impl Simulation {
     }
 
     pub(super) fn deliver(&mut self, place: Place, message: Box<raftpb::Message>) {
-        self.drive(place, |driver| driver.step(Input::Message(message)));
+        self.drive(place, |driver| driver.hear(message));
     }
 
     pub(super) fn unreachable(&mut self, place: Place, peer: u64) {

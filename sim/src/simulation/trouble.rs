@@ -13,6 +13,9 @@ const OPERATIONS_MAX: u64 = 400;
 /// How far a clock jumps, at most.
 const JUMP_TICKS_MAX: u64 = 25;
 
+/// How long a leader is cut off at least with who still follows it: others are elected meanwhile.
+const LEADER_ALONE: Duration = Duration::from_millis(300);
+
 impl Simulation {
     pub(super) fn trouble(&mut self) {
         if self.phase != Phase::Trouble {
@@ -68,10 +71,7 @@ impl Simulation {
             }
             Fault::Pause => self.nodes[place].paused_until = now + duration,
             Fault::SlowApply => self.nodes[place].slow_until = now + duration,
-            Fault::Partition => {
-                self.partition(place);
-                self.schedule.after(duration, Event::Relief(Relief::Network));
-            }
+            Fault::Partition => self.partition(place, duration),
             Fault::Weather => {
                 self.network.weather = Weather {
                     loss: self.random.below(200),
@@ -124,19 +124,32 @@ impl Simulation {
     }
 
     /// One of: a member alone, a member that isn't heard or hears nothing, two halves, one way
-    /// between two members.
-    fn partition(&mut self, place: Place) {
+    /// between two members; where five are, rather a leader and another one without the rest, for
+    /// longer, and with a slow clock, so that it notices late.
+    fn partition(&mut self, mut place: Place, mut duration: Duration) {
         let all = 0..self.nodes.len();
-        let shape = self.random.below(5);
+        let mut shape = self.random.below(5);
+        if all.len() >= 5 && !self.random.one_in(4) {
+            shape = 5;
+            if let Some(leader) = self.leader() {
+                place = leader;
+                duration += LEADER_ALONE;
+                self.nodes[leader].tick = 2 * TICK;
+                self.schedule.after(duration, Event::Relief(Relief::Clock(leader)));
+            }
+        }
+        self.schedule.after(duration, Event::Relief(Relief::Network));
         let half = self.random.number();
         let other = self.random.below(self.nodes.len() as u64) as usize;
+        let is_of_two = |member: Place| member == place || member == other;
         for (from, to) in all.clone().flat_map(|from| all.clone().map(move |to| (from, to))) {
             let is_cut = match shape {
                 0 => (from == place) != (to == place),
                 1 => from == place,
                 2 => to == place,
                 3 => (half >> from & 1) != (half >> to & 1),
-                _ => from == place && to == other,
+                4 => from == place && to == other,
+                _ => is_of_two(from) != is_of_two(to),
             };
             if is_cut && from != to {
                 self.network.cut(from, to);
