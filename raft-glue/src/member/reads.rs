@@ -1,10 +1,19 @@
 //! Linearizable reads: this member's own, and those that followers ask a leader about.
 //!
-//! A leader answers questions in rounds of heartbeats. All that wait when a round begins share it,
-//! whoever asked: members that ask often cost a cluster no more heartbeats than one. At most
+//! A leader answers most questions in rounds of heartbeats. All that wait when a round begins share
+//! it, whoever asked: members that ask often cost a cluster no more heartbeats than one. At most
 //! [`READ_ROUNDS_MAX`] rounds are under way, so a question waits for half a round or so where many
 //! are asked, and not at all where few are. The index that a round confirms was committed when it
 //! began, which is after all its questions came.
+//!
+//! Whom a question makes a quorum with the leader, as any two of three voters are, is answered at
+//! once, if the leader has committed an entry of its term. The answer carries that term, and is
+//! taken by nobody who is in a later one: so its reader was in no later one when it asked, and had
+//! voted in none, and nor had the leader, who answers afterwards. Nobody else can have been elected
+//! by then, and what was acknowledged by then the leader has committed when it answers. The reads
+//! behind a question began before it was made, and must see no more. So it doesn't matter when a
+//! question comes, how often, or through whom
+//! (`docs/decisions/0019-a-question-acknowledges-a-leader.md`).
 
 use super::Member;
 use crate::Read;
@@ -53,14 +62,26 @@ enum Question {
 }
 
 impl Reads {
-    fn under_way(&self) -> usize {
-        let in_rounds: usize = self.rounds.iter().map(|round| round.questions.len()).sum();
-        self.asked.len() + self.waiting.len() + in_rounds
+    /// What a leader is to answer.
+    fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.waiting.iter().chain(self.rounds.iter().flat_map(|round| &round.questions))
+    }
+
+    /// Whether there is room for another read of this member's own. Others' questions don't take
+    /// it: whoever is refused asks again at once.
+    fn has_room(&self) -> bool {
+        let own = self.questions().filter(|question| matches!(question, Question::Own(_)));
+        self.asked.len() + own.count() < READS_UNDER_WAY_MAX
+    }
+
+    /// Whether there is room for a question of another member's.
+    fn has_room_for_peers(&self) -> bool {
+        let is_peers = |question: &&Question| matches!(question, Question::Peer { .. });
+        self.questions().filter(is_peers).count() < READS_UNDER_WAY_MAX
     }
 
     fn is_known(&self, question: &Question) -> bool {
-        let in_rounds = self.rounds.iter().flat_map(|round| &round.questions);
-        self.waiting.iter().chain(in_rounds).any(|known| known == question)
+        self.questions().any(|known| known == question)
     }
 
     /// Takes the questions of the rounds up to this one: raft may confirm several at a time, and
@@ -75,7 +96,7 @@ impl Member {
     /// Takes a read of this member's own.
     pub(super) fn read_index(&mut self, context: u64) {
         let raft = &self.raw.raft;
-        if raft.leader_id == raft::INVALID_ID || self.reads.under_way() >= READS_UNDER_WAY_MAX {
+        if raft.leader_id == raft::INVALID_ID || !self.reads.has_room() {
             self.output.reads_dropped.push(context);
         } else if raft.state == StateRole::Leader {
             self.reads.waiting.push(Question::Own(context));
@@ -90,15 +111,24 @@ impl Member {
         let Some(entry) = message.take_entries().into_iter().next() else {
             return;
         };
-        let question = Question::Peer { from: message.from, context: entry.data };
-        let is_short = matches!(&question, Question::Peer { context, .. }
-            if context.len() <= READ_CONTEXT_BYTES_MAX);
-        if is_short
-            && self.reads.under_way() < READS_UNDER_WAY_MAX
-            && !self.reads.is_known(&question)
-        {
+        let (from, context) = (message.from, entry.data);
+        if context.len() > READ_CONTEXT_BYTES_MAX {
+            return;
+        }
+        let question = Question::Peer { from, context };
+        if self.is_quorum_with(from) {
+            self.answer_question(question, self.raw.raft.raft_log.committed);
+        } else if self.reads.has_room_for_peers() && !self.reads.is_known(&question) {
             self.reads.waiting.push(question);
         }
+    }
+
+    /// Whether this leader may answer this voter without a round: see the module's text.
+    fn is_quorum_with(&self, peer: u64) -> bool {
+        let raft = &self.raw.raft;
+        raft.commit_to_current_term()
+            && raft.prs().conf().voters().contains(peer)
+            && raft.prs().has_quorum(&[self.config.id, peer].into_iter().collect())
     }
 
     /// Whether [`Member::begin_read_round`] would begin one. A leader that hasn't committed an

@@ -475,26 +475,33 @@ fn messages_that_raft_would_choke_on_are_ignored() {
     let error = member.step(Input::Message(Box::new(lost))).expect_err("entries are missing");
     assert!(matches!(error, Error::LogLost { commit: 9, last: 3 }));
 }
-/// Three members whose messages are delivered at once and whose groups are durable at once.
-pub(super) struct Three {
+/// Members whose messages are delivered at once and whose groups are durable at once.
+pub(super) struct Cluster {
     pub(super) members: Vec<Member>,
     committed: Vec<Vec<LogEntry>>,
 }
 
-impl Three {
-    pub(super) fn new() -> Three {
-        let found = restored((1, 0, 3), &[1, 2, 3], (3, 1), &[]);
-        let start = |id| member(id, found.clone()).expect("a consistent state");
-        Three { members: (1..=3).map(start).collect(), committed: vec![Vec::new(); 3] }
+impl Cluster {
+    pub(super) fn of(count: usize) -> Cluster {
+        let ids: Vec<u64> = (1..=count as u64).collect();
+        Cluster::from(&restored((1, 0, 3), &ids, (3, 1), &[]))
+    }
+
+    pub(super) fn from(found: &Restored) -> Cluster {
+        let start = |&id: &u64| member(id, found.clone()).expect("a consistent state");
+        let members: Vec<Member> = found.conf_state.voters.iter().map(start).collect();
+        Cluster { committed: vec![Vec::new(); members.len()], members }
     }
 
     pub(super) fn settle(&mut self) {
         while self.members.iter().any(Member::has_output) {
-            for at in 0..3 {
+            for at in 0..self.members.len() {
                 let output = take(&mut self.members[at]);
                 let group = only_group(&output);
                 for message in output.messages {
-                    hear(&mut self.members[message.to as usize - 1], message);
+                    if let Some(member) = self.members.get_mut(message.to as usize - 1) {
+                        hear(member, message);
+                    }
                 }
                 if let Some(group) = group {
                     persist(&mut self.members[at], group.number);
@@ -524,9 +531,9 @@ impl Three {
 
 #[test]
 fn three_members_agree_and_elections_repeat() {
-    let mut three = Three::new();
+    let mut three = Cluster::of(3);
     let leader = three.tick_until_led();
-    assert_eq!(Three::new().tick_until_led(), leader, "the seed decides");
+    assert_eq!(Cluster::of(3).tick_until_led(), leader, "the seed decides");
     let follower = (leader + 1) % 3;
     propose(&mut three.members[leader], 1);
     propose(&mut three.members[follower], 2);
@@ -540,7 +547,7 @@ fn three_members_agree_and_elections_repeat() {
 #[test]
 fn what_only_a_leader_may_propose_is_forwarded_to_nobody() {
     let as_leader = |term| Input::ProposeAsLeader { term, data: Bytes::from_static(b"x") };
-    let mut three = Three::new();
+    let mut three = Cluster::of(3);
     let leader = three.tick_until_led();
     let term = three.members[leader].status().term;
     for (at, term) in [(leader, term - 1), ((leader + 1) % 3, term)] {
@@ -576,9 +583,9 @@ fn what_only_a_leader_may_propose_is_forwarded_to_nobody() {
 
 #[test]
 fn a_leader_knows_what_every_member_has() {
-    let mut three = Three::new();
+    let mut three = Cluster::of(3);
     let leader = three.tick_until_led();
-    let replicated = |three: &Three| three.members[leader].status().replicated;
+    let replicated = |three: &Cluster| three.members[leader].status().replicated;
     assert_eq!(replicated(&three), 4, "the empty entry");
     assert_eq!(three.members[(leader + 1) % 3].status().replicated, 0, "a follower doesn't know");
     propose(&mut three.members[leader], 1);
