@@ -104,6 +104,15 @@ fn the_pairs_of_a_bucket() {
         "{\"bucket\":\"key\",\"create_revision\":2,\"deleted\":false,\"key\":\"YQ==\",\
          \"lease\":6699,\"main\":2,\"sub\":0,\"type\":\"pair\",\"value\":\"MQ==\",\"version\":1}\n"
     );
+    let ran = db(&vfs, &["--bucket", "key", "-w", "json", "--values", "2"]);
+    let cut = "\"value\":\"eHg=\",\"value_bytes\":100,\"version\":2}\n";
+    assert!(
+        ran.out.contains(cut) && ran.out.contains("\"value\":\"MQ==\",\"version\""),
+        "{}",
+        ran.out
+    );
+    let ran = db(&vfs, &["--bucket", "key", "-w", "json"]);
+    assert!(!ran.out.contains("value_bytes"), "whole unless told otherwise: {}", ran.out);
 }
 
 #[test]
@@ -114,6 +123,8 @@ fn what_is_wrong_is_told() {
         assert_eq!(ran.code, 1, "{}", ran.out);
         ran.err
     };
+    let absent = error(&MemVfs::new(), &["--keys"]);
+    assert!(absent.starts_with("etcd-dump: snap.db: ") && !absent.contains("bucket"), "{absent}");
     let absent = error(&file(&whole), &["--bucket", "nope"]);
     assert_eq!(absent, "etcd-dump: snap.db: there is no bucket nope\n");
     assert!(error(&file(b"not a database"), &[]).contains("isn't a bbolt database"));

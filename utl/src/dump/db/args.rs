@@ -180,8 +180,8 @@ pub(super) struct BoltView {
     pub(super) bucket: Option<String>,
     /// Most pairs.
     pub(super) limit: usize,
-    /// Bytes of each value.
-    pub(super) value_bytes: usize,
+    /// Bytes of each value in text, and in JSON.
+    pub(super) value_bytes: (usize, usize),
 }
 
 /// A range of keys that owns its bounds.
@@ -342,8 +342,8 @@ impl Args {
             bucket: self.bucket.clone(),
             limit: self.limit.unwrap_or(usize::MAX),
             value_bytes: match self.values() {
-                Values::None => VALUE_BYTES_SHOWN,
-                Values::UpTo(bytes) => bytes,
+                Values::None => (VALUE_BYTES_SHOWN, usize::MAX),
+                Values::UpTo(bytes) => (bytes, bytes),
             },
         })
     }

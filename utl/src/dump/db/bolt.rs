@@ -167,9 +167,10 @@ fn pairs(
         };
         let decoded = decode(name, &key, &value);
         let (is_json, out) = (output.is_json(), output.raw());
+        let (in_text, in_json) = view.value_bytes;
         match is_json {
-            true => writeln!(out, "{}", pair_json(name, &key, &value, decoded))?,
-            false => writeln!(out, "{}", pair_text(&key, &value, decoded, view.value_bytes))?,
+            true => writeln!(out, "{}", pair_json(name, &key, &value, decoded, in_json))?,
+            false => writeln!(out, "{}", pair_text(&key, &value, decoded, in_text))?,
         }
     }
     Ok(())
@@ -219,9 +220,21 @@ fn pair_text(key: &Bytes, value: &Bytes, decoded: Option<Decoded>, shown: usize)
     }
 }
 
-fn pair_json(bucket: &str, key: &Bytes, value: &Bytes, decoded: Option<Decoded>) -> Value {
+fn pair_json(
+    bucket: &str,
+    key: &Bytes,
+    value: &Bytes,
+    decoded: Option<Decoded>,
+    shown: usize,
+) -> Value {
     let mut line = Map::new();
-    let mut put = |name: &str, value: Value| line.insert(name.into(), value);
+    let mut put = |name: &str, value: Value| _ = line.insert(name.into(), value);
+    let cut = |put: &mut dyn FnMut(&str, Value), value: &Bytes| {
+        put("value", base64::encode(&value[..value.len().min(shown)]).into());
+        if value.len() > shown {
+            put("value_bytes", value.len().into());
+        }
+    };
     put("type", "pair".into());
     put("bucket", bucket.into());
     match decoded {
@@ -231,7 +244,7 @@ fn pair_json(bucket: &str, key: &Bytes, value: &Bytes, decoded: Option<Decoded>)
             put("deleted", is_deleted.into());
             put("key", base64::encode(&pair.key).into());
             if !is_deleted {
-                put("value", base64::encode(&pair.value).into());
+                cut(&mut put, &pair.value);
                 put("create_revision", pair.create_revision.into());
                 put("version", pair.version.into());
                 put("lease", pair.lease.into());
@@ -244,7 +257,7 @@ fn pair_json(bucket: &str, key: &Bytes, value: &Bytes, decoded: Option<Decoded>)
         }
         None => {
             put("key", base64::encode(key).into());
-            put("value", base64::encode(value).into());
+            cut(&mut put, value);
         }
     }
     Value::Object(line)

@@ -34,6 +34,8 @@ impl Place {
     /// Finds what `path` means: a data directory, its `member` folder, its `snap/db`, or a file.
     pub(in crate::dump) fn find(vfs: &dyn Vfs, path: &Path) -> Result<Place, Error> {
         if !is_folder(vfs, path) {
+            // What isn't there is no file, whatever is asked of it.
+            vfs.open_read(path).map_err(|error| Error::Io(path.to_owned(), error))?;
             return Ok(Place::Bolt(path.to_owned()));
         }
         let exists = |path: &Path| vfs.exists(path).map_err(|e| Error::Io(path.to_owned(), e));
@@ -106,6 +108,8 @@ mod tests {
         drop(held);
         let found = Place::Engine { dir, is_held: false };
         assert_eq!(Place::find(&vfs, Path::new("data")).expect("it is there"), found);
+        let nothing = Place::find(&vfs, Path::new("data/member/snp"));
+        assert!(matches!(nothing, Err(Error::Io(..))), "{nothing:?}");
         let nothing = Place::find(&vfs, Path::new("data/member/snap"));
         assert!(matches!(nothing, Err(Error::NoDatabase(_))), "{nothing:?}");
     }
