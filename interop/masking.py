@@ -10,7 +10,8 @@ import re
 
 # A varint of an id in `-w protobuf` output: nine or ten bytes, all but the last with the top bit.
 BINARY_ID = re.compile(rb"[\x80-\xff]{8,9}[\x01-\x7f]")
-TEXT_ID = re.compile(r"(?<![0-9A-Za-z.])(?:0x)?(?:[0-9a-f]{13,16}|[0-9]{17,20})(?![0-9A-Za-z.])")
+TEXT_ID = r"(?<![0-9A-Za-z.])(?:0x)?(?:[0-9a-f]{13,16}|[0-9]{17,20}%s)(?![0-9A-Za-z.])"
+HEX_DIGITS_MAX = 16
 
 RULES = [
     # The client's own log lines on stderr.
@@ -37,18 +38,32 @@ class Masker:
         self.endpoints = {}
         self.add_server(server)
         self.names = server.ids()
+        self.ids_named = 0
+        # Those known beforehand are found however short they are.
+        known = "".join(f"|{number:x}|{number}" for number in self.names)
+        self.text_id = re.compile(TEXT_ID % known)
 
     def add_server(self, server):
         """Masks the ports of one more server."""
         self.endpoints |= server.addresses()
 
-    def _token(self, number):
-        return self.names.setdefault(number, f"<id{len(self.names) - 1}>")
+    def _token(self, *readings):
+        """The name of an id. Where a text can be read as two, both have it from now on."""
+        known = [self.names[number] for number in readings if number in self.names]
+        if not known:
+            self.ids_named += 1
+        name = known[0] if known else f"<id{self.ids_named}>"
+        for number in readings:
+            self.names.setdefault(number, name)
+        return name
 
     def _text_id(self, match):
         text = match.group(0)
-        is_decimal = re.fullmatch(r"[0-9]{17,20}", text)
-        return self._token(int(text, 10 if is_decimal else 16))
+        readings = [int(text, 16)] if len(text) <= HEX_DIGITS_MAX or text.startswith("0x") else []
+        if text.isdecimal():
+            # One decimal id in some thousands is short enough for a hexadecimal one.
+            readings.append(int(text))
+        return self._token(*readings)
 
     def _binary_id(self, match):
         number = 0
@@ -68,7 +83,7 @@ class Masker:
             text = re.sub(pattern, replacement, text)
         for pattern, replacement in RULES:
             text = pattern.sub(replacement, text)
-        text = TEXT_ID.sub(self._text_id, text)
+        text = self.text_id.sub(self._text_id, text)
         # Padding of tables depends on the width of what was masked.
         lines = [re.sub(r" {2,}|-{3,}", lambda m: m.group(0)[:2], line)
                  if line.startswith(("|", "+")) else line for line in text.splitlines()]
