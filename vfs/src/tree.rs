@@ -1,67 +1,93 @@
 //! Names in memory: what a process sees, what is durable, and the operations between the two.
 //!
+//! A folder is known by a number and not by its path, so that it keeps what is in it when it gets
+//! another name, and shares nothing with one that had its name before.
+//!
 //! An operation is a list of changes to names (a file's rename is two). A sync of a folder makes
 //! durable what the pending operations did to names in that folder; a crash keeps or drops, as a
-//! whole, what is left of each operation. A name whose folder is lost is lost with it. A folder
-//! that is renamed takes along what is in it, as far as that is durable.
+//! whole, what is left of each operation. A name whose folder is lost is lost with it. What is kept
+//! doesn't touch a folder that it isn't about: where the operation before it is dropped that would
+//! have moved a folder away, nothing takes that folder's name.
 
 use crate::content::Content;
 use crate::random::Random;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 pub(crate) type Inode = Arc<Mutex<Content>>;
 
+/// A folder's number.
+type DirId = u64;
+
+/// The root and the working directory, which exist without having been made.
+const ROOT: DirId = 0;
+
 #[derive(Clone)]
-pub(crate) enum Node {
-    Dir,
+enum Node {
+    Dir(DirId),
     File(Inode),
 }
 
+/// A name in a folder.
+type Name = (DirId, OsString);
+
+type Names = BTreeMap<Name, Node>;
+
 enum Change {
-    /// A name that appears, or vanishes.
-    Name { path: PathBuf, node: Option<Node> },
-    /// A folder that gets another name beside its old one, with everything in it.
-    Move { from: PathBuf, to: PathBuf },
+    /// A file's name that appears, or vanishes.
+    File { at: Name, inode: Option<Inode> },
+    /// A folder that appears, vanishes, or gets another name beside its old one.
+    Dir { id: DirId, parent: DirId, from: Option<OsString>, to: Option<OsString> },
 }
 
 impl Change {
     /// The folder whose sync makes it durable.
-    fn folder(&self) -> &Path {
+    fn folder(&self) -> DirId {
         match self {
-            Change::Name { path, .. } => folder_of(path),
-            Change::Move { to, .. } => folder_of(to),
+            Change::File { at: (folder, _), .. } => *folder,
+            Change::Dir { parent, .. } => *parent,
         }
     }
 
-    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+    /// The folder that is gone with it.
+    fn removes(&self) -> Option<DirId> {
         match self {
-            Change::Name { path, node: Some(node) } => {
-                names.insert(path.clone(), node.clone());
+            Change::Dir { id, to: None, .. } => Some(*id),
+            _ => None,
+        }
+    }
+
+    fn apply(&self, names: &mut Names) {
+        match self {
+            Change::File { at, .. } if matches!(names.get(at), Some(Node::Dir(_))) => {}
+            Change::File { at, inode: Some(inode) } => {
+                names.insert(at.clone(), Node::File(inode.clone()));
             }
-            Change::Name { path, node: None } => {
-                names.remove(path);
+            Change::File { at, inode: None } => {
+                names.remove(at);
             }
-            Change::Move { from, to } => {
-                let moved: Vec<PathBuf> =
-                    names.keys().filter(|name| name.starts_with(from)).cloned().collect();
-                for name in moved {
-                    let node = names.remove(&name).expect("it was just listed");
-                    names.insert(moved_name(&name, from, to), node);
+            Change::Dir { id, parent, from, to } => {
+                let from = from.as_ref().map(|name| (*parent, name.clone()));
+                let to = to.as_ref().map(|name| (*parent, name.clone()));
+                let is_there =
+                    |at: &Name| matches!(names.get(at), Some(Node::Dir(dir)) if dir == id);
+                if from.as_ref().is_some_and(|from| !is_there(from))
+                    || to.as_ref().is_some_and(|to| names.contains_key(to))
+                {
+                    return;
+                }
+                if let Some(from) = from {
+                    names.remove(&from);
+                }
+                if let Some(to) = to {
+                    names.insert(to, Node::Dir(*id));
                 }
             }
         }
-    }
-}
-
-/// The name that `name`, which is `from` or below it, has once `from` is `to`.
-fn moved_name(name: &Path, from: &Path, to: &Path) -> PathBuf {
-    match name.strip_prefix(from) {
-        Ok(rest) if !rest.as_os_str().is_empty() => to.join(rest),
-        _ => to.to_owned(),
     }
 }
 
@@ -69,55 +95,84 @@ type Operation = Vec<Change>;
 
 #[derive(Default)]
 pub(crate) struct Tree {
-    names: BTreeMap<PathBuf, Node>,
-    durable: BTreeMap<PathBuf, Node>,
+    names: Names,
+    durable: Names,
     pending: Vec<Operation>,
+    /// The number that the last folder got.
+    last_dir: DirId,
 }
 
 fn error(kind: io::ErrorKind, path: &Path) -> io::Error {
     io::Error::new(kind, format!("{}", path.display()))
 }
 
-/// The root and the working directory exist without having been made.
-fn is_root(path: &Path) -> bool {
-    path.as_os_str().is_empty() || path.parent().is_none() || path == Path::new(".")
+/// The names that lead from the root to `path`.
+fn steps(path: &Path) -> impl Iterator<Item = &OsStr> {
+    path.components().filter_map(|component| match component {
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+        Component::ParentDir | Component::Normal(_) => Some(component.as_os_str()),
+    })
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().unwrap_or(Path::new(""))
+/// What is in a folder.
+fn names_in(names: &Names, dir: DirId) -> impl Iterator<Item = (&OsString, &Node)> {
+    let all = names.range((dir, OsString::new())..);
+    all.take_while(move |((folder, _), _)| *folder == dir).map(|((_, name), node)| (name, node))
 }
 
 impl Tree {
+    /// What a path names; nothing if it is the root.
+    fn node(&self, path: &Path) -> io::Result<Option<&Node>> {
+        let mut found: Option<&Node> = None;
+        for step in steps(path) {
+            let dir = match found {
+                None => ROOT,
+                Some(Node::Dir(dir)) => *dir,
+                Some(Node::File(_)) => return Err(error(io::ErrorKind::NotFound, path)),
+            };
+            let node = self.names.get(&(dir, step.to_owned()));
+            found = Some(node.ok_or_else(|| error(io::ErrorKind::NotFound, path))?);
+        }
+        Ok(found)
+    }
+
+    fn dir(&self, path: &Path) -> io::Result<DirId> {
+        match self.node(path)? {
+            None => Ok(ROOT),
+            Some(Node::Dir(dir)) => Ok(*dir),
+            Some(Node::File(_)) => Err(error(io::ErrorKind::NotFound, path)),
+        }
+    }
+
+    /// The name that a path ends with, in the folder that it leads to.
+    fn name(&self, path: &Path) -> io::Result<Name> {
+        let name = path.file_name().ok_or_else(|| error(io::ErrorKind::InvalidInput, path))?;
+        let folder = self.dir(path.parent().unwrap_or(Path::new("")))?;
+        Ok((folder, name.to_owned()))
+    }
+
     pub(crate) fn file(&self, path: &Path) -> io::Result<Inode> {
-        match self.names.get(path) {
+        match self.node(path)? {
             Some(Node::File(inode)) => Ok(inode.clone()),
-            Some(Node::Dir) => Err(error(io::ErrorKind::IsADirectory, path)),
-            None => Err(error(io::ErrorKind::NotFound, path)),
+            Some(Node::Dir(_)) | None => Err(error(io::ErrorKind::IsADirectory, path)),
         }
     }
 
     pub(crate) fn exists(&self, path: &Path) -> bool {
-        is_root(path) || self.names.contains_key(path)
+        self.node(path).is_ok()
     }
 
     fn is_dir(&self, path: &Path) -> bool {
-        is_root(path) || matches!(self.names.get(path), Some(Node::Dir))
-    }
-
-    fn need_dir(&self, path: &Path) -> io::Result<()> {
-        match self.is_dir(path) {
-            true => Ok(()),
-            false => Err(error(io::ErrorKind::NotFound, path)),
-        }
+        self.dir(path).is_ok()
     }
 
     pub(crate) fn create(&mut self, path: &Path) -> io::Result<Inode> {
-        self.need_dir(folder_of(path))?;
-        if self.exists(path) {
+        let at = self.name(path)?;
+        if self.names.contains_key(&at) {
             return Err(error(io::ErrorKind::AlreadyExists, path));
         }
         let inode = Inode::default();
-        self.apply(vec![(path, Some(Node::File(inode.clone())))]);
+        self.push(vec![Change::File { at, inode: Some(inode.clone()) }]);
         Ok(inode)
     }
 
@@ -126,12 +181,15 @@ impl Tree {
             return self.rename_dir(from, to);
         }
         let inode = self.file(from)?;
-        self.need_dir(folder_of(to))?;
         if self.is_dir(to) {
             return Err(error(io::ErrorKind::IsADirectory, to));
         }
+        let (from, to) = (self.name(from)?, self.name(to)?);
         if from != to {
-            self.apply(vec![(from, None), (to, Some(Node::File(inode)))]);
+            self.push(vec![
+                Change::File { at: from, inode: None },
+                Change::File { at: to, inode: Some(inode) },
+            ]);
         }
         Ok(())
     }
@@ -140,35 +198,29 @@ impl Tree {
         if self.exists(to) {
             return Err(error(io::ErrorKind::AlreadyExists, to));
         }
-        if folder_of(from) != folder_of(to) {
+        let id = self.dir(from)?;
+        let ((parent, from), (new_parent, name)) = (self.name(from)?, self.name(to)?);
+        if parent != new_parent {
             return Err(error(io::ErrorKind::Unsupported, to));
         }
-        // What is pending below happened in the folder itself, whatever its name.
-        for change in self.pending.iter_mut().flatten() {
-            if let Change::Name { path, .. } = change
-                && path.starts_with(from)
-                && path != from
-            {
-                *path = moved_name(path, from, to);
-            }
-        }
-        self.push(vec![Change::Move { from: from.to_owned(), to: to.to_owned() }]);
+        self.push(vec![Change::Dir { id, parent, from: Some(from), to: Some(name) }]);
         Ok(())
     }
 
     pub(crate) fn hard_link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
         let inode = self.file(from)?;
-        self.need_dir(folder_of(to))?;
-        if self.exists(to) {
+        let at = self.name(to)?;
+        if self.names.contains_key(&at) {
             return Err(error(io::ErrorKind::AlreadyExists, to));
         }
-        self.apply(vec![(to, Some(Node::File(inode)))]);
+        self.push(vec![Change::File { at, inode: Some(inode) }]);
         Ok(())
     }
 
     pub(crate) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
         self.file(path)?;
-        self.apply(vec![(path, None)]);
+        let at = self.name(path)?;
+        self.push(vec![Change::File { at, inode: None }]);
         Ok(())
     }
 
@@ -176,42 +228,32 @@ impl Tree {
         if !self.list(path)?.is_empty() {
             return Err(error(io::ErrorKind::DirectoryNotEmpty, path));
         }
-        self.apply(vec![(path, None)]);
+        let (id, (parent, name)) = (self.dir(path)?, self.name(path)?);
+        self.push(vec![Change::Dir { id, parent, from: Some(name), to: None }]);
         Ok(())
     }
 
     pub(crate) fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
-        if is_root(path) {
-            return Ok(());
+        let mut parent = ROOT;
+        for step in steps(path) {
+            let at = (parent, step.to_owned());
+            parent = match self.names.get(&at) {
+                Some(Node::Dir(dir)) => *dir,
+                Some(Node::File(_)) => return Err(error(io::ErrorKind::AlreadyExists, path)),
+                None => {
+                    self.last_dir += 1;
+                    let (id, (parent, name)) = (self.last_dir, at);
+                    self.push(vec![Change::Dir { id, parent, from: None, to: Some(name) }]);
+                    id
+                }
+            };
         }
-        match self.names.get(path) {
-            Some(Node::Dir) => Ok(()),
-            Some(Node::File(_)) => Err(error(io::ErrorKind::AlreadyExists, path)),
-            None => {
-                self.create_dir_all(folder_of(path))?;
-                self.apply(vec![(path, Some(Node::Dir))]);
-                Ok(())
-            }
-        }
+        Ok(())
     }
 
     pub(crate) fn list(&self, path: &Path) -> io::Result<Vec<PathBuf>> {
-        self.need_dir(path)?;
-        Ok(self
-            .names
-            .range(path.to_owned()..)
-            .map(|(name, _)| name)
-            .take_while(|name| name.starts_with(path))
-            .filter(|name| name.parent() == Some(path))
-            .filter_map(|name| name.file_name().map(PathBuf::from))
-            .collect())
-    }
-
-    fn apply(&mut self, changes: Vec<(&Path, Option<Node>)>) {
-        let changes = changes.into_iter();
-        self.push(
-            changes.map(|(path, node)| Change::Name { path: path.to_owned(), node }).collect(),
-        );
+        let dir = self.dir(path)?;
+        Ok(names_in(&self.names, dir).map(|(name, _)| PathBuf::from(name)).collect())
     }
 
     fn push(&mut self, operation: Operation) {
@@ -221,16 +263,24 @@ impl Tree {
         self.pending.push(operation);
     }
 
-    pub(crate) fn sync_dir(&mut self, dir: &Path) -> io::Result<()> {
-        self.need_dir(dir)?;
+    pub(crate) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
+        let dir = self.dir(path)?;
+        let mut gone = Vec::new();
         for operation in &mut self.pending {
             operation.retain(|change| {
                 let here = change.folder() == dir;
                 if here {
                     change.apply(&mut self.durable);
+                    gone.extend(change.removes());
                 }
                 !here
             });
+        }
+        if !gone.is_empty() {
+            self.durable.retain(|(folder, _), _| !gone.contains(folder));
+            for operation in &mut self.pending {
+                operation.retain(|change| !gone.contains(&change.folder()));
+            }
         }
         self.pending.retain(|operation| !operation.is_empty());
         Ok(())
@@ -262,25 +312,27 @@ impl Tree {
             }
         }
         let mut copies: HashMap<*const Mutex<Content>, Inode> = HashMap::new();
-        let mut names: BTreeMap<PathBuf, Node> = BTreeMap::new();
-        // Ascending order meets a folder before the names in it.
-        for (path, node) in left {
-            let folder = folder_of(&path);
-            if !is_root(folder) && !matches!(names.get(folder), Some(Node::Dir)) {
-                continue;
+        let mut names = Names::new();
+        let mut folders = vec![ROOT];
+        while let Some(folder) = folders.pop() {
+            for (name, node) in names_in(&left, folder) {
+                let copy = match node {
+                    Node::Dir(dir) => {
+                        folders.push(*dir);
+                        Node::Dir(*dir)
+                    }
+                    Node::File(inode) => Node::File(
+                        copies
+                            .entry(Arc::as_ptr(inode))
+                            .or_insert_with(|| Arc::new(Mutex::new(inode.lock().crashed(random))))
+                            .clone(),
+                    ),
+                };
+                names.insert((folder, name.clone()), copy);
             }
-            let copy = match node {
-                Node::Dir => Node::Dir,
-                Node::File(inode) => Node::File(
-                    copies
-                        .entry(Arc::as_ptr(&inode))
-                        .or_insert_with(|| Arc::new(Mutex::new(inode.lock().crashed(random))))
-                        .clone(),
-                ),
-            };
-            names.insert(path, copy);
         }
-        Tree { durable: names.clone(), names, pending: Vec::new() }
+        let durable = names.clone();
+        Tree { names, durable, pending: Vec::new(), last_dir: self.last_dir }
     }
 }
 
@@ -329,8 +381,9 @@ mod tests {
         for seed in 0..64 {
             let left = tree.crashed(&mut Random::new(seed));
             assert!(left.exists(Path::new("/a/kept")) != left.exists(Path::new("/b/kept")));
-            assert!(!left.exists(Path::new("/a/pending")), "it has moved along, or is lost");
         }
+        assert!((1..64).contains(&survivors(&tree, "/a/pending")), "as the folder's name");
+        assert!((1..64).contains(&survivors(&tree, "/b/pending")));
         assert!((1..64).contains(&survivors(&tree, "/b/kept")));
         tree.sync_dir(Path::new("/")).unwrap();
         assert_eq!(survivors(&tree, "/b/kept"), 64);
@@ -338,6 +391,71 @@ mod tests {
         tree.sync_dir(Path::new("/b")).unwrap();
         assert_eq!(survivors(&tree, "/b/pending"), 64);
         assert!(tree.rename(Path::new("/b"), Path::new("/b/kept")).is_err());
+    }
+
+    #[test]
+    fn what_happened_in_a_folder_that_is_gone_spares_the_one_that_gets_its_name() {
+        let mut tree = Tree::default();
+        for (folder, file) in [("/a", "/a/f"), ("/b", "/b/f")] {
+            tree.create_dir_all(Path::new(folder)).unwrap();
+            tree.create(Path::new(file)).unwrap();
+            tree.sync_dir(Path::new(folder)).unwrap();
+        }
+        tree.sync_dir(Path::new("/")).unwrap();
+        tree.remove_file(Path::new("/a/f")).unwrap();
+        tree.remove_dir(Path::new("/a")).unwrap();
+        tree.rename(Path::new("/b"), Path::new("/a")).unwrap();
+        for seed in 0..64 {
+            let left = tree.crashed(&mut Random::new(seed));
+            let is_moved = left.exists(Path::new("/a/f")) && !left.exists(Path::new("/b"));
+            assert!(is_moved || left.exists(Path::new("/b/f")), "seed {seed}");
+        }
+        assert!((1..64).contains(&survivors(&tree, "/b/f")));
+        tree.sync_dir(Path::new("/")).unwrap();
+        assert_eq!(survivors(&tree, "/a/f"), 64);
+    }
+
+    #[test]
+    fn a_folder_that_is_made_again_is_empty() {
+        let mut tree = Tree::default();
+        tree.create_dir_all(Path::new("/a")).unwrap();
+        tree.create(Path::new("/a/old")).unwrap();
+        tree.sync_dir(Path::new("/a")).unwrap();
+        tree.sync_dir(Path::new("/")).unwrap();
+        tree.remove_file(Path::new("/a/old")).unwrap();
+        tree.remove_dir(Path::new("/a")).unwrap();
+        tree.create_dir_all(Path::new("/a")).unwrap();
+        tree.create(Path::new("/a/new")).unwrap();
+        tree.sync_dir(Path::new("/a")).unwrap();
+        for seed in 0..64 {
+            let left = tree.crashed(&mut Random::new(seed));
+            let (old, new) = (left.exists(Path::new("/a/old")), left.exists(Path::new("/a/new")));
+            assert!(!(old && new), "seed {seed}: two folders became one");
+        }
+        assert!((1..64).contains(&survivors(&tree, "/a/new")));
+        tree.sync_dir(Path::new("/")).unwrap();
+        assert_eq!(survivors(&tree, "/a/new"), 64);
+        assert_eq!(survivors(&tree, "/a/old"), 0);
+    }
+
+    #[test]
+    fn a_folder_never_has_two_names() {
+        let mut tree = Tree::default();
+        tree.create_dir_all(Path::new("/a")).unwrap();
+        tree.create(Path::new("/a/f")).unwrap();
+        tree.sync_dir(Path::new("/a")).unwrap();
+        tree.sync_dir(Path::new("/")).unwrap();
+        tree.rename(Path::new("/a"), Path::new("/b")).unwrap();
+        tree.rename(Path::new("/b"), Path::new("/c")).unwrap();
+        tree.create_dir_all(Path::new("/a")).unwrap();
+        for seed in 0..64 {
+            let left = tree.crashed(&mut Random::new(seed));
+            let names = ["/a/f", "/b/f", "/c/f"].map(|name| left.exists(Path::new(name)));
+            assert_eq!(names.iter().filter(|is_there| **is_there).count(), 1, "seed {seed}");
+        }
+        for name in ["/a/f", "/b/f", "/c/f"] {
+            assert!((1..64).contains(&survivors(&tree, name)), "{name}");
+        }
     }
 
     #[test]
