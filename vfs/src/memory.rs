@@ -13,7 +13,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use rustix::io::Errno;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -28,7 +28,8 @@ pub struct MemVfs {
 pub(crate) struct Shared {
     pub(crate) tree: Mutex<Tree>,
     pub(crate) gate: Mutex<Gate>,
-    locks: Mutex<BTreeSet<PathBuf>>,
+    /// The files that are locked, whatever their names.
+    locks: Mutex<Vec<Inode>>,
     free_bytes: AtomicU64,
     pub(crate) setup: Setup,
 }
@@ -113,7 +114,7 @@ impl MemVfs {
             shared: Arc::new(Shared {
                 tree: Mutex::new(tree),
                 gate: Mutex::new(Gate::default()),
-                locks: Mutex::new(BTreeSet::new()),
+                locks: Mutex::default(),
                 free_bytes: AtomicU64::new(u64::MAX),
                 setup,
             }),
@@ -253,18 +254,22 @@ impl Vfs for MemVfs {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Box<dyn FileLock>> {
-        self.names(|tree| match tree.exists(path) {
+        let inode = self.names(|tree| match tree.exists(path) {
             true => tree.file(path),
             false => tree.create(path),
         })?;
-        if !self.shared.locks.lock().insert(path.to_owned()) {
+        let mut locks = self.shared.locks.lock();
+        if locks.iter().any(|locked| Arc::ptr_eq(locked, &inode)) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        Ok(Box::new(MemLock { shared: self.shared.clone(), path: path.to_owned() }))
+        locks.push(inode.clone());
+        Ok(Box::new(MemLock { shared: self.shared.clone(), inode }))
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
-        Ok(self.shared.locks.lock().contains(path))
+        let inode = self.shared.tree.lock().file(path);
+        let locks = self.shared.locks.lock();
+        Ok(inode.is_ok_and(|inode| locks.iter().any(|locked| Arc::ptr_eq(locked, &inode))))
     }
 
     fn leads_into(&self, path: &Path, folder: &Path) -> io::Result<bool> {
@@ -284,14 +289,14 @@ impl Vfs for MemVfs {
 
 struct MemLock {
     shared: Arc<Shared>,
-    path: PathBuf,
+    inode: Inode,
 }
 
 impl FileLock for MemLock {}
 
 impl Drop for MemLock {
     fn drop(&mut self) {
-        self.shared.locks.lock().remove(&self.path);
+        self.shared.locks.lock().retain(|locked| !Arc::ptr_eq(locked, &self.inode));
     }
 }
 

@@ -5,14 +5,14 @@
 //!
 //! An operation is a list of changes to names (a file's rename is two). A sync of a folder makes
 //! durable what the pending operations did to names in that folder; a crash keeps or drops, as a
-//! whole, what is left of each operation. A name whose folder is lost is lost with it. What is kept
-//! doesn't touch a folder that it isn't about: where the operation before it is dropped that would
-//! have moved a folder away, nothing takes that folder's name.
+//! whole, what is left of each operation: in some crashes those up to a moment, as a disk does that
+//! keeps a journal, in others any of them that find the names that they change as they found them
+//! first. A name whose folder is lost is lost with it.
 
 use crate::content::Content;
 use crate::random::Random;
 use parking_lot::Mutex;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
@@ -20,11 +20,13 @@ use std::sync::Arc;
 
 pub(crate) type Inode = Arc<Mutex<Content>>;
 
-/// A folder's number.
-type DirId = u64;
+/// Tells a folder from all others that there have been.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct DirId(u64);
 
-/// The root and the working directory, which exist without having been made.
-const ROOT: DirId = 0;
+/// Those that exist without having been made: the root, and where relative paths begin.
+const ROOT: DirId = DirId(0);
+const WORKING_DIR: DirId = DirId(1);
 
 #[derive(Clone)]
 enum Node {
@@ -38,54 +40,70 @@ type Name = (DirId, OsString);
 type Names = BTreeMap<Name, Node>;
 
 enum Change {
-    /// A file's name that appears, or vanishes.
-    File { at: Name, inode: Option<Inode> },
-    /// A folder that appears, vanishes, or gets another name beside its old one.
-    Dir { id: DirId, parent: DirId, from: Option<OsString>, to: Option<OsString> },
+    /// A file gets a name, perhaps another's.
+    FileNamed { at: Name, inode: Inode, replaced: Option<Inode> },
+    /// A file loses a name.
+    FileUnnamed { at: Name, inode: Inode },
+    /// A folder appears.
+    DirMade { at: Name, id: DirId },
+    /// A folder gets another name beside its old one.
+    DirRenamed { from: Name, to: OsString, id: DirId },
+    /// A folder vanishes.
+    DirRemoved { at: Name, id: DirId },
 }
 
 impl Change {
     /// The folder whose sync makes it durable.
     fn folder(&self) -> DirId {
         match self {
-            Change::File { at: (folder, _), .. } => *folder,
-            Change::Dir { parent, .. } => *parent,
+            Change::FileNamed { at, .. }
+            | Change::FileUnnamed { at, .. }
+            | Change::DirMade { at, .. }
+            | Change::DirRenamed { from: at, .. }
+            | Change::DirRemoved { at, .. } => at.0,
         }
     }
 
     /// The folder that is gone with it.
-    fn removes(&self) -> Option<DirId> {
+    fn removed(&self) -> Option<DirId> {
         match self {
-            Change::Dir { id, to: None, .. } => Some(*id),
+            Change::DirRemoved { id, .. } => Some(*id),
             _ => None,
+        }
+    }
+
+    /// Whether the names that it changes are as it found them.
+    fn fits(&self, names: &Names) -> bool {
+        let holds_dir =
+            |at: &Name, id: &DirId| matches!(names.get(at), Some(Node::Dir(dir)) if dir == id);
+        let holds_file = |at: &Name, inode: &Inode| matches!(names.get(at), Some(Node::File(file)) if Arc::ptr_eq(file, inode));
+        match self {
+            Change::FileNamed { at, replaced: Some(replaced), .. } => holds_file(at, replaced),
+            Change::FileNamed { at, replaced: None, .. } | Change::DirMade { at, .. } => {
+                !names.contains_key(at)
+            }
+            Change::FileUnnamed { at, inode } => holds_file(at, inode),
+            Change::DirRenamed { from, to, id } => {
+                holds_dir(from, id) && !names.contains_key(&(from.0, to.clone()))
+            }
+            Change::DirRemoved { at, id } => holds_dir(at, id),
         }
     }
 
     fn apply(&self, names: &mut Names) {
         match self {
-            Change::File { at, .. } if matches!(names.get(at), Some(Node::Dir(_))) => {}
-            Change::File { at, inode: Some(inode) } => {
+            Change::FileNamed { at, inode, .. } => {
                 names.insert(at.clone(), Node::File(inode.clone()));
             }
-            Change::File { at, inode: None } => {
-                names.remove(at);
+            Change::DirMade { at, id } => {
+                names.insert(at.clone(), Node::Dir(*id));
             }
-            Change::Dir { id, parent, from, to } => {
-                let from = from.as_ref().map(|name| (*parent, name.clone()));
-                let to = to.as_ref().map(|name| (*parent, name.clone()));
-                let is_there =
-                    |at: &Name| matches!(names.get(at), Some(Node::Dir(dir)) if dir == id);
-                if from.as_ref().is_some_and(|from| !is_there(from))
-                    || to.as_ref().is_some_and(|to| names.contains_key(to))
-                {
-                    return;
-                }
-                if let Some(from) = from {
-                    names.remove(&from);
-                }
-                if let Some(to) = to {
-                    names.insert(to, Node::Dir(*id));
-                }
+            Change::DirRenamed { from, to, id } => {
+                names.remove(from);
+                names.insert((from.0, to.clone()), Node::Dir(*id));
+            }
+            Change::FileUnnamed { at, .. } | Change::DirRemoved { at, .. } => {
+                names.remove(at);
             }
         }
     }
@@ -93,25 +111,42 @@ impl Change {
 
 type Operation = Vec<Change>;
 
-#[derive(Default)]
 pub(crate) struct Tree {
     names: Names,
     durable: Names,
     pending: Vec<Operation>,
-    /// The number that the last folder got.
     last_dir: DirId,
+}
+
+impl Default for Tree {
+    fn default() -> Tree {
+        Tree {
+            names: Names::new(),
+            durable: Names::new(),
+            pending: Vec::new(),
+            last_dir: WORKING_DIR,
+        }
+    }
 }
 
 fn error(kind: io::ErrorKind, path: &Path) -> io::Error {
     io::Error::new(kind, format!("{}", path.display()))
 }
 
-/// The names that lead from the root to `path`.
-fn steps(path: &Path) -> impl Iterator<Item = &OsStr> {
-    path.components().filter_map(|component| match component {
-        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
-        Component::ParentDir | Component::Normal(_) => Some(component.as_os_str()),
-    })
+/// The folder where a path begins, and the names that lead on from there.
+fn steps(path: &Path) -> io::Result<(DirId, Vec<&OsStr>)> {
+    let mut names = Vec::new();
+    for component in path.components() {
+        match component {
+            Component::RootDir | Component::CurDir => {}
+            Component::Normal(name) => names.push(name),
+            // Nobody needs them.
+            Component::ParentDir | Component::Prefix(_) => {
+                return Err(error(io::ErrorKind::InvalidInput, path));
+            }
+        }
+    }
+    Ok((if path.has_root() { ROOT } else { WORKING_DIR }, names))
 }
 
 /// What is in a folder.
@@ -121,26 +156,30 @@ fn names_in(names: &Names, dir: DirId) -> impl Iterator<Item = (&OsString, &Node
 }
 
 impl Tree {
-    /// What a path names; nothing if it is the root.
-    fn node(&self, path: &Path) -> io::Result<Option<&Node>> {
-        let mut found: Option<&Node> = None;
-        for step in steps(path) {
-            let dir = match found {
-                None => ROOT,
-                Some(Node::Dir(dir)) => *dir,
-                Some(Node::File(_)) => return Err(error(io::ErrorKind::NotFound, path)),
+    fn node(&self, path: &Path) -> io::Result<Node> {
+        let (start, names) = steps(path)?;
+        let mut found = Node::Dir(start);
+        for name in names {
+            let Node::Dir(dir) = found else {
+                return Err(error(io::ErrorKind::NotFound, path));
             };
-            let node = self.names.get(&(dir, step.to_owned()));
-            found = Some(node.ok_or_else(|| error(io::ErrorKind::NotFound, path))?);
+            let node = self.names.get(&(dir, name.to_owned()));
+            found = node.ok_or_else(|| error(io::ErrorKind::NotFound, path))?.clone();
         }
         Ok(found)
     }
 
     fn dir(&self, path: &Path) -> io::Result<DirId> {
         match self.node(path)? {
-            None => Ok(ROOT),
-            Some(Node::Dir(dir)) => Ok(*dir),
-            Some(Node::File(_)) => Err(error(io::ErrorKind::NotFound, path)),
+            Node::Dir(dir) => Ok(dir),
+            Node::File(_) => Err(error(io::ErrorKind::NotFound, path)),
+        }
+    }
+
+    pub(crate) fn file(&self, path: &Path) -> io::Result<Inode> {
+        match self.node(path)? {
+            Node::File(inode) => Ok(inode),
+            Node::Dir(_) => Err(error(io::ErrorKind::IsADirectory, path)),
         }
     }
 
@@ -151,10 +190,11 @@ impl Tree {
         Ok((folder, name.to_owned()))
     }
 
-    pub(crate) fn file(&self, path: &Path) -> io::Result<Inode> {
-        match self.node(path)? {
-            Some(Node::File(inode)) => Ok(inode.clone()),
-            Some(Node::Dir(_)) | None => Err(error(io::ErrorKind::IsADirectory, path)),
+    /// As [`Tree::name`], for something new.
+    fn free_name(&self, path: &Path) -> io::Result<Name> {
+        match self.exists(path) {
+            true => Err(error(io::ErrorKind::AlreadyExists, path)),
+            false => self.name(path),
         }
     }
 
@@ -167,12 +207,9 @@ impl Tree {
     }
 
     pub(crate) fn create(&mut self, path: &Path) -> io::Result<Inode> {
-        let at = self.name(path)?;
-        if self.names.contains_key(&at) {
-            return Err(error(io::ErrorKind::AlreadyExists, path));
-        }
+        let at = self.free_name(path)?;
         let inode = Inode::default();
-        self.push(vec![Change::File { at, inode: Some(inode.clone()) }]);
+        self.push(vec![Change::FileNamed { at, inode: inode.clone(), replaced: None }]);
         Ok(inode)
     }
 
@@ -181,46 +218,40 @@ impl Tree {
             return self.rename_dir(from, to);
         }
         let inode = self.file(from)?;
-        if self.is_dir(to) {
-            return Err(error(io::ErrorKind::IsADirectory, to));
-        }
+        let replaced = match self.node(to) {
+            Ok(Node::Dir(_)) => return Err(error(io::ErrorKind::IsADirectory, to)),
+            Ok(Node::File(replaced)) => Some(replaced),
+            Err(_) => None,
+        };
         let (from, to) = (self.name(from)?, self.name(to)?);
         if from != to {
             self.push(vec![
-                Change::File { at: from, inode: None },
-                Change::File { at: to, inode: Some(inode) },
+                Change::FileUnnamed { at: from, inode: inode.clone() },
+                Change::FileNamed { at: to, inode, replaced },
             ]);
         }
         Ok(())
     }
 
     fn rename_dir(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        if self.exists(to) {
-            return Err(error(io::ErrorKind::AlreadyExists, to));
-        }
-        let id = self.dir(from)?;
-        let ((parent, from), (new_parent, name)) = (self.name(from)?, self.name(to)?);
-        if parent != new_parent {
+        let (id, new) = (self.dir(from)?, self.free_name(to)?);
+        let from = self.name(from)?;
+        if from.0 != new.0 {
             return Err(error(io::ErrorKind::Unsupported, to));
         }
-        self.push(vec![Change::Dir { id, parent, from: Some(from), to: Some(name) }]);
+        self.push(vec![Change::DirRenamed { from, to: new.1, id }]);
         Ok(())
     }
 
     pub(crate) fn hard_link(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        let inode = self.file(from)?;
-        let at = self.name(to)?;
-        if self.names.contains_key(&at) {
-            return Err(error(io::ErrorKind::AlreadyExists, to));
-        }
-        self.push(vec![Change::File { at, inode: Some(inode) }]);
+        let (inode, at) = (self.file(from)?, self.free_name(to)?);
+        self.push(vec![Change::FileNamed { at, inode, replaced: None }]);
         Ok(())
     }
 
     pub(crate) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
-        self.file(path)?;
-        let at = self.name(path)?;
-        self.push(vec![Change::File { at, inode: None }]);
+        let (inode, at) = (self.file(path)?, self.name(path)?);
+        self.push(vec![Change::FileUnnamed { at, inode }]);
         Ok(())
     }
 
@@ -228,23 +259,22 @@ impl Tree {
         if !self.list(path)?.is_empty() {
             return Err(error(io::ErrorKind::DirectoryNotEmpty, path));
         }
-        let (id, (parent, name)) = (self.dir(path)?, self.name(path)?);
-        self.push(vec![Change::Dir { id, parent, from: Some(name), to: None }]);
+        let (id, at) = (self.dir(path)?, self.name(path)?);
+        self.push(vec![Change::DirRemoved { at, id }]);
         Ok(())
     }
 
     pub(crate) fn create_dir_all(&mut self, path: &Path) -> io::Result<()> {
-        let mut parent = ROOT;
-        for step in steps(path) {
-            let at = (parent, step.to_owned());
+        let (mut parent, names) = steps(path)?;
+        for name in names {
+            let at = (parent, name.to_owned());
             parent = match self.names.get(&at) {
                 Some(Node::Dir(dir)) => *dir,
                 Some(Node::File(_)) => return Err(error(io::ErrorKind::AlreadyExists, path)),
                 None => {
-                    self.last_dir += 1;
-                    let (id, (parent, name)) = (self.last_dir, at);
-                    self.push(vec![Change::Dir { id, parent, from: None, to: Some(name) }]);
-                    id
+                    self.last_dir.0 += 1;
+                    self.push(vec![Change::DirMade { at, id: self.last_dir }]);
+                    self.last_dir
                 }
             };
         }
@@ -258,6 +288,7 @@ impl Tree {
 
     fn push(&mut self, operation: Operation) {
         for change in &operation {
+            assert!(change.fits(&self.names), "it was just checked");
             change.apply(&mut self.names);
         }
         self.pending.push(operation);
@@ -265,25 +296,40 @@ impl Tree {
 
     pub(crate) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
         let dir = self.dir(path)?;
-        let mut gone = Vec::new();
+        let mut gone = HashSet::new();
         for operation in &mut self.pending {
             operation.retain(|change| {
                 let here = change.folder() == dir;
                 if here {
+                    assert!(change.fits(&self.durable), "a folder is synced in order");
                     change.apply(&mut self.durable);
-                    gone.extend(change.removes());
+                    gone.extend(change.removed());
                 }
                 !here
             });
         }
-        if !gone.is_empty() {
-            self.durable.retain(|(folder, _), _| !gone.contains(folder));
-            for operation in &mut self.pending {
-                operation.retain(|change| !gone.contains(&change.folder()));
-            }
-        }
+        self.forget_folders(gone);
         self.pending.retain(|operation| !operation.is_empty());
         Ok(())
+    }
+
+    /// Forgets what is known of folders that are gone for good, and of folders in them.
+    fn forget_folders(&mut self, mut gone: HashSet<DirId>) {
+        let mut known = 0;
+        while known < gone.len() {
+            known = gone.len();
+            let inner = self.pending.iter().flatten();
+            let inner = inner.filter(|change| gone.contains(&change.folder()));
+            let inner: Vec<DirId> = inner.filter_map(Change::removed).collect();
+            gone.extend(inner);
+        }
+        if gone.is_empty() {
+            return;
+        }
+        self.durable.retain(|(folder, _), _| !gone.contains(folder));
+        for operation in &mut self.pending {
+            operation.retain(|change| !gone.contains(&change.folder()));
+        }
     }
 
     /// Makes every name and all content durable.
@@ -306,14 +352,17 @@ impl Tree {
     /// each file what [`Content::crashed`] leaves.
     pub(crate) fn crashed(&self, random: &mut Random) -> Tree {
         let mut left = self.durable.clone();
-        for operation in &self.pending {
-            if random.coin() {
+        let in_order = random.up_to(3) == 0;
+        let first_dropped = random.up_to(self.pending.len());
+        for (number, operation) in self.pending.iter().enumerate() {
+            let is_kept = if in_order { number < first_dropped } else { random.coin() };
+            if is_kept && operation.iter().all(|change| change.fits(&left)) {
                 operation.iter().for_each(|change| change.apply(&mut left));
             }
         }
         let mut copies: HashMap<*const Mutex<Content>, Inode> = HashMap::new();
         let mut names = Names::new();
-        let mut folders = vec![ROOT];
+        let mut folders = vec![ROOT, WORKING_DIR];
         while let Some(folder) = folders.pop() {
             for (name, node) in names_in(&left, folder) {
                 let copy = match node {
@@ -337,135 +386,4 @@ impl Tree {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn survivors(tree: &Tree, path: &str) -> usize {
-        (0..64).filter(|&seed| tree.crashed(&mut Random::new(seed)).exists(Path::new(path))).count()
-    }
-
-    #[test]
-    fn a_name_is_certain_only_after_its_folder_is_synced() {
-        let mut tree = Tree::default();
-        tree.create_dir_all(Path::new("/d")).unwrap();
-        tree.create(Path::new("/d/f")).unwrap();
-        assert!((1..64).contains(&survivors(&tree, "/d/f")));
-        tree.sync_dir(Path::new("/d")).unwrap();
-        assert!((1..64).contains(&survivors(&tree, "/d/f")), "the folder itself may be lost");
-        tree.sync_dir(Path::new("/")).unwrap();
-        assert_eq!(survivors(&tree, "/d/f"), 64);
-    }
-
-    #[test]
-    fn a_rename_in_one_folder_is_kept_or_dropped_as_a_whole() {
-        let mut tree = Tree::default();
-        tree.create(Path::new("/a")).unwrap();
-        tree.sync_dir(Path::new("/")).unwrap();
-        tree.rename(Path::new("/a"), Path::new("/b")).unwrap();
-        for seed in 0..64 {
-            let left = tree.crashed(&mut Random::new(seed));
-            assert!(left.exists(Path::new("/a")) != left.exists(Path::new("/b")));
-        }
-        assert!((1..64).contains(&survivors(&tree, "/b")));
-    }
-
-    #[test]
-    fn a_renamed_folder_keeps_what_is_durable_in_it() {
-        let mut tree = Tree::default();
-        tree.create_dir_all(Path::new("/a")).unwrap();
-        tree.create(Path::new("/a/kept")).unwrap();
-        tree.sync_dir(Path::new("/a")).unwrap();
-        tree.sync_dir(Path::new("/")).unwrap();
-        tree.create(Path::new("/a/pending")).unwrap();
-        tree.rename(Path::new("/a"), Path::new("/b")).unwrap();
-        for seed in 0..64 {
-            let left = tree.crashed(&mut Random::new(seed));
-            assert!(left.exists(Path::new("/a/kept")) != left.exists(Path::new("/b/kept")));
-        }
-        assert!((1..64).contains(&survivors(&tree, "/a/pending")), "as the folder's name");
-        assert!((1..64).contains(&survivors(&tree, "/b/pending")));
-        assert!((1..64).contains(&survivors(&tree, "/b/kept")));
-        tree.sync_dir(Path::new("/")).unwrap();
-        assert_eq!(survivors(&tree, "/b/kept"), 64);
-        assert!((1..64).contains(&survivors(&tree, "/b/pending")));
-        tree.sync_dir(Path::new("/b")).unwrap();
-        assert_eq!(survivors(&tree, "/b/pending"), 64);
-        assert!(tree.rename(Path::new("/b"), Path::new("/b/kept")).is_err());
-    }
-
-    #[test]
-    fn what_happened_in_a_folder_that_is_gone_spares_the_one_that_gets_its_name() {
-        let mut tree = Tree::default();
-        for (folder, file) in [("/a", "/a/f"), ("/b", "/b/f")] {
-            tree.create_dir_all(Path::new(folder)).unwrap();
-            tree.create(Path::new(file)).unwrap();
-            tree.sync_dir(Path::new(folder)).unwrap();
-        }
-        tree.sync_dir(Path::new("/")).unwrap();
-        tree.remove_file(Path::new("/a/f")).unwrap();
-        tree.remove_dir(Path::new("/a")).unwrap();
-        tree.rename(Path::new("/b"), Path::new("/a")).unwrap();
-        for seed in 0..64 {
-            let left = tree.crashed(&mut Random::new(seed));
-            let is_moved = left.exists(Path::new("/a/f")) && !left.exists(Path::new("/b"));
-            assert!(is_moved || left.exists(Path::new("/b/f")), "seed {seed}");
-        }
-        assert!((1..64).contains(&survivors(&tree, "/b/f")));
-        tree.sync_dir(Path::new("/")).unwrap();
-        assert_eq!(survivors(&tree, "/a/f"), 64);
-    }
-
-    #[test]
-    fn a_folder_that_is_made_again_is_empty() {
-        let mut tree = Tree::default();
-        tree.create_dir_all(Path::new("/a")).unwrap();
-        tree.create(Path::new("/a/old")).unwrap();
-        tree.sync_dir(Path::new("/a")).unwrap();
-        tree.sync_dir(Path::new("/")).unwrap();
-        tree.remove_file(Path::new("/a/old")).unwrap();
-        tree.remove_dir(Path::new("/a")).unwrap();
-        tree.create_dir_all(Path::new("/a")).unwrap();
-        tree.create(Path::new("/a/new")).unwrap();
-        tree.sync_dir(Path::new("/a")).unwrap();
-        for seed in 0..64 {
-            let left = tree.crashed(&mut Random::new(seed));
-            let (old, new) = (left.exists(Path::new("/a/old")), left.exists(Path::new("/a/new")));
-            assert!(!(old && new), "seed {seed}: two folders became one");
-        }
-        assert!((1..64).contains(&survivors(&tree, "/a/new")));
-        tree.sync_dir(Path::new("/")).unwrap();
-        assert_eq!(survivors(&tree, "/a/new"), 64);
-        assert_eq!(survivors(&tree, "/a/old"), 0);
-    }
-
-    #[test]
-    fn a_folder_never_has_two_names() {
-        let mut tree = Tree::default();
-        tree.create_dir_all(Path::new("/a")).unwrap();
-        tree.create(Path::new("/a/f")).unwrap();
-        tree.sync_dir(Path::new("/a")).unwrap();
-        tree.sync_dir(Path::new("/")).unwrap();
-        tree.rename(Path::new("/a"), Path::new("/b")).unwrap();
-        tree.rename(Path::new("/b"), Path::new("/c")).unwrap();
-        tree.create_dir_all(Path::new("/a")).unwrap();
-        for seed in 0..64 {
-            let left = tree.crashed(&mut Random::new(seed));
-            let names = ["/a/f", "/b/f", "/c/f"].map(|name| left.exists(Path::new(name)));
-            assert_eq!(names.iter().filter(|is_there| **is_there).count(), 1, "seed {seed}");
-        }
-        for name in ["/a/f", "/b/f", "/c/f"] {
-            assert!((1..64).contains(&survivors(&tree, name)), "{name}");
-        }
-    }
-
-    #[test]
-    fn two_names_of_one_file_stay_one_file() {
-        let mut tree = Tree::default();
-        tree.create(Path::new("/a")).unwrap();
-        tree.hard_link(Path::new("/a"), Path::new("/b")).unwrap();
-        tree.sync_dir(Path::new("/")).unwrap();
-        let left = tree.crashed(&mut Random::new(1));
-        let (a, b) = (left.file(Path::new("/a")), left.file(Path::new("/b")));
-        assert!(Arc::ptr_eq(&a.unwrap(), &b.unwrap()));
-    }
-}
+mod tests;
