@@ -3,29 +3,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use retcd_vfs::Vfs;
+use retcd_vfs::{Vfs, create_dir_durably};
 
 use crate::{Error, Result};
 
 /// Makes `dir` and its missing parents, durably. One that is there may have been made by a process
 /// that ended before its name was durable.
 pub(crate) fn make(vfs: &dyn Vfs, dir: &Path) -> Result<()> {
-    let mut made = Vec::new();
-    for folder in dir.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
-        if vfs.exists(folder).map_err(Error::io(folder))? {
-            break;
-        }
-        made.push(folder);
-    }
-    match made.is_empty() {
-        true => made.push(dir),
-        false => vfs.create_dir_all(dir).map_err(Error::io(dir))?,
-    }
-    for folder in made {
-        let parent = parent_of(folder);
-        vfs.sync_dir(parent).map_err(Error::io(parent))?;
-    }
-    Ok(())
+    create_dir_durably(vfs, dir, 1).map_err(|error| Error::io(&error.path)(error.source))
 }
 
 /// Refuses a name that is taken.

@@ -16,7 +16,7 @@
 //! in it is touched.
 
 use crate::{Error, Result};
-use retcd_vfs::{FileLock, Vfs};
+use retcd_vfs::{FileLock, Vfs, create_dir_durably};
 use retcd_wal::{Found, LogState, SegmentReader, segments};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -89,7 +89,7 @@ impl DataDir {
     ///
     /// [`Error::Locked`] if somebody has it.
     pub fn hold(vfs: &dyn Vfs, member: &Path) -> Result<Box<dyn FileLock>> {
-        create_durably(vfs, member, 2)?;
+        create(vfs, member, 2)?;
         lock(vfs, &member.join("lock"))
     }
 
@@ -111,8 +111,8 @@ impl DataDir {
             ["outgoing", "sending", "incoming"].map(|name| snap.join(name));
         let log = log_dir.map_or_else(|| member.join("wal"), Path::to_owned);
         DataDir::refuse_etcds(&*vfs, &log, &engine)?;
-        create_durably(&*vfs, &snap, 1)?;
-        create_durably(&*vfs, &log, 1)?;
+        create(&*vfs, &snap, 1)?;
+        create(&*vfs, &log, 1)?;
         let locks = match log_dir {
             Some(_) => vec![lock(&*vfs, &log.join("lock"))?],
             None => Vec::new(),
@@ -197,27 +197,9 @@ fn lock(vfs: &dyn Vfs, path: &Path) -> Result<Box<dyn FileLock>> {
     })
 }
 
-/// Creates a folder and its missing parents, and makes their names durable: those that were
-/// missing, and the lowest `ours`, which may be left from a start that was interrupted before this.
-fn create_durably(vfs: &dyn Vfs, dir: &Path, ours: usize) -> Result<()> {
-    let mut named = Vec::new();
-    for folder in dir.ancestors().filter(|folder| !folder.as_os_str().is_empty()) {
-        let existed = vfs.exists(folder).map_err(Error::io(folder))?;
-        if existed && named.len() >= ours {
-            break;
-        }
-        named.push((folder, existed));
-    }
-    vfs.create_dir_all(dir).map_err(Error::io(dir))?;
-    for (folder, existed) in named.into_iter().rev() {
-        let parent = folder.parent().unwrap_or(Path::new(""));
-        match vfs.sync_dir(parent) {
-            // Somebody else made the folder for us, in a place that we may not even read.
-            Err(e) if existed && e.kind() == io::ErrorKind::PermissionDenied => {}
-            other => other.map_err(Error::io(parent))?,
-        }
-    }
-    Ok(())
+/// Creates a folder and its missing parents, see [`create_dir_durably`].
+fn create(vfs: &dyn Vfs, dir: &Path, ours: usize) -> Result<()> {
+    create_dir_durably(vfs, dir, ours).map_err(|error| Error::io(&error.path)(error.source))
 }
 
 fn is_file(vfs: &dyn Vfs, path: &Path) -> Result<bool> {

@@ -220,6 +220,7 @@ mod alignment;
 mod bell;
 mod content;
 mod crash;
+mod folders;
 mod in_order;
 mod memory;
 mod random;
@@ -230,6 +231,7 @@ mod uring;
 
 pub use aligned::AlignedBuf;
 pub use crash::{CrashVfs, Fault};
+pub use folders::{FolderError, create_dir_durably};
 pub use memory::MemVfs;
 pub use real::RealVfs;
 pub use refusal::{is_link_refusal, is_refusal};

@@ -15,15 +15,15 @@ use crate::recovery::{self, Recovery, Tail, recover};
 use crate::segment::{FORMAT_VERSION, SegmentHeader, SegmentName};
 use crate::stats::Stats;
 use crate::types::{Flushed, Group, Identity, LogState, Seen, SnapshotMark};
-use retcd_vfs::{AlignedBuf, Vfs};
+use retcd_vfs::{AlignedBuf, Vfs, create_dir_durably};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
 impl Log {
     /// Creates a log whose first entry will be the one behind `start` (zeros for a new cluster),
-    /// with its first segment prepared on the spot. The folder's name is made durable in its
-    /// parent; the parent's own name is the caller's.
+    /// with its first segment prepared on the spot. The folder and its missing parents are made,
+    /// durably.
     pub fn create(
         vfs: Arc<dyn Vfs>,
         dir: &Path,
@@ -32,9 +32,7 @@ impl Log {
         start: SnapshotMark,
     ) -> Result<Log> {
         options.check()?;
-        vfs.create_dir_all(dir).map_err(Error::io(dir))?;
-        let parent = dir.parent().unwrap_or(Path::new(""));
-        vfs.sync_dir(parent).map_err(Error::io(parent))?;
+        create_dir_durably(&*vfs, dir, 1).map_err(|error| Error::io(&error.path)(error.source))?;
         if !segments(&*vfs, dir)?.is_empty() {
             return Err(Error::AlreadyExists { dir: dir.to_owned() });
         }
