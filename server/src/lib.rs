@@ -15,6 +15,7 @@ mod metrics;
 mod net;
 mod pages;
 mod peers;
+mod random;
 mod rpc;
 mod run;
 mod site;

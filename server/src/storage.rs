@@ -2,6 +2,7 @@
 
 use crate::flags::{ClusterState, Config, EngineKind, LogIo, Url, system_resolver};
 use crate::lifecycle::Signals;
+use crate::random::random;
 use crate::{discovery, joining};
 use retcd_engine::btree::{self, Btree};
 use retcd_engine::lsm::{self, Lsm};
@@ -158,17 +159,6 @@ fn store_config(config: &Config) -> retcd_mvcc::Config {
         learners_max: config.raft.learners_max,
         ..retcd_mvcc::Config::default()
     }
-}
-
-/// A random number from the system.
-fn random() -> std::io::Result<u64> {
-    let mut bytes = [0; 8];
-    let mut filled = 0;
-    while filled < bytes.len() {
-        let flags = rustix::rand::GetRandomFlags::empty();
-        filled += rustix::rand::getrandom(&mut bytes[filled..], flags)?;
-    }
-    Ok(u64::from_ne_bytes(bytes))
 }
 
 /// How the log writes, for people.

@@ -18,6 +18,7 @@ use super::status::Status;
 use super::{Failure, Inboxes};
 use crate::metrics::Metrics;
 use crate::peers::Peers;
+use crate::random::random;
 use crossbeam_channel::{Sender, bounded};
 use retcd_raft_glue::{DataDir, Parts};
 use std::collections::VecDeque;
@@ -25,7 +26,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How often the apply thread wakes for nothing: it has nothing to look after.
 const APPLY_IDLE: Duration = Duration::from_secs(60);
@@ -96,7 +97,7 @@ pub(crate) fn start(
         limits: options.limits,
         started: Instant::now(),
         metrics,
-        reads: ReadGate::new(first_context(parts.identity.member), inboxes.clone()),
+        reads: ReadGate::new(first_context(parts.identity.member)?, inboxes.clone()),
         outgoing: Outgoing::open(parts.data_dir.vfs().clone(), parts.data_dir.outgoing())?,
         background,
         events: events.clone(),
@@ -159,11 +160,12 @@ pub(crate) fn start(
 }
 
 /// Where a member's contexts of reads begin: they travel to the leader, so they must differ from
-/// other members', and from those of this one's life before.
-fn first_context(member: u64) -> u64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let millis = since_epoch.as_millis() as u64;
-    (member << 48) | ((millis << 8) & 0xffff_ffff_ffff)
+/// other members', and from those of this one's lives before, whose answers may still come. Random,
+/// because clocks go back.
+fn first_context(member: u64) -> io::Result<u64> {
+    const OWN_BITS: u32 = 48;
+    // The top one of its own bits is left for counting.
+    Ok((member << OWN_BITS) | (random()? >> (u64::BITS - OWN_BITS + 1)))
 }
 
 fn start_maintenance(
