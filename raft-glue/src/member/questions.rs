@@ -1,6 +1,8 @@
 //! Who asks whom whether a read is linearizable, and who shares a round of heartbeats.
 
-use super::tests::{Cluster, follower, from_leader, hear, only_group, persist, restored, take};
+use super::tests::{
+    Cluster, follower, from_leader, hear, only_group, persist, propose, restored, take,
+};
 use super::*;
 use crate::Read;
 use crate::limits::{
@@ -124,6 +126,30 @@ fn who_is_a_quorum_with_the_leader_is_answered_at_once() {
     three.members[leader].step(Input::ReadIndex { context: 9 }).expect("ok");
     let output = take(&mut three.members[leader]);
     assert_eq!((of_kind(&output.messages, MsgHeartbeat).len(), output.reads), (2, vec![]));
+}
+
+/// Another member may have executed an entry before the leader has, and told its client.
+#[test]
+fn an_answer_covers_what_is_committed_and_not_yet_executed() {
+    let (mut three, leader, other) = led(3);
+    propose(&mut three.members[leader], 1);
+    let output = take(&mut three.members[leader]);
+    let group = only_group(&output).expect("the entry");
+    persist(&mut three.members[leader], group.number);
+    for append in of_kind(&output.messages, MsgApp) {
+        if append.to as usize == other + 1 {
+            hear(&mut three.members[other], append);
+        }
+    }
+    let group = only_group(&take(&mut three.members[other])).expect("the entry");
+    persist(&mut three.members[other], group.number);
+    for answer in of_kind(&take(&mut three.members[other]).messages, MsgAppResp) {
+        hear(&mut three.members[leader], answer);
+    }
+    let asked = question(&three, other, b"1");
+    hear(&mut three.members[leader], asked);
+    let answers = of_kind(&take(&mut three.members[leader]).messages, MsgReadIndexResp);
+    assert_eq!(answers.iter().map(|answer| answer.index).collect::<Vec<_>>(), [5]);
 }
 
 /// Why a question may count as an acknowledgement: whoever has gone on doesn't take the answer.
