@@ -74,9 +74,14 @@ impl Change {
 
     /// Whether the names that it changes are as it found them.
     fn fits(&self, names: &Names) -> bool {
-        let holds_dir =
-            |at: &Name, id: &DirId| matches!(names.get(at), Some(Node::Dir(dir)) if dir == id);
-        let holds_file = |at: &Name, inode: &Inode| matches!(names.get(at), Some(Node::File(file)) if Arc::ptr_eq(file, inode));
+        let holds_dir = |at: &Name, id: &DirId| match names.get(at) {
+            Some(Node::Dir(dir)) => dir == id,
+            Some(Node::File(_)) | None => false,
+        };
+        let holds_file = |at: &Name, inode: &Inode| match names.get(at) {
+            Some(Node::File(file)) => Arc::ptr_eq(file, inode),
+            Some(Node::Dir(_)) | None => false,
+        };
         match self {
             Change::FileNamed { at, replaced: Some(replaced), .. } => holds_file(at, replaced),
             Change::FileNamed { at, replaced: None, .. } | Change::DirMade { at, .. } => {
