@@ -135,8 +135,9 @@ impl Plan {
         let mut members: Vec<_> = members.collect();
         let mut faults: Vec<_> = Fault::ALL.into_iter().filter(|_| random.one_in(2)).collect();
         let purges = random.one_in(2);
-        if purges {
-            // One engine can't take the other's files.
+        if purges || faults.contains(&Fault::DiskError) {
+            // One engine can't take the other's files, and a leader that can't read an old segment
+            // sends them.
             let engine = members[0].0;
             members.iter_mut().for_each(|member| member.0 = engine);
         }
