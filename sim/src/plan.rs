@@ -135,15 +135,15 @@ impl Plan {
         let mut members: Vec<_> = members.collect();
         let mut faults: Vec<_> = Fault::ALL.into_iter().filter(|_| random.one_in(2)).collect();
         let purges = random.one_in(2);
+        if faults.contains(&Fault::Membership) && !purges {
+            // A leader that can't read an old segment goes on without it.
+            faults.retain(|fault| *fault != Fault::DiskError);
+        }
         if purges || faults.contains(&Fault::DiskError) {
             // One engine can't take the other's files, and a leader that can't read an old segment
             // sends them.
             let engine = members[0].0;
             members.iter_mut().for_each(|member| member.0 = engine);
-        }
-        if faults.contains(&Fault::Membership) && !purges {
-            // A leader that can't read an old segment goes on without it.
-            faults.retain(|fault| *fault != Fault::DiskError);
         }
         Plan {
             seed,

@@ -56,7 +56,7 @@ fn a_renamed_folder_keeps_what_is_durable_in_it() {
     assert!(tree.rename(Path::new("/b"), Path::new("/b/kept")).is_err());
 }
 
-/// The folder `/NAME` with one file in it, all durable.
+/// Folders with a file each, all durable.
 fn with_folders(folders: &[(&str, &str)]) -> Tree {
     let mut tree = Tree::default();
     for (folder, file) in folders {
